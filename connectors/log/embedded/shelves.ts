@@ -1,0 +1,155 @@
+import type { Database, Statement } from 'better-sqlite3'
+import type { Topic } from '../../../schemas/topics.ts'
+import type { EpochMs } from '../../../schemas/time.ts'
+import { ConnectorError } from '../../errors.ts'
+import type { LogRecord } from '../event-log.ts'
+import type { LogDatabase } from './database.ts'
+
+/** The records of one topic's partition: a table of its own, so that each append goes to the end of a tree. */
+export interface Shelf {
+  readonly topic: Topic
+  readonly topicId: number
+  readonly partition: number
+  readonly table: string
+  /** The offset that the next record gets. */
+  end(): number
+  /** Retention removed everything below. */
+  floor(): number
+  /** Inside a transaction. Answers with the offset. */
+  add(time: EpochMs, key: string, value: Uint8Array): number
+  page(from: number, to: number, most: number): readonly LogRecord[]
+  offsetAt(time: EpochMs): number
+  /** What is remembered about the table no longer holds: another process wrote, or a transaction was undone. */
+  forget(): void
+}
+
+/** Bytes of values in one page at most, but for a single larger record. */
+const pageBytes = 4 * 1024 * 1024
+
+type Row = readonly [offset: number, time: EpochMs, key: string, value: Uint8Array]
+
+interface Edges {
+  floor: number
+  end: number
+  /** The latest time of any record so far. */
+  latest: EpochMs
+}
+
+/** Opens the tables of each topic, in order: the shelf of slot topic × partitions + partition. New topics get theirs. */
+export const openShelves = (
+  database: LogDatabase,
+  { topics, partitions }: { readonly topics: readonly Topic[]; readonly partitions: number },
+): readonly Shelf[] => {
+  const ids = database.writer
+    .transaction(() => topics.map((topic) => admitTopic(database.writer, topic, partitions)))
+    .immediate()
+  return topics.flatMap((topic, index) =>
+    Array.from({ length: partitions }, (_, partition) => openShelf(database, topic, ids[index] as number, partition)),
+  )
+}
+
+/** The partition count of a log, fixed when it is made. Throws ConnectorError LOG_DENIED when another is wanted. */
+export const fixPartitions = ({ writer, file }: LogDatabase, wanted: number | undefined, usual: number): number =>
+  writer
+    .transaction(() => {
+      writer.prepare('INSERT OR IGNORE INTO setting VALUES (?, ?)').run('partitions', wanted ?? usual)
+      const fixed = writer.prepare('SELECT value FROM setting WHERE name = ?').pluck().get('partitions') as number
+      if (wanted !== undefined && wanted !== fixed)
+        throw new ConnectorError(
+          'LOG_DENIED',
+          `the log ${file} was made with ${fixed} partitions, not ${wanted}: keys would move between tasks. ` +
+            `Configure ${fixed}, or name another directory`,
+        )
+      return fixed
+    })
+    .immediate()
+
+const tableOf = (topicId: number, partition: number): string => `record_${topicId}_${partition}`
+
+const admitTopic = (writer: Database, topic: Topic, partitions: number): number => {
+  writer.prepare('INSERT OR IGNORE INTO topic (name) VALUES (?)').run(topic.name)
+  const id = writer.prepare('SELECT id FROM topic WHERE name = ?').pluck().get(topic.name) as number
+  for (let partition = 0; partition < partitions; partition++) {
+    const table = tableOf(id, partition)
+    writer.exec(`CREATE TABLE IF NOT EXISTS ${table}
+      (offset INTEGER PRIMARY KEY, time INTEGER NOT NULL, behind INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL)`)
+    if (topic.compacted === true) writer.exec(`CREATE INDEX IF NOT EXISTS ${table}_key ON ${table} (key)`)
+  }
+  return id
+}
+
+const openShelf = ({ writer, reader }: LogDatabase, topic: Topic, topicId: number, partition: number): Shelf => {
+  const table = tableOf(topicId, partition)
+  const insert = writer.prepare<[number, number, number, string, Uint8Array]>(
+    `INSERT INTO ${table} VALUES (?, ?, ?, ?, ?)`,
+  )
+  const edges = openEdges(writer, table, topicId, partition)
+  const read = reader
+    .prepare<[number, number, number], Row>(
+      `SELECT offset, time, key, value FROM ${table} WHERE offset >= ? AND offset < ? ORDER BY offset LIMIT ?`,
+    )
+    .raw()
+
+  const page = (from: number, to: number, most: number): readonly LogRecord[] => {
+    const records: LogRecord[] = []
+    let bytes = 0
+    for (const [offset, timestamp, key, value] of read.iterate(from, to, most)) {
+      records.push({ topic: topic.name, partition, offset, timestamp, key, value })
+      bytes += value.length
+      if (bytes >= pageBytes) break
+    }
+    return records
+  }
+
+  return {
+    topic,
+    topicId,
+    partition,
+    table,
+    end: () => edges.get().end,
+    floor: () => edges.get().floor,
+    add: (time, key, value) => {
+      const edge = edges.get()
+      edge.latest = Math.max(edge.latest, time)
+      insert.run(edge.end, time, edge.latest - time, key, value)
+      return edge.end++
+    },
+    page,
+    offsetAt: openSeek(reader, table, edges.get),
+    forget: edges.forget,
+  }
+}
+
+/** What the table begins and ends with, remembered until it is forgotten. */
+const openEdges = (writer: Database, table: string, topicId: number, partition: number) => {
+  const last: Statement<[], { offset: number; latest: number }> = writer.prepare(
+    `SELECT offset, time + behind AS latest FROM ${table} ORDER BY offset DESC LIMIT 1`,
+  )
+  const trimmed: Statement<[number, number], { floor: number; time: number }> = writer.prepare(
+    'SELECT floor, time FROM trimmed WHERE topic = ? AND partition = ?',
+  )
+  let edges: Edges | undefined
+  const load = (): Edges => {
+    const { floor, time } = trimmed.get(topicId, partition) ?? { floor: 0, time: 0 }
+    const { offset, latest } = last.get() ?? { offset: floor - 1, latest: time }
+    return { floor, end: offset + 1, latest }
+  }
+  return { get: (): Edges => (edges ??= load()), forget: (): void => void (edges = undefined) }
+}
+
+/** Seeks by halving: the latest time so far never falls from one record to the next. */
+const openSeek = (reader: Database, table: string, edges: () => Edges): ((time: EpochMs) => number) => {
+  const from: Statement<[number], { offset: number; latest: number }> = reader.prepare(
+    `SELECT offset, time + behind AS latest FROM ${table} WHERE offset >= ? ORDER BY offset LIMIT 1`,
+  )
+  return (time) => {
+    let { floor: low, end: high } = edges()
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      const found = from.get(middle)
+      if (found === undefined || found.latest >= time) high = middle
+      else low = found.offset + 1
+    }
+    return low
+  }
+}

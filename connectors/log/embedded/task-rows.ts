@@ -1,0 +1,69 @@
+import type { Database } from 'better-sqlite3'
+import type { StateKey, TaskState } from '../event-log.ts'
+import type { OpenedTask, Write } from '../local-store.ts'
+
+/** Positions and state of all tasks. */
+export interface TaskRows {
+  open(topology: string, partition: number): OpenedTask
+  /** Inside a transaction. */
+  write(task: NonNullable<Write['task']>, put: Write['put']): void
+}
+
+type Entry = readonly [StateKey, Uint8Array]
+
+const rangePage = 256
+
+/** `topicIds`: the stored number of the topic at each index. Reads on the writing connection: what it committed is seen at once. */
+export const openTaskRows = (writer: Database, topicIds: readonly number[]): TaskRows => {
+  const create = writer.prepare('INSERT OR IGNORE INTO task (topology, partition) VALUES (?, ?)')
+  const find = writer
+    .prepare<[string, number], number>('SELECT id FROM task WHERE topology = ? AND partition = ?')
+    .pluck()
+  const next = writer
+    .prepare<[number, number], number>('SELECT next FROM position WHERE task = ? AND topic = ?')
+    .pluck()
+  const move = writer.prepare<[number, number, number]>(
+    'INSERT INTO position VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next',
+  )
+  const put = writer.prepare<[number, string, Uint8Array]>(
+    'INSERT INTO state VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+  )
+  const remove = writer.prepare<[number, string]>('DELETE FROM state WHERE task = ? AND key = ?')
+  const get = writer.prepare<[number, string], Uint8Array>('SELECT value FROM state WHERE task = ? AND key = ?').pluck()
+  const rangeFrom = (comparison: '>=' | '>') =>
+    writer
+      .prepare<[number, string, string, number], Entry>(
+        `SELECT key, value FROM state WHERE task = ? AND key ${comparison} ? AND key < ? ORDER BY key LIMIT ?`,
+      )
+      .raw()
+  const firstPage = rangeFrom('>=')
+  const nextPage = rangeFrom('>')
+
+  /** In pages: an open cursor would keep the connection from writing. */
+  function* range(id: number, from: StateKey, to: StateKey): Iterable<Entry> {
+    let page = firstPage.all(id, from, to, rangePage)
+    while (page.length > 0) {
+      yield* page
+      page = page.length < rangePage ? [] : nextPage.all(id, (page.at(-1) as Entry)[0], to, rangePage)
+    }
+  }
+
+  const stateOf = (id: number): TaskState => ({
+    get: (key) => get.get(id, key),
+    range: (from, to) => range(id, from, to),
+  })
+
+  return {
+    open: (topology, partition) => {
+      if (find.get(topology, partition) === undefined) create.run(topology, partition)
+      const id = find.get(topology, partition) as number
+      return { id, state: stateOf(id), position: (topic) => next.get(id, topicIds[topic] as number) }
+    },
+    write: ({ id, positions }, changes) => {
+      for (const [key, value] of changes)
+        if (value === null) remove.run(id, key)
+        else put.run(id, key, value)
+      for (const [topic, offset] of positions) move.run(id, topicIds[topic] as number, offset)
+    },
+  }
+}

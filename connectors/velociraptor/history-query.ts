@@ -1,0 +1,36 @@
+import type { EpochMs } from '../../schemas/time.ts'
+import { checkedQueueName, type PreparedQuery } from './watch-query.ts'
+
+export interface HistoryRange {
+  readonly queue: string
+  /** Inclusive; the server's time of writing. */
+  readonly fromMs: EpochMs
+}
+
+export interface ClientsHistoryRange extends HistoryRange {
+  /** Only clients seen after this; default: an hour before `fromMs`. */
+  readonly seenSinceMs?: EpochMs
+}
+
+const hour = 3_600_000
+
+// The server reads a time written with a decimal point as "from the beginning".
+const wholeMs = (at: EpochMs): string => String(Math.max(1, Math.floor(at)))
+
+/** The stored rows of a server queue since `fromMs`; rows carry `_ts` in ms. */
+export const serverHistoryQuery = ({ queue, fromMs }: HistoryRange): PreparedQuery => ({
+  vql: "SELECT * FROM monitoring(client_id='server', artifact=QueueName, start_time=FromMs)",
+  env: { QueueName: checkedQueueName(queue), FromMs: wholeMs(fromMs) },
+})
+
+/**
+ * The stored rows of a queue that is kept for each client: those of `server` first (there a server older than 0.76.4 keeps all),
+ * then of each client seen lately. Rows carry `_ts` in ms and `_Client`, the id they are stored under.
+ */
+export const clientsHistoryQuery = ({ queue, fromMs, seenSinceMs = fromMs - hour }: ClientsHistoryRange): PreparedQuery => ({
+  vql:
+    "SELECT * FROM chain(a={SELECT *, 'server' AS _Client FROM monitoring(client_id='server', artifact=QueueName, start_time=FromMs)}, " +
+    'b={SELECT * FROM foreach(row={SELECT client_id AS CId FROM clients() WHERE last_seen_at > int(int=SeenSinceUs)}, ' +
+    'query={SELECT *, CId AS _Client FROM monitoring(client_id=CId, artifact=QueueName, start_time=FromMs)}, workers=10)})',
+  env: { QueueName: checkedQueueName(queue), FromMs: wholeMs(fromMs), SeenSinceUs: `${wholeMs(seenSinceMs)}000` },
+})

@@ -1,0 +1,54 @@
+import type { EpochMs } from '../../../schemas/time.ts'
+
+/** How long a fault lasts: until a moment, for so many queries, or (neither) until healed. */
+export interface Span {
+  readonly untilMs?: EpochMs
+  readonly times?: number
+}
+
+/** What can go wrong with the server. */
+export interface Faults {
+  /** Breaks off every running query, as a lost connection does. */
+  cut(): void
+  /** Sends nothing any more, neither rows nor log lines nor ends; connections stay open. What was held back comes at `thaw`. */
+  freeze(): void
+  thaw(): void
+  /** Takes no new queries (over gRPC: no new connections, and the open ones are cut). */
+  refuse(span?: Span): void
+  /** Lookups find nothing: flows, clients, hunts, definitions. */
+  lookupsEmpty(span?: Span): void
+  /** Lookups begin only after `delayMs`. */
+  lookupsSlow(delayMs: number, span?: Span): void
+  /** Lookups break off. */
+  lookupsFail(span?: Span): void
+  /** Takes a permission from every user of an organisation. Running queries go on, as on the real server. */
+  revoke(org: string, permission: string): void
+  grant(org: string, permission: string): void
+  deleteArtifact(org: string, name: string): void
+  /** Ends every fault but taken permissions and deleted artifacts. */
+  heal(): void
+}
+
+export type LookupFault = 'empty' | 'slow' | 'fail'
+
+/** The faults that last. */
+export interface LastingFaults {
+  begin(kind: LookupFault | 'refuse', span: Span): void
+  /** Whether a query that begins now is hit; counts it. */
+  hits(kind: LookupFault | 'refuse', now: EpochMs): boolean
+  end(): void
+}
+
+export const lastingFaults = (): LastingFaults => {
+  const spans = new Map<string, { until: EpochMs; left: number }>()
+  return {
+    begin: (kind, { untilMs = Infinity, times = Infinity }) => spans.set(kind, { until: untilMs, left: times }),
+    hits: (kind, now) => {
+      const span = spans.get(kind)
+      if (span === undefined || now >= span.until || span.left <= 0) return false
+      span.left--
+      return true
+    },
+    end: () => spans.clear(),
+  }
+}

@@ -1,0 +1,26 @@
+import type { Objection, Recipient } from '../schemas/generated.ts'
+
+/** An event on its way through one monitor, with everything said about it so far. Nothing is ever removed. */
+export interface Judgement<E> {
+  readonly event: E
+  readonly objections: readonly Objection[]
+  /** Overrides that apply; one is enough to overrule all objections. */
+  readonly overruledBy: readonly string[]
+  /** The event that was told in its place, and why this one is not. */
+  readonly repeatOf: { readonly event: string; readonly reason: string } | null
+  readonly recipients: readonly Recipient[]
+  readonly warnings: readonly string[]
+}
+
+export const judgementOf = <E>(event: E): Judgement<E> => ({
+  event,
+  objections: [],
+  overruledBy: [],
+  repeatOf: null,
+  recipients: [],
+  warnings: [],
+})
+
+/** Whether the event is to be told as far as has been said: no objection stands, and it repeats nothing. */
+export const isStanding = ({ objections, overruledBy, repeatOf }: Judgement<unknown>): boolean =>
+  repeatOf === null && (objections.length === 0 || overruledBy.length > 0)

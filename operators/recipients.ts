@@ -1,0 +1,63 @@
+import { parseMailboxes, sameAddress } from '../schemas/addresses.ts'
+import type { FlowEvent, Recipient } from '../schemas/generated.ts'
+import type { Pattern } from '../schemas/pattern.ts'
+import type { Addressed } from './addressed-to.ts'
+
+export interface RecipientRule {
+  readonly fixed: readonly Recipient[]
+  /** null: the creator is not told. */
+  readonly creator: {
+    /** The first row whose pattern matches a creator without `@` gives the domain of the address. */
+    readonly domains: readonly { readonly user: Pattern; readonly domain: string }[]
+  } | null
+  /** Client metadata field that holds addresses; empty: none. */
+  readonly metadataField: string
+  /** Domains that creators and metadata may name, in lower case; null: any. */
+  readonly allowedDomains: readonly string[] | null
+}
+
+/** Principals of the server itself: nobody reads their mail. */
+const servicePrincipals = new Set(['InterrogationService', 'VelociraptorServer'])
+
+const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1).toLowerCase()
+
+const creatorAddress = (creator: string, { domains }: NonNullable<RecipientRule['creator']>): string => {
+  if (creator === '' || servicePrincipals.has(creator)) return ''
+  if (creator.includes('@')) return creator
+  const row = domains.find(({ user }) => user.matches(creator))
+  return row === undefined ? '' : `${creator}@${row.domain}`
+}
+
+const allowed = ({ recipients, warnings }: Addressed, domains: readonly string[] | null): Addressed => {
+  if (domains === null) return { recipients, warnings }
+  const kept = recipients.filter(({ address }) => domains.includes(domainOf(address)))
+  const left = recipients.length - kept.length
+  return {
+    recipients: kept,
+    warnings: left === 0 ? warnings : [...warnings, `${left} address(es) outside the allowed domains left out`],
+  }
+}
+
+const foreign = (text: string, source: string, domains: readonly string[] | null): Addressed => {
+  const { mailboxes, problems } = parseMailboxes(text)
+  return allowed({ recipients: mailboxes, warnings: problems.map((problem) => `${source}: ${problem}`) }, domains)
+}
+
+const looksLikeAddress = (text: string): boolean => /[^@]+@.+/.test(text)
+
+/** Who is told of a flow: the fixed recipients, its creator, and who its client's metadata name; each once, the first spelling kept. */
+export const recipients =
+  (rule: RecipientRule): ((event: FlowEvent) => Addressed) =>
+  ({ client, flow }) => {
+    const parts: Addressed[] = [{ recipients: rule.fixed, warnings: [] }]
+    if (rule.creator !== null) {
+      const address = creatorAddress(flow.creator, rule.creator)
+      if (address !== '') parts.push(foreign(address, 'creator', rule.allowedDomains))
+    }
+    const value = client.metadata.find(({ field }) => field === rule.metadataField)?.value ?? ''
+    if (rule.metadataField !== '' && looksLikeAddress(value)) parts.push(foreign(value, 'metadata', rule.allowedDomains))
+    const unique: Recipient[] = []
+    for (const recipient of parts.flatMap((part) => part.recipients))
+      if (!unique.some(({ address }) => sameAddress(address, recipient.address))) unique.push(recipient)
+    return { recipients: unique, warnings: parts.flatMap((part) => part.warnings) }
+  }

@@ -1,0 +1,36 @@
+import type { MonoTypeOperatorFunction } from 'rxjs'
+import type { Mark } from '../schemas/generated.ts'
+import type { EpochMs } from '../schemas/time.ts'
+import { isStanding, type Judgement } from './judgement.ts'
+import { withState, type StateStore, type Step } from './with-state.ts'
+
+/** How events are known again. */
+export interface RepeatRule<E> {
+  /** What may be told once. */
+  readonly identityOf: (event: E) => string
+  /** The event's own id, kept as what a later repeat repeats. */
+  readonly idOf: (event: E) => string
+  readonly timeOf: (event: E) => EpochMs
+  /** Why a repeat is not told. */
+  readonly reason: string
+}
+
+const step =
+  <E>({ idOf, reason }: RepeatRule<E>): Step<Mark, Judgement<E>, Judgement<E>> =>
+  (told, judgement, now) => {
+    if (!isStanding(judgement)) return { state: told, outputs: [judgement] }
+    if (told === undefined) return { state: { event: idOf(judgement.event), at: now }, outputs: [judgement] }
+    return { state: told, outputs: [{ ...judgement, repeatOf: { event: told.event, reason } }] }
+  }
+
+/** Marks as a repeat what was told before; only what is about to be told is remembered. */
+export const withoutRepeats = <E>(
+  store: StateStore<Mark>,
+  rule: RepeatRule<E>,
+): MonoTypeOperatorFunction<Judgement<E>> =>
+  withState(
+    store,
+    ({ event }) => rule.identityOf(event),
+    ({ event }) => rule.timeOf(event),
+    step(rule),
+  )

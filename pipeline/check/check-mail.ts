@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto'
+import type { Mailbox, MailSink } from '../../connectors/mail/mail.ts'
+import { openSmtp } from '../../connectors/mail/smtp.ts'
+import { parseMailboxes } from '../../schemas/addresses.ts'
+import { smtpChannelOf } from '../cli/open-world.ts'
+import type { Configuration, MailChannel } from '../config/configuration.ts'
+import { composeMail } from '../letters/compose.ts'
+import type { Letter } from '../letters/letter.ts'
+import type { Findings } from './finding.ts'
+
+const sendMs = 60_000
+
+/** Connects and logs in to each mail server; with an address, sends it a letter. */
+export const checkMail = async ({ channels }: Configuration, sendTo: string | null, findings: Findings): Promise<void> => {
+  const { mailboxes } = parseMailboxes(sendTo ?? '')
+  const to = mailboxes[0] ?? null
+  if (sendTo !== null && (to === null || mailboxes.length > 1)) findings.add('failure', 'mail', '--send-to is not one mail address')
+  for (const channel of channels) {
+    const sink = openSmtp(smtpChannelOf(channel))
+    try {
+      if ((await probe(channel, sink, findings)) && to !== null) await sendSample(channel, sink, to, findings)
+    } finally {
+      await sink.close()
+    }
+  }
+}
+
+const probe = async ({ name, host, port, tls, login }: MailChannel, sink: MailSink, findings: Findings): Promise<boolean> => {
+  const { kind, text } = await sink.probe()
+  const how = `${tls === 'off' ? 'without TLS' : 'with TLS'}${login === null ? '' : ', logged in'}`
+  const isWell = kind === 'accepted'
+  findings.add(isWell ? 'ok' : 'failure', `mail ${name}`, isWell ? `${host}:${port} answers ${how}` : text)
+  return isWell
+}
+
+const sample: Letter = {
+  subject: 'raptor-relay: a letter to try the way',
+  title: 'It works',
+  ok: true,
+  summary: 'This letter was sent by relay check. The notices of your monitors will come the same way.',
+  note: [],
+  sections: [],
+  footer: ['Sent by relay check'],
+  more: null,
+}
+
+const sendSample = async ({ name, from }: MailChannel, sink: MailSink, to: Mailbox, findings: Findings): Promise<void> => {
+  const domain = from.address.slice(from.address.lastIndexOf('@') + 1)
+  const mail = composeMail(sample, {
+    html: true, messageId: `<${randomUUID()}@${domain}>`, from, to, date: Date.now(), monitor: 'check', event: '',
+  })
+  const { kind, code, text } = await sink.send(mail, { deadline: performance.now() + sendMs, signal: AbortSignal.timeout(sendMs) })
+  findings.add(kind === 'accepted' ? 'ok' : 'failure', `mail ${name}`, kind === 'accepted' ? 'a letter was taken: look into that mailbox' : `the letter was not taken: ${code} ${text}`)
+}

@@ -1,0 +1,62 @@
+import { Command } from '@commander-js/extra-typings'
+import { existsSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
+import { howToMakeApiConfig, type InitialAnswers, initialConfiguration, passwordVariable } from '../config/init.ts'
+import { printProblem } from '../config/problem.ts'
+import { readConfiguration } from '../config/read-configuration.ts'
+import { readFileFromDisk } from '../config/surroundings.ts'
+
+const questions: readonly (readonly [keyof InitialAnswers, string, string])[] = [
+  ['guiUrl', 'Address of the Velociraptor GUI', 'https://velociraptor.example.org/app/index.html'],
+  ['apiConfig', 'API configuration, as `velociraptor config api_client` writes it', './api.config.yaml'],
+  ['mailUrl', 'Mail server', 'smtps://relay@mail.example.org'],
+  ['from', 'Letters come from', 'velociraptor@example.org'],
+  ['recipient', 'Who is told', 'soc@example.org'],
+]
+
+export const initCommand = () =>
+  new Command('init')
+    .description('Asks a little and writes a commented relay.yaml; says how to make the API configuration.')
+    .option('-o, --output <file>', 'the file to write', 'relay.yaml')
+    .option('--force', 'write over a file that is there')
+    .option('--gui-url <url>')
+    .option('--api-config <file>')
+    .option('--mail-url <url>')
+    .option('--from <address>')
+    .option('--recipient <address>')
+    .action(async ({ output, force, ...given }) => {
+      process.exitCode = await init(output, force === true, given)
+    })
+
+const init = async (output: string, force: boolean, given: Partial<InitialAnswers>): Promise<number> => {
+  if (existsSync(output) && !force) {
+    console.error(`${output} is there already: name another with -o, or write over it with --force`)
+    return 2
+  }
+  const text = initialConfiguration(await ask(given))
+  const { problems } = readConfiguration(text, {
+    file: output,
+    env: { ...process.env, [passwordVariable]: process.env[passwordVariable] ?? 'not set yet' },
+    readFile: readFileFromDisk,
+  })
+  for (const problem of problems) console.error(printProblem(problem))
+  if (problems.some(({ level }) => level === 'error')) {
+    console.error('Nothing was written.')
+    return 2
+  }
+  writeFileSync(output, text, { mode: 0o600 })
+  console.log(`${output} is written.\n\n${howToMakeApiConfig}\nThen: relay check -c ${output}`)
+  return 0
+}
+
+/** Answers come from options; what is missing is asked for at a terminal, and takes its default elsewhere. */
+const ask = async (given: Partial<InitialAnswers>): Promise<InitialAnswers> => {
+  const answers: Record<string, string> = { ...given }
+  const terminal = process.stdin.isTTY ? createInterface({ input: process.stdin, output: process.stdout }) : null
+  for (const [key, question, fallback] of questions) {
+    const answer = answers[key] ?? (terminal === null ? '' : await terminal.question(`${question} [${fallback}]: `))
+    answers[key] = answer.trim() === '' ? fallback : answer.trim()
+  }
+  terminal?.close()
+  return answers as unknown as InitialAnswers
+}

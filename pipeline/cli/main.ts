@@ -1,0 +1,27 @@
+import { Command } from '@commander-js/extra-typings'
+import { readFileSync } from 'node:fs'
+import { checkCommand } from './check-command.ts'
+import { demoCommand } from './demo-command.ts'
+import { initCommand } from './init-command.ts'
+import { runCommand } from './run-command.ts'
+import { schemaCommand } from './schema-command.ts'
+import { simulateCommand } from './simulate-command.ts'
+import { testScenariosCommand } from './test-scenarios-command.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+
+/** Wrong use ends with 2, like a wrong configuration. */
+const wrongUse = 2
+
+const program = new Command('relay')
+  .description('Tells people what happens on a Velociraptor server, by mail, and loses nothing.')
+  .version(version)
+  .showHelpAfterError('(relay --help lists the commands)')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : wrongUse))
+
+for (const command of [
+  demoCommand(), initCommand(), runCommand(), checkCommand(), testScenariosCommand(), simulateCommand(), schemaCommand(),
+])
+  program.addCommand(command.copyInheritedSettings(program))
+
+await program.parseAsync()

@@ -1,0 +1,52 @@
+import { openEmbeddedLog } from '../../connectors/log/embedded-log.ts'
+import type { EventLog } from '../../connectors/log/event-log.ts'
+import { openSmtp } from '../../connectors/mail/smtp.ts'
+import type { SmtpChannel, SmtpSecurity } from '../../connectors/mail/smtp-channel.ts'
+import type { ApiConfig } from '../../connectors/velociraptor/api-config.ts'
+import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
+import type { Tell } from '../../schemas/happenings.ts'
+import type { Clock } from '../../schemas/time.ts'
+import { allTopics } from '../../schemas/topics.ts'
+import type { Configuration, EmbeddedLogSettings, MailChannel } from '../config/configuration.ts'
+import type { OpenChannel } from '../mailing/sending.ts'
+import { systemClock } from '../runtime/system-clock.ts'
+import type { World } from '../service.ts'
+
+export interface OpenedWorld extends World {
+  /** Closes everything in the reverse order of opening. */
+  close(): Promise<void>
+}
+
+const securities: Record<MailChannel['tls'], SmtpSecurity> = { implicit: 'implicit', required: 'starttls', off: 'off' }
+
+/** The mail server of a channel, as its adapter wants it. */
+export const smtpChannelOf = ({ host, port, tls, login, ca, helloName, connections }: MailChannel): SmtpChannel => ({
+  server: { host, port, security: securities[tls] },
+  login: login === null ? null : { user: login.user, password: () => login.password.reveal() },
+  connections,
+  ...(ca === null ? {} : { ca }),
+  ...(helloName === null ? {} : { helloName }),
+})
+
+export const openChannels = (channels: readonly MailChannel[]): ReadonlyMap<string, OpenChannel> =>
+  new Map(channels.map((channel) => [channel.name, { name: channel.name, from: channel.from, sink: openSmtp(smtpChannelOf(channel)) }]))
+
+export const openLog = ({ dir, partitions, maxSize }: EmbeddedLogSettings, clock: Clock, tell: Tell): Promise<EventLog> =>
+  openEmbeddedLog({ dir, partitions, topics: allTopics, clock, tell, ...(maxSize === null ? {} : { retention: { maxBytes: maxSize } }) })
+
+/** Opens the log, the way to Velociraptor and the mail channels of a configuration. Rejects with ConnectorError. */
+export const openWorld = async (configuration: Configuration, apiConfig: ApiConfig, tell: Tell): Promise<OpenedWorld> => {
+  const clock = systemClock()
+  const log = await openLog(configuration.log.embedded, clock, tell)
+  const velociraptor = openVelociraptor({ config: apiConfig, tell })
+  const channels = openChannels(configuration.channels)
+  return {
+    log, velociraptor, channels, clock, tell,
+    random: Math.random,
+    async close() {
+      await Promise.all([...channels.values()].map(({ sink }) => sink.close()))
+      await velociraptor.close()
+      await log.close()
+    },
+  }
+}

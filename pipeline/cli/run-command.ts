@@ -1,0 +1,77 @@
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings'
+import { ConnectorError } from '../../connectors/errors.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import { logTo, standardOutput } from '../runtime/telemetry.ts'
+import { startService, type StageName, stageNames } from '../service.ts'
+import { openWorld } from './open-world.ts'
+import { printProblems, readFiles } from './read-files.ts'
+
+/** A stop must not take longer than service managers wait. */
+const longestStopMs = 9000
+const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A time, or a duration before now. */
+export const parseSince = (text: string): EpochMs => {
+  const duration = /^(\d+)(ms|s|m|h|d)$/.exec(text)
+  if (duration !== null) return Date.now() - Number(duration[1]) * (units[duration[2] as string] as number)
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN
+  if (Number.isNaN(at)) throw new InvalidArgumentError('Give a duration such as 2h, or a time such as 2026-04-22T14:00:00Z.')
+  if (at > Date.now()) throw new InvalidArgumentError('That lies in the future.')
+  return at
+}
+
+const parseStages = (text: string): readonly StageName[] => {
+  const names = text.split(',').map((name) => name.trim())
+  const wrong = names.filter((name) => !(stageNames as readonly string[]).includes(name))
+  if (wrong.length > 0) throw new InvalidArgumentError(`Stages are ${stageNames.join(', ')}.`)
+  return names as unknown as readonly StageName[]
+}
+
+export const runCommand = () =>
+  new Command('run')
+    .description('Runs the service until it is told to stop (SIGTERM, Ctrl-C).')
+    .option('-c, --config <file>', 'the configuration', 'relay.yaml')
+    .addOption(new Option('--stages <names>', `only these, with commas between: ${stageNames.join(', ')}`).argParser(parseStages))
+    .option('--since <when>', 'where a first run begins: a duration before now (2h) or a time; default: now', parseSince)
+    .action(async ({ config, stages, since }) => {
+      process.exitCode = await run(config, stages ?? stageNames, since ?? null)
+      // Timers of libraries must not hold a stopped service.
+      process.exit()
+    })
+
+const run = async (file: string, stages: readonly StageName[], since: EpochMs | null): Promise<number> => {
+  const { configuration, apiConfig, problems } = readFiles(file)
+  if (printProblems(problems) || configuration === null || apiConfig === null) return 2
+  const tell = logTo(standardOutput(), configuration.logLevel)
+  tell({ name: 'relay started', pid: process.pid, stages: stages.join(',') })
+  const stopAsked = new Promise<string>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => resolve(signal))
+  })
+  let world
+  try {
+    world = await openWorld(configuration, apiConfig, tell)
+  } catch (cause) {
+    return fail(cause, tell)
+  }
+  const service = await startService(world, { configuration, stages, since })
+  tell({ name: 'relay ready', ms: Math.round(performance.now()) })
+  let code = 0
+  try {
+    tell({ name: 'relay stopping', reason: await Promise.race([stopAsked, service.failed]) })
+  } catch (cause) {
+    code = fail(cause, tell)
+  }
+  const isStopped = await Promise.race([
+    service.stop().then(() => world.close()).then(() => true),
+    new Promise<boolean>((resolve) => void setTimeout(resolve, longestStopMs, false).unref()),
+  ])
+  tell({ name: 'relay stopped', in_time: isStopped })
+  return code
+}
+
+/** Says why the service cannot go on. A failure of a connector says what to do; anything else is a defect and shows its place. */
+const fail = (cause: unknown, tell: ReturnType<typeof logTo>): number => {
+  if (cause instanceof ConnectorError) tell({ name: 'relay failed', code: cause.code, reason: cause.message })
+  else tell({ name: 'relay failed', code: 'DEFECT', reason: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) })
+  return 1
+}

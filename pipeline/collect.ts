@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto'
+import { ignoreElements, merge, type MonoTypeOperatorFunction, type Observable, of, retry, tap, throwError } from 'rxjs'
+import { ConnectorError } from '../connectors/errors.ts'
+import type { EventLog, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
+import { partitionOf } from '../connectors/log/partition-of.ts'
+import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
+import { decode, encode } from '../schemas/codec.ts'
+import type { Tell } from '../schemas/happenings.ts'
+import type { Clock, EpochMs } from '../schemas/time.ts'
+import { backoffMs, type Random } from './runtime/backoff.ts'
+import { marksIn } from './runtime/marks.ts'
+import { rejection } from './runtime/rejection.ts'
+import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
+import { openTurnState, type TurnState } from './runtime/turn-state.ts'
+import { wait } from './runtime/wait.ts'
+import type { QueueSource } from './sources/queue-source.ts'
+import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
+
+export interface CollectOptions {
+  readonly log: EventLog
+  readonly velociraptor: Velociraptor
+  readonly clock: Clock
+  readonly random: Random
+  readonly tell: Tell
+  readonly orgs: readonly string[]
+  readonly sources: readonly QueueSource[]
+  /** Where a first run begins, epoch ms; null: now. */
+  readonly since: EpochMs | null
+}
+
+const markBucketMs = 3_600_000
+const mostArrivalsPerTurn = 1000
+/** Rows held in memory before the log has them; beyond it the stream is given up and history asked instead. */
+const mostHeld = 100_000
+const cursorEveryMs = 30_000
+/** Rows told live up to a beat may still be on their way when it comes. */
+const beatMarginMs = 2000
+const reconnect = { firstMs: 1000, longestMs: 60_000 }
+
+const cursorKey = (org: string, queue: string): string => `cursor/${org}/${queue}`
+const seenPrefix = (org: string, queue: string): string => `seen/${org}/${queue}`
+
+/** Pulls event queues into the raw topics: rows and cursor in one commit. One task a slot; an organisation's queue belongs to one slot. */
+export const collect = (options: CollectOptions): Observable<never> => {
+  const slots = options.log.partitions
+  return runTopology(options.log, { name: 'collect', inputs: [], slots }, (task) => {
+    const readers = options.orgs
+      .map((org) => ({
+        org,
+        sources: options.sources.filter(({ queue }) => partitionOf(`${org}/${queue}`, slots) === task.partition),
+      }))
+      .filter(({ sources }) => sources.length > 0)
+    return collectSlot(task, readers, options)
+  })
+}
+
+interface Reader {
+  readonly org: string
+  readonly sources: readonly QueueSource[]
+}
+type Held = Arrival & Reader
+
+/** One slot: its readers fill a bounded inbox, its turns empty it. */
+const collectSlot = (task: Task, readers: readonly Reader[], options: CollectOptions): TaskWork => {
+  const inbox: Held[] = []
+  const hold = (reader: Reader, arrival: Arrival): void => {
+    if (inbox.length >= mostHeld)
+      throw new ConnectorError(
+        'VELOCIRAPTOR_UNAVAILABLE',
+        `${mostHeld} rows wait for the log: the stream is given up, history will be asked instead`,
+      )
+    inbox.push({ ...arrival, ...reader })
+    task.wake(options.clock.now())
+  }
+  return {
+    turn(turn) {
+      const taken = inbox.splice(0, mostArrivalsPerTurn)
+      if (inbox.length > 0) task.wake(turn.now)
+      return of(turnResult(taken, turn, openTurnState(task.state), options))
+    },
+    beside: merge(
+      ...readers.map((reader) => read(task, reader, options).pipe(tap((arrival) => hold(reader, arrival)), reconnecting(reader, options))),
+    ).pipe(ignoreElements()),
+  }
+}
+
+/** Where a queue's history is read from: its cursor, less the overlap; a first run begins now or at `since`. */
+const read = (task: Task, { org, sources }: Reader, { velociraptor, clock, since, tell }: CollectOptions): Observable<Arrival> =>
+  subscription({
+    velociraptor,
+    clock,
+    org,
+    sources,
+    historyFrom({ queue }, serverNow) {
+      const stored = task.state.get(cursorKey(org, queue))
+      if (stored !== undefined) return Math.max(0, decode('CollectCursor', stored).history_at - overlapMs)
+      tell({ name: 'collect begins', org, queue, at: new Date(since ?? serverNow).toISOString() })
+      return since ?? serverNow
+    },
+  })
+
+/** Begins anew after an outage, with growing jittered waits; says its begin and its end once. */
+const reconnecting =
+  ({ org }: Reader, { clock, random, tell }: CollectOptions): MonoTypeOperatorFunction<Arrival> =>
+  (arrivals) => {
+    let failures = 0
+    let awaySince: EpochMs | null = null
+    return arrivals.pipe(
+      tap((arrival) => {
+        if (arrival.kind === 'complete' && arrival.isInSync) tell({ name: 'source in sync', org })
+        if (arrival.kind !== 'beat') return
+        if (awaySince !== null) tell({ name: 'source back', org, away_ms: clock.now() - awaySince, tries: failures })
+        awaySince = null
+        failures = 0
+      }),
+      retry({
+        delay: (cause: unknown) => {
+          if (!(cause instanceof ConnectorError) || cause.code !== 'VELOCIRAPTOR_UNAVAILABLE') return throwError(() => cause)
+          failures += 1
+          if (awaySince === null) tell({ name: 'source away', org, reason: cause.message })
+          awaySince ??= clock.now()
+          return wait(clock, backoffMs(reconnect, failures, random))
+        },
+      }),
+    )
+  }
+
+const turnResult = (taken: readonly Held[], turn: Turn, state: TurnState, options: CollectOptions): TurnResult => {
+  const append: NewRecord[] = []
+  for (const held of taken) {
+    if (held.kind === 'row') append.push(...takeRow(held, turn, state))
+    else for (const { queue } of held.sources) advance(state, held, queue, options)
+  }
+  return { append, put: state.puts() }
+}
+
+const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): readonly NewRecord[] => {
+  const { org, source, json, row, origin } = held
+  try {
+    const { id, key, receivedAt } = source.identify(org, row, turn.now)
+    const cursor = state.get('CollectCursor', cursorKey(org, source.queue))
+    if (origin === 'history' && cursor !== undefined && receivedAt < cursor.began_at) return []
+    const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
+    if (seen.get(id, receivedAt) !== undefined) return []
+    seen.put(id, { event: '', at: receivedAt })
+    const raw = { org, queue: source.queue, id, received_at: receivedAt, read_at: turn.now, origin, row: json }
+    return [{ topic: source.topic.name, key, value: encode('RawEvent', raw) }]
+  } catch (cause) {
+    return rejectRow(held, turn, state, (cause as Error).message)
+  }
+}
+
+/** A row that cannot be identified is set aside once, however often history repeats it. */
+const rejectRow = ({ org, source, json }: Held & { kind: 'row' }, turn: Turn, state: TurnState, reason: string): readonly NewRecord[] => {
+  const id = `${org}/unreadable/${createHash('sha256').update(json).digest('base64url')}`
+  const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
+  if (seen.get(id, turn.now) !== undefined) return []
+  seen.put(id, { event: '', at: turn.now })
+  const origin = { stage: 'collect', topic: '', partition: -1, offset: -1, key: `${org}/${source.queue}` }
+  return rejection({ ...origin, reason, at: turn.now, bytes: Buffer.from(json) }, { event: id, org, received_at: turn.now })
+}
+
+/** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. */
+const advance = (state: TurnState, held: Held & { kind: 'beat' | 'complete' }, queue: string, { since }: CollectOptions): void => {
+  const key = cursorKey(held.org, queue)
+  const cursor = state.get('CollectCursor', key)
+  if (cursor === undefined) {
+    const began_at = Math.min(since ?? held.at, held.at)
+    state.put('CollectCursor', key, { org: held.org, queue, began_at, history_at: began_at })
+    return
+  }
+  if (held.kind === 'beat' && !held.isInSync) return
+  const history_at = held.kind === 'beat' ? held.at - beatMarginMs : held.at
+  if (history_at - cursor.history_at < (held.kind === 'beat' ? cursorEveryMs : 1)) return
+  state.put('CollectCursor', key, { ...cursor, history_at })
+  marksIn(state, seenPrefix(held.org, queue), markBucketMs).forget(history_at - overlapMs - 2 * markBucketMs)
+}

@@ -1,0 +1,66 @@
+import type { Mailbox } from '../../schemas/addresses.ts'
+import type { FlowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
+import type { Secret } from './secret.ts'
+
+export interface VelociraptorSettings {
+  /** Absolute path of the file that `velociraptor config api_client` wrote. */
+  readonly apiConfig: string
+  /** What links in letters begin with; without query and fragment. */
+  readonly guiUrl: string
+  /** The name that the server's certificate must bear; null: as the API configuration says. */
+  readonly serverName: string | null
+  /** Organisation ids; `root` is the root organisation. At least one, each once. */
+  readonly orgs: readonly string[]
+}
+
+/** A way to send mail. */
+export interface MailChannel {
+  /** As a monitor's `Secret` names it. */
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  /** implicit: TLS from the first byte. required: STARTTLS or nothing. if-offered: STARTTLS where the server has it. off: never. */
+  readonly tls: 'implicit' | 'required' | 'if-offered' | 'off'
+  /** null: no login. */
+  readonly login: { readonly user: string; readonly password: Secret } | null
+  readonly from: Mailbox
+  /** Domains, in lower case, that recipients from creators and metadata may have; null: any. */
+  readonly allowedDomains: readonly string[] | null
+  /** Messages that are sent at once at most. */
+  readonly connections: number
+  /** Certificates (PEM) to trust instead of the system's; null: the system's. */
+  readonly ca: string | null
+  /** What the relay calls itself to the server; null: the machine's name. */
+  readonly helloName: string | null
+}
+
+export interface EmbeddedLogSettings {
+  /** Absolute. */
+  readonly dir: string
+  readonly partitions: number
+  /** Bytes; null: bounded by time alone. */
+  readonly maxSize: number | null
+}
+
+export interface FlowCompletionMonitor {
+  /** Unique in its configuration; state belongs to it. */
+  readonly name: string
+  readonly artifact: 'Server.Monitor.FlowCompletion'
+  /** Name of a mail channel of the configuration. */
+  readonly channel: string
+  readonly parameters: FlowCompletionParameters
+}
+
+export type Monitor = FlowCompletionMonitor
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** Everything that relay.yaml says, checked: what stands here can be used as it is. */
+export interface Configuration {
+  readonly velociraptor: VelociraptorSettings
+  /** At least one; names are unique. */
+  readonly channels: readonly MailChannel[]
+  readonly log: { readonly embedded: EmbeddedLogSettings }
+  readonly monitors: readonly Monitor[]
+  readonly logLevel: LogLevel
+}

@@ -1,0 +1,118 @@
+import { z } from 'zod'
+import { defaultSecret, readFlowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
+import type { Monitor } from './configuration.ts'
+import { instead, nearest } from './did-you-mean.ts'
+import { isRecord } from './is-record.ts'
+import type { Reading } from './parameters.ts'
+import type { Path, Report } from './problem.ts'
+import { shown } from './problem.ts'
+import type { Mail } from './read-mail.ts'
+import { readRecord } from './record.ts'
+import { artifacts, monitorShape } from './relay-shape.ts'
+
+/** Artifacts of the family that a later version does. */
+const laterArtifacts = [
+  'Server.Monitor.Alerts',
+  'Server.Monitor.Alerts.UserMessage',
+  'Server.Monitor.Errors.Alert',
+  'Server.Monitor.Client.Errors.Alert',
+]
+
+/** Keys of a monitor that a later version reads. */
+const laterKeys = {
+  dedup: 'dedup is not in this version: remove it',
+  batch: 'batch is not in this version: remove it',
+  queue: 'monitors of any queue are not in this version: remove this one',
+  alert: 'monitors of any queue are not in this version: remove this one',
+}
+
+const readArtifact = (value: unknown, path: Path, report: Report): (typeof artifacts)[number] | undefined => {
+  const known = artifacts.find((artifact) => artifact === value)
+  if (known !== undefined) return known
+  if (typeof value !== 'string') return void report(path, 'must be the name of an artifact, as text')
+  if (laterArtifacts.includes(value))
+    return void report(path, `${value} is not in this version: leave it on in Velociraptor, and remove this monitor`)
+  const every = [...artifacts, ...laterArtifacts]
+  return void report(path, `${shown(value)} is no artifact that the relay knows: ${instead(value, every)}`)
+}
+
+const channelOf = (
+  secret: string,
+  isWritten: boolean,
+  path: Path,
+  { names, isSingle }: Mail,
+  report: Report,
+): string => {
+  const [only] = names
+  if (names.includes(secret) || only === undefined) return secret
+  if (isSingle || (names.length === 1 && !isWritten)) return only
+  const near = nearest(secret, names)
+  const help = near === undefined ? `there are ${names.map(shown).join(', ')}` : `did you mean ${near}?`
+  const message = isWritten
+    ? `there is no mail channel of this name: ${help}`
+    : `is missing: name one of the mail channels ${names.map(shown).join(', ')}`
+  report(path, message)
+  return secret
+}
+
+const readMonitor = (value: unknown, path: Path, reading: Reading, mail: Mail | null): Monitor | null => {
+  const { report } = reading
+  const isOfQueue = isRecord(value) && Object.hasOwn(value, 'queue')
+  const shape = {
+    name: monitorShape.shape.name,
+    artifact: isOfQueue ? z.unknown() : z.unknown().refine(isGiven),
+    parameters: z.unknown(),
+  }
+  const read = readRecord(shape, value, path, report, laterKeys)
+  if (read === null || isOfQueue) return null
+  const artifact = read.artifact === undefined ? undefined : readArtifact(read.artifact, [...path, 'artifact'], report)
+  // An unknown artifact may have any parameters: what is wrong with them is said once it is known.
+  if (artifact === undefined) return null
+  const parametersPath = [...path, 'parameters']
+  const parameters = readFlowCompletionParameters(read.parameters, parametersPath, reading)
+  const written = isRecord(read.parameters) ? read.parameters['Secret'] : undefined
+  const secret = typeof written === 'string' && written !== '' ? written : undefined
+  const channel =
+    mail === null
+      ? ''
+      : channelOf(secret ?? defaultSecret, secret !== undefined, [...parametersPath, 'Secret'], mail, report)
+  return parameters === null ? null : { name: read.name ?? artifact, artifact, channel, parameters }
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null
+
+const nameOf = (monitor: unknown): unknown => (isRecord(monitor) ? (monitor['name'] ?? monitor['artifact']) : undefined)
+
+const reportRepeatedNames = (monitors: readonly unknown[], path: Path, report: Report): void => {
+  const seen = new Map<string, number>()
+  for (const [index, monitor] of monitors.entries()) {
+    const name = nameOf(monitor)
+    if (typeof name !== 'string') continue
+    const first = seen.get(name)
+    if (first === undefined) seen.set(name, index)
+    else
+      report(
+        [...path, index, 'name'],
+        `monitors[${first}] is called ${shown(name)} too: give each monitor a name of its own`,
+      )
+  }
+}
+
+/** Reads `monitors:`; those with an error are left out, and what is wrong with each was reported. */
+export const readMonitors = (value: unknown, path: Path, reading: Reading, mail: Mail | null): readonly Monitor[] => {
+  const { report } = reading
+  if (!Array.isArray(value)) {
+    report(
+      path,
+      value === undefined
+        ? 'is missing: list at least one monitor'
+        : 'must be a list of monitors, each beginning with `- artifact:`',
+    )
+    return []
+  }
+  if (value.length === 0) report(path, 'is empty: nobody is told of anything', { level: 'warning' })
+  reportRepeatedNames(value, path, report)
+  return value
+    .map((monitor, index) => readMonitor(monitor, [...path, index], reading, mail))
+    .filter((monitor) => monitor !== null)
+}

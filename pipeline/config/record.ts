@@ -1,0 +1,86 @@
+import type { z } from 'zod'
+import { instead, nearest } from './did-you-mean.ts'
+import { isRecord } from './is-record.ts'
+import type { Path, Report } from './problem.ts'
+
+type Shape = Readonly<Record<string, z.ZodType>>
+/** What could be read of a mapping: a key is absent when it was left out or wrong. */
+type PartOf<S extends Shape> = { readonly [K in keyof S]?: z.output<S[K]> | undefined }
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping (key: value)',
+  record: 'a mapping (key: value)',
+}
+
+const sizeMessage = (word: 'least' | 'most', limit: number | bigint, origin: string): string => {
+  if (origin === 'number' || origin === 'int') return `must be at ${word} ${limit}`
+  return word === 'least' && limit === 1 ? 'must not be empty' : `must have at ${word} ${limit} entries`
+}
+
+const issueMessage = (issue: z.core.$ZodIssue, value: unknown): string => {
+  if (issue.code === 'invalid_type') return `must be ${typeNames[issue.expected] ?? issue.expected}`
+  if (issue.code === 'too_small') return sizeMessage('least', issue.minimum, issue.origin)
+  if (issue.code === 'too_big') return sizeMessage('most', issue.maximum, issue.origin)
+  if (issue.code === 'invalid_value') {
+    const words = issue.values.map(String)
+    const near = typeof value === 'string' ? nearest(value, words) : undefined
+    return `must be one of ${words.join(', ')}${near === undefined ? '' : `: did you mean ${near}?`}`
+  }
+  return issue.message
+}
+
+const isPathStep = (step: PropertyKey): step is string | number => typeof step !== 'symbol'
+
+/** Checks one value; reports what is wrong, each part at its own place. */
+export const readValue = <T extends z.ZodType>(
+  schema: T,
+  value: unknown,
+  path: Path,
+  report: Report,
+): z.output<T> | undefined => {
+  const read = schema.safeParse(value)
+  if (read.success) return read.data
+  for (const issue of read.error.issues) report([...path, ...issue.path.filter(isPathStep)], issueMessage(issue, value))
+  return undefined
+}
+
+/**
+ * Reads a mapping key by key, so that one wrong key hides no other. `later` names keys of coming versions, with what to say of
+ * them. null when there is no mapping at all.
+ */
+export const readRecord = <S extends Shape>(
+  shape: S,
+  value: unknown,
+  path: Path,
+  report: Report,
+  later: Readonly<Record<string, string>> = {},
+): PartOf<S> | null => {
+  if (value === undefined || value === null) {
+    report(path, value === null ? 'is empty: fill it in' : 'is missing')
+    return null
+  }
+  if (!isRecord(value)) {
+    report(path, `must be a mapping with ${Object.keys(shape).join(', ')}`)
+    return null
+  }
+  const known = Object.keys(shape)
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue
+    const message = Object.hasOwn(later, key) ? (later[key] ?? '') : `is not known here: ${instead(key, known)}`
+    report([...path, key], message, { at: 'key' })
+  }
+  const read = Object.entries(shape).map(([key, schema]) => {
+    const own = Object.hasOwn(value, key) ? value[key] : undefined
+    if (own !== undefined && own !== null) return [key, readValue(schema, own, [...path, key], report)] as const
+    const mayBeMissing = schema.safeParse(own).success
+    if (!mayBeMissing)
+      report([...path, key], own === null ? 'has no value: write one, or remove the line' : 'is missing')
+    return [key, undefined] as const
+  })
+  return Object.fromEntries(read) as PartOf<S>
+}

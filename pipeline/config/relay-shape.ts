@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { defaultSecret, flowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
+
+/** The artifacts that this version does. */
+export const artifacts = ['Server.Monitor.FlowCompletion'] as const
+
+const nonEmpty = z.string().min(1)
+
+/** A password never stands in the file itself. */
+export const secretShape = z.union([z.strictObject({ file: nonEmpty }), z.strictObject({ env: nonEmpty })])
+
+export const velociraptorShape = z.strictObject({
+  api_config: nonEmpty.meta({
+    description: 'File that `velociraptor config api_client --role api` wrote; relative to this file',
+  }),
+  gui_url: nonEmpty.meta({
+    description: "Address of the server's GUI, for links: https://velociraptor.example.org/app/index.html",
+  }),
+  server_name: nonEmpty
+    .optional()
+    .meta({ description: "Name in the server's certificate, if it is not the usual VelociraptorServer" }),
+  orgs: z.array(nonEmpty).min(1).optional().meta({ description: 'Organisation ids; default [root]' }),
+})
+
+export const channelShape = z.strictObject({
+  url: nonEmpty.meta({
+    description: 'smtps://user@host:465 (TLS at once) or smtp://user@host:587 (STARTTLS); the password stands apart',
+  }),
+  password: secretShape.optional().meta({ description: '{ file: path } or { env: NAME }; needs a user in the url' }),
+  from: nonEmpty.meta({ description: 'From address: Velociraptor <velociraptor@example.org>' }),
+  allowed_domains: z
+    .array(nonEmpty)
+    .optional()
+    .meta({ description: 'Mail domains that recipients from creators and client metadata may have; left out: any' }),
+  connections: z.int().min(1).max(50).optional().meta({ description: 'Messages sent at once; default 5' }),
+  tls: z
+    .enum(['required', 'if-offered', 'off'])
+    .optional()
+    .meta({ description: 'STARTTLS for smtp:// urls; default required, and if-offered for a server on this machine' }),
+  ca_file: nonEmpty
+    .optional()
+    .meta({ description: 'Certificates (PEM) to trust for this server; relative to this file' }),
+  hello_name: nonEmpty.optional().meta({ description: 'Name with which the relay greets the mail server' }),
+})
+
+export const channelsShape = z.strictObject({
+  channels: z
+    .record(z.string(), channelShape)
+    .meta({ description: `Mail channels by name; a monitor's Secret chooses one (default ${defaultSecret})` }),
+})
+
+export const embeddedShape = z.strictObject({
+  dir: nonEmpty.optional().meta({ description: 'Directory of the log; relative to this file; default ./relay-data' }),
+  partitions: z.int().min(1).max(64).optional().meta({ description: 'Fixed when the log is made; default 4' }),
+  max_size: z
+    .union([z.int().min(1), z.string()], 'must be a size such as 20GiB')
+    .optional()
+    .meta({
+      description: 'Most that the log may take on disk: 20GiB, or a number of bytes; left out: bounded by time alone',
+    }),
+})
+
+export const logShape = z.strictObject({
+  embedded: embeddedShape.optional().meta({ description: 'The log inside this process' }),
+})
+
+export const monitorShape = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][\w.-]{0,99}$/, 'must be letters, digits, `.`, `_` and `-`, 100 at most')
+    .optional()
+    .meta({ description: 'State belongs to it; default: the artifact' }),
+  artifact: z.enum(artifacts).meta({ description: 'Artifact of Velociraptor whose work this monitor does' }),
+  parameters: z
+    .strictObject(
+      Object.fromEntries(
+        Object.entries(flowCompletionParameters).map(([name, { schema }]) => [name, schema.optional()]),
+      ),
+    )
+    .nullable()
+    .optional()
+    .meta({ description: "The artifact's own parameters; those left out have the artifact's defaults" }),
+})
+
+export const logLevelShape = z.enum(['debug', 'info', 'warn', 'error'])
+
+/** The whole file as an editor should know it. */
+export const relayShape = z.strictObject({
+  velociraptor: velociraptorShape.meta({ description: 'The server that is listened to' }),
+  mail: z
+    .union([channelShape, channelsShape])
+    .meta({ description: 'One mail channel, or `channels:` with several by name' }),
+  log: logShape.optional().meta({ description: 'Where events are kept; left out: embedded, in ./relay-data' }),
+  monitors: z.array(monitorShape).meta({ description: 'What is told to whom' }),
+  log_level: logLevelShape.optional().meta({ description: 'What the relay says of itself; default info' }),
+})

@@ -1,0 +1,278 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { type Observable, Subject } from 'rxjs'
+import { ConnectorError } from '../connectors/errors.ts'
+import type { EventLog, LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
+import type { OutgoingMail } from '../connectors/mail/mail.ts'
+import { decode, encode } from '../schemas/codec.ts'
+import type { Delivery, Letter, Notice, Outcome, Receipt } from '../schemas/generated.ts'
+import type { Tell } from '../schemas/happenings.ts'
+import { topics } from '../schemas/topics.ts'
+import type { Clock, EpochMs } from '../schemas/time.ts'
+import { type OpenChannel, openSending, type Sending } from './mailing/sending.ts'
+import { type Backoff, backoffMs, type Random } from './runtime/backoff.ts'
+import { decodeAll } from './runtime/decoding.ts'
+import { prefixRange } from './runtime/marks.ts'
+import { rejection } from './runtime/rejection.ts'
+import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
+import { afterPrefix, openTurnState, type TurnState } from './runtime/turn-state.ts'
+
+export interface DeliverOptions {
+  readonly log: EventLog
+  readonly clock: Clock
+  readonly random: Random
+  readonly tell: Tell
+  /** Names this process in claims. */
+  readonly process: string
+  readonly channels: ReadonlyMap<string, OpenChannel>
+  /** Writes the letter of a notice; may throw, and the notice is then undeliverable. */
+  readonly compose: (notice: Notice, terms: { messageId: string; now: EpochMs; channel: OpenChannel }) => Promise<OutgoingMail>
+}
+
+/** How long a claim holds without a word from its sender, ms. */
+export const claimMs = 60_000
+const day = 86_400_000
+/** A letter that the server defers is tried again for so long. */
+const longestDeferralMs = 5 * day
+const deferrals: Backoff = { firstMs: 60_000, longestMs: 4 * 3_600_000 }
+
+const letterPrefix = 'letter/'
+const noticeKey = (letter: string): string => `notice/${letter}`
+const letterKey = (letter: string): string => `${letterPrefix}${letter}`
+const timeDigits = 15
+/** Open letters by channel and the time from which they may be claimed. */
+const duePrefix = (channel: string): string => `due/${encodeURIComponent(channel)}/`
+const dueFrom = (channel: string, at: EpochMs): string => duePrefix(channel) + String(at).padStart(timeDigits, '0')
+const dueKey = ({ channel, due_at, id }: Letter): string => `${dueFrom(channel, due_at)}/${id}`
+
+/** Sends what notices ask for: gathers, claims, sends, and settles when the receipt comes back as input. */
+export const deliver = (options: DeliverOptions): { readonly running: Observable<never>; readonly idle: () => Promise<void> } => {
+  const sending = openSending(options)
+  return {
+    running: runTopology(options.log, { name: 'deliver', inputs: [topics.notices.name, topics.receipts.name] }, (task) =>
+      deliverTask(task, options, sending),
+    ),
+    idle: () => sending.idle(),
+  }
+}
+
+const deliverTask = (task: Task, options: DeliverOptions, sending: Sending): TaskWork => {
+  const claims = claimedLetters(task)
+  for (const { until } of claims.values()) task.wake(until)
+  wakeForDue(task, openTurnState(task.state), 0, options)
+  const failed = new Subject<never>()
+  return {
+    beside: failed,
+    turn: (turn) => deliverTurn({ task, turn, options, sending, claims, fail: (cause) => failed.error(cause) }),
+  }
+}
+
+/** Letters claimed and not settled: few, so they are kept at hand. */
+const claimedLetters = (task: Task): Map<string, Letter> => {
+  const claims = new Map<string, Letter>()
+  for (const [, bytes] of task.state.range(...prefixRange(letterPrefix))) {
+    const letter = decode('Letter', bytes)
+    if (letter.stage === 'claimed') claims.set(letter.id, letter)
+  }
+  return claims
+}
+
+interface DeliverTurn {
+  readonly task: Task
+  readonly turn: Turn
+  readonly options: DeliverOptions
+  readonly sending: Sending
+  readonly claims: Map<string, Letter>
+  readonly fail: (cause: unknown) => void
+}
+
+const deliverTurn = async (context: DeliverTurn): Promise<TurnResult> => {
+  const { task, turn, options, sending } = context
+  const state = openTurnState(task.state)
+  const append: NewRecord[] = []
+  const byTopic = Map.groupBy(turn.records, ({ topic }) => topic)
+  for (const decoded of await decodeAll('Receipt', byTopic.get(topics.receipts.name) ?? [], options, task.lost)) {
+    if ('problem' in decoded) append.push(...unreadable(decoded.record, decoded.problem, turn.now))
+    else append.push(...takeReceipt(decoded.value, state, context))
+  }
+  for (const decoded of await decodeAll('Notice', byTopic.get(topics.notices.name) ?? [], options, task.lost)) {
+    if ('problem' in decoded) append.push(...unreadable(decoded.record, decoded.problem, turn.now))
+    else open(decoded.value, decoded.record, state, turn.now)
+  }
+  const markers = doubtful(state, context)
+  const claimed = claimDue(state, context)
+  wakeForDue(task, state, turn.now + 1, options)
+  return {
+    append,
+    put: state.puts(),
+    afterwards: () => {
+      if (markers.length > 0) appendOutside(options, markers)
+      for (const claim of claimed) sending.send(claim, { task, fail: context.fail })
+    },
+    otherwise: () => sending.giveBack(claimed),
+  }
+}
+
+/** Facts appended outside the fence may fail with the log; the claim's term then brings the letter back. */
+const appendOutside = ({ log, tell }: DeliverOptions, records: readonly NewRecord[]): void => {
+  log.append(records).catch((cause: unknown) => tell({ name: 'receipt not written', reason: cause instanceof ConnectorError ? cause.code : String(cause) }))
+}
+
+const open = (notice: Notice, record: LogRecord, state: TurnState, now: EpochMs): void => {
+  const id = notice.id
+  if (state.get('Letter', letterKey(id)) !== undefined) return
+  const letter: Letter = {
+    id, stage: 'open', message_id: '', channel: notice.channel, opened_at: now, due_at: now, attempt: 0, deferrals: 0,
+    until: 0, sender: '', marker: '', notices: 1,
+  }
+  state.putBytes(noticeKey(id), record.value)
+  putOpen(state, letter)
+}
+
+const putOpen = (state: TurnState, letter: Letter): void => {
+  state.put('Letter', letterKey(letter.id), letter)
+  state.putBytes(dueKey(letter), new Uint8Array())
+}
+
+/** Takes what was learnt of a letter. What answers an older claim, or a letter already settled, says nothing new. */
+const takeReceipt = (receipt: Receipt, state: TurnState, context: DeliverTurn): readonly NewRecord[] => {
+  const { turn, claims, options, task } = context
+  const letter = state.get('Letter', letterKey(receipt.letter))
+  if (letter === undefined || letter.stage !== 'claimed') return []
+  // Also of an earlier claim: the server took it, so it must not be sent again.
+  if (receipt.kind === 'accepted' || receipt.kind === 'refused') return settle(letter, receipt, state, context)
+  if (receipt.attempt !== letter.attempt) return []
+  const reopen = (due_at: EpochMs, deferralCount = letter.deferrals): void => {
+    claims.delete(letter.id)
+    putOpen(state, { ...letter, stage: 'open', due_at, deferrals: deferralCount, sender: '', until: 0, marker: '' })
+  }
+  switch (receipt.kind) {
+    case 'waiting': {
+      const renewed = { ...letter, until: Math.max(letter.until, receipt.at + claimMs), marker: '' }
+      state.put('Letter', letterKey(letter.id), renewed)
+      claims.set(letter.id, renewed)
+      task.wake(renewed.until)
+      return []
+    }
+    case 'marker':
+      // Written after the claim's term was over and come back as input: every receipt before it has been read.
+      if (receipt.sender === letter.marker) reopen(turn.now)
+      return []
+    case 'deferred': {
+      const count = letter.deferrals + 1
+      if (turn.now - letter.opened_at >= longestDeferralMs) return settle(letter, receipt, state, context)
+      reopen(turn.now + backoffMs(deferrals, count, options.random), count)
+      return []
+    }
+    default:
+      reopen(turn.now)
+      return []
+  }
+}
+
+/** Writes down how a letter ended and forgets it. */
+const settle = (letter: Letter, receipt: Receipt, state: TurnState, { task, turn, claims, options }: DeliverTurn): readonly NewRecord[] => {
+  const bytes = state.getBytes(noticeKey(letter.id)) as Uint8Array
+  const notice = decode('Notice', bytes)
+  state.delete(letterKey(letter.id))
+  state.delete(noticeKey(letter.id))
+  claims.delete(letter.id)
+  const isTold = receipt.kind === 'accepted'
+  const reason = isTold ? '' : receipt.kind === 'refused' ? 'the mail server refused it' : 'the mail server deferred it for five days'
+  const delivery: Delivery = {
+    notice: notice.id, monitor: notice.monitor, artifact: notice.artifact, recipient: notice.recipient.address,
+    outcome: isTold ? 'told' : 'undeliverable', message_id: letter.message_id, attempts: letter.attempt,
+    code: receipt.code, reply: receipt.reply, reason,
+  }
+  options.tell({
+    name: isTold ? 'letter delivered' : 'letter undeliverable', notice: notice.id, event: notice.flow?.id,
+    partition: task.partition, attempts: letter.attempt, code: receipt.code,
+  })
+  const outcome = { topic: topics.outcomes.name, key: '', partition: task.partition, value: encode('Outcome', outcomeOf(notice, delivery, turn.now)) }
+  if (isTold) return [outcome]
+  const reject = {
+    stage: 'deliver', topic: topics.notices.name, partition: task.partition, offset: -1, reason: `${reason}: ${receipt.code} ${receipt.reply}`,
+    at: turn.now, key: notice.id, bytes,
+  }
+  return [outcome, { topic: topics.rejects.name, key: '', partition: task.partition, value: encode('Reject', reject) }]
+}
+
+const outcomeOf = (notice: Notice, delivery: Delivery, at: EpochMs): Outcome => ({
+  event: notice.flow?.id ?? '', org: notice.flow?.org ?? '', client: notice.flow?.client.id ?? '', flow: notice.flow?.flow.id ?? '',
+  hunt: notice.flow?.hunt?.id ?? '', name: '', event_at: notice.event_at, received_at: notice.flow?.received_at ?? 0, at,
+  configuration: notice.configuration, verdicts: [], deliveries: [delivery],
+})
+
+/** Claims whose term is over without a word: a marker is written for each, and only its return lets the letter be sent again. */
+const doubtful = (state: TurnState, { task, turn, claims, sending }: DeliverTurn): readonly NewRecord[] => {
+  const markers: NewRecord[] = []
+  for (const [id, letter] of claims) {
+    if (letter.until > turn.now || letter.marker !== '') continue
+    if (sending.isUnderWay(id)) {
+      const renewed = { ...letter, until: turn.now + claimMs }
+      state.put('Letter', letterKey(id), renewed)
+      claims.set(id, renewed)
+      task.wake(renewed.until)
+      continue
+    }
+    const marked = { ...letter, marker: randomUUID() }
+    state.put('Letter', letterKey(id), marked)
+    claims.set(id, marked)
+    markers.push(receiptRecord(task.partition, { letter: id, attempt: letter.attempt, kind: 'marker', at: turn.now, sender: marked.marker, code: 0, reply: '' }))
+  }
+  return markers
+}
+
+export const receiptRecord = (partition: number, receipt: Receipt): NewRecord => ({
+  topic: topics.receipts.name,
+  key: receipt.letter,
+  partition,
+  value: encode('Receipt', receipt),
+})
+
+/** A letter claimed by this process, to be sent once the claim stands. */
+export interface Claim {
+  readonly letter: Letter
+  readonly notice: Notice
+}
+
+/** Claims what is due, as much as its channel can send now. */
+const claimDue = (state: TurnState, { task, turn, claims, options, sending }: DeliverTurn): readonly Claim[] => {
+  const claimed: Claim[] = []
+  for (const channel of options.channels.keys())
+    for (const key of state.keys(duePrefix(channel), dueFrom(channel, turn.now + 1))) {
+      if (!sending.reserve(channel, task)) break
+      const id = key.slice(duePrefix(channel).length + timeDigits + 1)
+      const letter = state.get('Letter', letterKey(id)) as Letter
+      const claim: Letter = {
+        ...letter, stage: 'claimed', attempt: letter.attempt + 1, until: turn.now + claimMs, sender: options.process, marker: '',
+        message_id: letter.message_id === '' ? messageIdOf(letter, options) : letter.message_id,
+      }
+      state.delete(key)
+      state.put('Letter', letterKey(id), claim)
+      claims.set(id, claim)
+      task.wake(claim.until)
+      claimed.push({ letter: claim, notice: decode('Notice', state.getBytes(noticeKey(id)) as Uint8Array) })
+    }
+  return claimed
+}
+
+/** Stable for a notice: a letter sent twice is recognised by its Message-ID. */
+const messageIdOf = ({ id, channel }: Letter, { channels }: DeliverOptions): string => {
+  const from = channels.get(channel)?.from.address ?? ''
+  const local = createHash('sha256').update(`letter ${id}`).digest('hex').slice(0, 32)
+  return `<${local}@${from.slice(from.lastIndexOf('@') + 1) || 'raptor-relay.invalid'}>`
+}
+
+/** What is due already waits for a place on its channel, which wakes the task; what is due later needs a wake-up. */
+const wakeForDue = (task: Task, state: TurnState, from: EpochMs, { channels }: DeliverOptions): void => {
+  for (const channel of channels.keys())
+    for (const key of state.keys(dueFrom(channel, from), afterPrefix(duePrefix(channel)))) {
+      task.wake(Number(key.slice(duePrefix(channel).length, duePrefix(channel).length + timeDigits)))
+      break
+    }
+}
+
+const unreadable = (record: LogRecord, reason: string, at: EpochMs): readonly NewRecord[] => {
+  const { topic, partition, offset, key, value } = record
+  return rejection({ stage: 'deliver', topic, partition, offset, reason, at, key, bytes: value }, {}, partition)
+}

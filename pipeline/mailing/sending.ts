@@ -1,0 +1,157 @@
+import { ConnectorError } from '../../connectors/errors.ts'
+import type { Task } from '../../connectors/log/event-log.ts'
+import type { Mailbox, MailReply, MailSink, OutgoingMail } from '../../connectors/mail/mail.ts'
+import type { Receipt, ReceiptKind } from '../../schemas/generated.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import { type Claim, claimMs, type DeliverOptions, receiptRecord } from '../deliver.ts'
+import { type Backoff, backoffMs } from '../runtime/backoff.ts'
+
+/** A way to send mail, chosen by a monitor. */
+export interface OpenChannel {
+  readonly name: string
+  readonly sink: MailSink
+  /** From of its letters unless the monitor names a sender. */
+  readonly from: Mailbox
+}
+
+/** Sends claimed letters and appends a receipt for each. One for a process; shared by its tasks. */
+export interface Sending {
+  /** Takes a place for one letter on a channel; where none is free the task is woken when one is. */
+  reserve(channel: string, task: Task): boolean
+  /** Gives back places whose claims never came to stand. */
+  giveBack(claims: readonly Claim[]): void
+  /** Sends on a place reserved before. Never throws. */
+  send(claim: Claim, terms: { readonly task: Task; readonly fail: (cause: unknown) => void }): void
+  isUnderWay(letter: string): boolean
+  /** Resolves when nothing is under way and every receipt is written. */
+  idle(): Promise<void>
+}
+
+/** Nothing is written to the server so shortly before the claim's end, ms: clocks differ. */
+const marginMs = 2000
+const awayWaits: Backoff = { firstMs: 1000, longestMs: 60_000 }
+/** Claims for each connection: the next letter is at hand when one is through. */
+const claimsPerConnection = 2
+
+interface ChannelState {
+  readonly channel: OpenChannel
+  taken: number
+  failures: number
+  awaySince: EpochMs | null
+  retryAt: EpochMs
+  readonly waiting: Set<Task>
+}
+
+export const openSending = (options: DeliverOptions): Sending => {
+  const { clock, random, tell, log } = options
+  const states = new Map<string, ChannelState>(
+    [...options.channels].map(([name, channel]) => [
+      name,
+      { channel, taken: 0, failures: 0, awaySince: null, retryAt: 0, waiting: new Set<Task>() },
+    ]),
+  )
+  const underWay = new Map<string, Promise<void>>()
+
+  const capacity = (state: ChannelState): number => {
+    if (state.awaySince === null) return state.channel.sink.connections * claimsPerConnection
+    // One probe at a time tells when the server is back.
+    return clock.now() >= state.retryAt ? 1 : 0
+  }
+
+  const free = (state: ChannelState): void => {
+    state.taken -= 1
+    for (const task of state.waiting) task.wake(Math.max(clock.now(), state.awaySince === null ? 0 : state.retryAt))
+    state.waiting.clear()
+  }
+
+  const noteReply = (state: ChannelState, { kind, text }: MailReply): void => {
+    if (kind === 'released') return
+    if (kind === 'unavailable' || kind === 'unknown') {
+      state.failures += 1
+      state.retryAt = clock.now() + backoffMs(awayWaits, state.failures, random)
+      if (state.awaySince === null) tell({ name: 'mail server away', channel: state.channel.name, reason: text })
+      state.awaySince ??= clock.now()
+      return
+    }
+    if (state.awaySince !== null) tell({ name: 'mail server back', channel: state.channel.name, away_ms: clock.now() - state.awaySince })
+    state.awaySince = null
+    state.failures = 0
+  }
+
+  const write = async (partition: number, receipt: Receipt): Promise<void> => {
+    try {
+      await log.append([receiptRecord(partition, receipt)])
+    } catch (cause) {
+      tell({ name: 'receipt not written', reason: cause instanceof ConnectorError ? cause.code : String(cause) })
+    }
+  }
+
+  const exchange = async ({ letter, notice }: Claim, task: Task, channel: OpenChannel): Promise<MailReply> => {
+    // The monotonic clock is read first: a pause between the two readings then only shortens the term.
+    const monotonic = performance.now()
+    const deadline = monotonic + (letter.until - clock.now()) - marginMs
+    let mail: OutgoingMail
+    try {
+      mail = await options.compose(notice, { messageId: letter.message_id, now: clock.now(), channel })
+    } catch (cause) {
+      tell({ name: 'letter not composed', notice: notice.id, reason: cause instanceof Error ? cause.name : 'unknown' })
+      return { kind: 'refused', code: 0, text: 'the letter could not be composed' }
+    }
+    return channel.sink.send(mail, { deadline, signal: task.lost })
+  }
+
+  const run = async (claim: Claim, task: Task, state: ChannelState, fail: (cause: unknown) => void): Promise<void> => {
+    const { letter } = claim
+    const receipt = (kind: ReceiptKind, code = 0, reply = ''): Receipt => ({
+      letter: letter.id, attempt: letter.attempt, kind, at: clock.now(), sender: options.process, code, reply,
+    })
+    let cancel = (): void => undefined
+    const sayWaiting = (): void => {
+      cancel = clock.at(clock.now() + claimMs / 3, () => {
+        void write(task.partition, receipt('waiting'))
+        sayWaiting()
+      })
+    }
+    sayWaiting()
+    const reply = await exchange(claim, task, state.channel)
+    cancel()
+    noteReply(state, reply)
+    await write(task.partition, receipt(kindOf(reply.kind), reply.code, reply.text))
+    if (reply.kind === 'denied') fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${reply.text}`))
+  }
+
+  return {
+    reserve(name, task) {
+      const state = states.get(name) as ChannelState
+      if (state.taken < capacity(state)) {
+        state.taken += 1
+        return true
+      }
+      state.waiting.add(task)
+      // With a letter under way its end wakes the task.
+      if (state.taken === 0) task.wake(state.retryAt)
+      return false
+    },
+    giveBack(claims) {
+      for (const { letter } of claims) free(states.get(letter.channel) as ChannelState)
+    },
+    send(claim, { task, fail }) {
+      const state = states.get(claim.letter.channel) as ChannelState
+      const done = run(claim, task, state, fail).catch(fail).finally(() => {
+        underWay.delete(claim.letter.id)
+        free(state)
+      })
+      underWay.set(claim.letter.id, done)
+    },
+    isUnderWay: (letter) => underWay.has(letter),
+    async idle() {
+      while (underWay.size > 0) await Promise.all(underWay.values())
+    },
+  }
+}
+
+/** A reply that never came is treated as an outage: the letter goes out again under the same Message-ID. */
+const kindOf = (kind: MailReply['kind']): ReceiptKind => {
+  if (kind === 'unknown') return 'unavailable'
+  return kind === 'denied' ? 'released' : kind
+}

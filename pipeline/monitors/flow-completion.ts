@@ -1,0 +1,88 @@
+import { pipe } from 'rxjs'
+import { addressedTo } from '../../operators/addressed-to.ts'
+import { artifactFilter } from '../../operators/filters/artifact-filter.ts'
+import { cancelledFilter } from '../../operators/filters/cancelled-filter.ts'
+import { delayFilter } from '../../operators/filters/delay-filter.ts'
+import { huntFilter } from '../../operators/filters/hunt-filter.ts'
+import { labelFilter } from '../../operators/filters/label-filter.ts'
+import { permissionFilter } from '../../operators/filters/permission-filter.ts'
+import { serverFilter } from '../../operators/filters/server-filter.ts'
+import { isNewClient } from '../../operators/flow-facts.ts'
+import { objectTo } from '../../operators/object-to.ts'
+import { overruleFor } from '../../operators/overrule-for.ts'
+import { labelledResults, labelledUploads } from '../../operators/overrides/labelled.ts'
+import { newClients } from '../../operators/overrides/new-clients.ts'
+import { recipients, type RecipientRule } from '../../operators/recipients.ts'
+import { type RepeatRule, withoutRepeats } from '../../operators/without-repeats.ts'
+import type { FlowEvent, FlowLetterOptions } from '../../schemas/generated.ts'
+import type { FlowCompletionMonitor } from '../config/configuration.ts'
+import type { FlowCompletionParameters } from './flow-completion-parameters.ts'
+import type { FlowMonitor } from './monitor.ts'
+
+const completedAgain: RepeatRule<FlowEvent> = {
+  identityOf: ({ told_once_as }) => told_once_as,
+  idOf: ({ id }) => id,
+  timeOf: ({ received_at }) => received_at,
+  reason: 'completed again',
+}
+
+const recipientRule = (p: FlowCompletionParameters, allowedDomains: readonly string[] | null): RecipientRule => ({
+  fixed: p.Recipients,
+  creator: p.NotifyExecutor
+    ? { domains: p.NotifyExecutorDomains.map(({ UsernameRegex, Domain }) => ({ user: UsernameRegex, domain: Domain })) }
+    : null,
+  metadataField: p.NotifyMetadataEMail,
+  allowedDomains,
+})
+
+const mebibyte = 1_048_576
+
+const letterOptions = (p: FlowCompletionParameters, event: FlowEvent): FlowLetterOptions => ({
+  html: p.HTML,
+  keep_empty_rows: p.KeepEmptyRows,
+  new_client: isNewClient(event, p.NewClientThreshold),
+  client_metadata: p.ClientMetadata.map(({ Field, Alias }) => ({ field: Field, alias: Alias })),
+  uploads_rows: p.IncludeUploadsTableRows,
+  result_tables: p.IncludeResultTableFrom.map(({ Source, Columns, MaxRows, CellLimit }) => ({
+    source: Source.text, columns: Columns.text, most_rows: MaxRows, longest_cell: CellLimit,
+  })),
+  result_columns: p.ResultTableMaxColumns,
+  attachments: p.IncludeResultAttachmentFrom.map(({ Source, Columns, MaxRows }) => ({
+    source: Source.text, columns: Columns.text, most_rows: MaxRows ?? 0,
+  })),
+  attachment_format: p.AttachmentFormat,
+  most_attached_bytes: p.AttachmentsMaxMiB * mebibyte,
+})
+
+/** A monitor by the rules of Server.Monitor.FlowCompletion. */
+export const flowCompletionMonitor = (
+  { name, artifact, channel, parameters: p }: FlowCompletionMonitor,
+  allowedDomains: readonly string[] | null,
+): FlowMonitor => {
+  const bypasses = new Set<string>(p.ErrorHandling)
+  const artifacts = { alertOn: p.ArtifactsToAlertOn, ignore: p.ArtifactsToIgnore, exceptFailed: bypasses.has('IgnoreArtifactFilters') }
+  return {
+    name,
+    artifact,
+    channel,
+    sender: p.Sender,
+    chain: (told) =>
+      pipe(
+        objectTo(serverFilter()),
+        objectTo(artifactFilter(artifacts)),
+        objectTo(delayFilter({ thresholdS: p.DelayThreshold, exceptFailed: bypasses.has('IgnoreDelay') })),
+        objectTo(huntFilter({ letHunts: p.NotifyHunts, exceptFailed: bypasses.has('IncludeHunts') })),
+        objectTo(cancelledFilter({ ignoreCancelled: bypasses.has('IgnoreCancelled') })),
+        objectTo(labelFilter({ alertOn: p.ClientLabelsToAlertOn, ignore: p.ClientLabelsToIgnore })),
+        objectTo(permissionFilter({ alertOn: p.ArtifactPermToAlertOn })),
+        // `pipe` is typed for nine operators.
+        pipe(
+          overruleFor(newClients({ artifacts: p.NewClientArtifacts, thresholdS: p.NewClientThreshold })),
+          overruleFor(labelledResults(p.NotifyIfResultsLabels)),
+          overruleFor(labelledUploads(p.NotifyIfUploadsLabels)),
+        ),
+        pipe(withoutRepeats(told, completedAgain), addressedTo(recipients(recipientRule(p, allowedDomains)))),
+      ),
+    noticeOf: (event) => ({ flow: event, flow_letter: letterOptions(p, event) }),
+  }
+}

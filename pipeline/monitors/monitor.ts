@@ -1,0 +1,20 @@
+import type { MonoTypeOperatorFunction } from 'rxjs'
+import type { Judgement } from '../../operators/judgement.ts'
+import type { StateStore } from '../../operators/with-state.ts'
+import type { FlowEvent, Mark, Notice, Recipient } from '../../schemas/generated.ts'
+
+/** What a notice says of its letter; the rest of it is the same for every monitor. */
+export type NoticeContent = Pick<Notice, 'flow' | 'flow_letter'>
+
+/** One entry of `monitors:`, ready to judge flows. */
+export interface FlowMonitor {
+  readonly name: string
+  readonly artifact: string
+  /** The mail channel. */
+  readonly channel: string
+  /** From of its letters; null: the channel's own. */
+  readonly sender: Recipient | null
+  /** Its chain: one judgement out for each in, in order. What was told is remembered in `told`. */
+  chain(told: StateStore<Mark>): MonoTypeOperatorFunction<Judgement<FlowEvent>>
+  noticeOf(event: FlowEvent): NoticeContent
+}

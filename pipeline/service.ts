@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import { merge, type Observable, Subscription } from 'rxjs'
+import type { EventLog } from '../connectors/log/event-log.ts'
+import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
+import type { Tell } from '../schemas/happenings.ts'
+import type { Clock, EpochMs } from '../schemas/time.ts'
+import { collect } from './collect.ts'
+import type { Configuration } from './config/configuration.ts'
+import { configurationHash } from './config/hash.ts'
+import { decide } from './decide.ts'
+import { deliver } from './deliver.ts'
+import { enrich } from './enrich.ts'
+import { composeNotice } from './mailing/compose-notice.ts'
+import type { OpenChannel } from './mailing/sending.ts'
+import { flowCompletionMonitor } from './monitors/flow-completion.ts'
+import type { FlowMonitor } from './monitors/monitor.ts'
+import type { Random } from './runtime/backoff.ts'
+import { publishSchemas } from './runtime/decoding.ts'
+import { flowCompletions } from './sources/queue-source.ts'
+
+export const stageNames = ['collect', 'enrich', 'decide', 'deliver'] as const
+export type StageName = (typeof stageNames)[number]
+
+/** The world that a service runs in, opened by its caller, who also closes it. */
+export interface World {
+  readonly log: EventLog
+  readonly velociraptor: Velociraptor
+  readonly channels: ReadonlyMap<string, OpenChannel>
+  readonly clock: Clock
+  readonly random: Random
+  readonly tell: Tell
+}
+
+export interface ServiceOptions {
+  readonly configuration: Configuration
+  readonly stages: readonly StageName[]
+  /** Where a first run begins, epoch ms; null: now. */
+  readonly since: EpochMs | null
+}
+
+export interface Service {
+  /** Settles only with what ended the service: a defect, or what a connector denied. Never once stopped. */
+  readonly failed: Promise<never>
+  /** Begins nothing more, waits for letters under way and their receipts. */
+  stop(): Promise<void>
+}
+
+const monitorsOf = ({ monitors, channels }: Configuration): readonly FlowMonitor[] =>
+  monitors.map((monitor) =>
+    flowCompletionMonitor(monitor, channels.find(({ name }) => name === monitor.channel)?.allowedDomains ?? null),
+  )
+
+/** Runs stages over a log until it is stopped or fails. */
+export const startService = async (world: World, options: ServiceOptions): Promise<Service> => {
+  const { log, velociraptor, channels, clock, random, tell } = world
+  const { configuration, stages, since } = options
+  const common = { log, clock, random, tell }
+  const rules = { monitors: monitorsOf(configuration), configuration: configurationHash(configuration) }
+  const delivery = deliver({
+    ...common, channels, process: randomUUID(),
+    compose: composeNotice({ velociraptor, guiUrl: configuration.velociraptor.guiUrl }),
+  })
+  const running: Record<StageName, () => Observable<never>> = {
+    collect: () => collect({ ...common, velociraptor, orgs: configuration.velociraptor.orgs, sources: [flowCompletions], since }),
+    enrich: () => enrich({ ...common, velociraptor }),
+    decide: () => decide({ log, clock, tell, monitors: () => rules }),
+    deliver: () => delivery.running,
+  }
+  await publishSchemas(log)
+  const subscription = new Subscription()
+  const failed = new Promise<never>((_, reject) => {
+    subscription.add(merge(...stages.map((stage) => running[stage]())).subscribe({ error: reject }))
+  })
+  // Who stops a service may not listen for its failure any more.
+  failed.catch(() => undefined)
+  return {
+    failed,
+    async stop() {
+      subscription.unsubscribe()
+      await delivery.idle()
+    },
+  }
+}

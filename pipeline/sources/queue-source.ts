@@ -1,0 +1,34 @@
+import type { Topic } from '../../schemas/topics.ts'
+import { topics } from '../../schemas/topics.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import { flowCompletionId, readFlowCompletion } from './flow-completion-row.ts'
+
+/** A row read as far as collect needs it. */
+export interface Identified {
+  readonly id: string
+  /** Partition key in the raw topic. */
+  readonly key: string
+  readonly receivedAt: EpochMs
+}
+
+/** An event queue that collect reads. */
+export interface QueueSource {
+  /** Full artifact name. */
+  readonly queue: string
+  readonly topic: Topic
+  /** Stored per client, so that history is read client by client. */
+  readonly isPerClient: boolean
+  /** Throws an Error whose text is the reason for a reject. */
+  identify(org: string, row: unknown, readAt: EpochMs): Identified
+}
+
+export const flowCompletions: QueueSource = {
+  queue: 'System.Flow.Completion',
+  topic: topics.rawFlowCompletions,
+  isPerClient: true,
+  identify(org, row, readAt) {
+    const completion = readFlowCompletion(row)
+    const receivedAt = completion.receivedAt ?? readAt
+    return { id: flowCompletionId(org, completion, receivedAt), key: `${org}/${completion.client}`, receivedAt }
+  },
+}

@@ -1,0 +1,153 @@
+import { Observable } from 'rxjs'
+import { ConnectorError } from '../../connectors/errors.ts'
+import { failureOf, type LogLine } from '../../connectors/velociraptor/failures.ts'
+import { clientsHistoryQuery, serverHistoryQuery } from '../../connectors/velociraptor/history-query.ts'
+import type { QueryMessage, Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
+import { watchQuery } from '../../connectors/velociraptor/watch-query.ts'
+import type { Origin } from '../../schemas/generated.ts'
+import type { Clock, EpochMs } from '../../schemas/time.ts'
+import type { QueueSource } from './queue-source.ts'
+
+/** What a subscription brings, in order: rows, and how far a queue is complete once these rows are kept. */
+export type Arrival =
+  | { readonly kind: 'row'; readonly source: QueueSource; readonly json: string; readonly row: unknown; readonly origin: Origin }
+  | { readonly kind: 'beat'; readonly at: EpochMs; readonly isInSync: boolean }
+  | { readonly kind: 'complete'; readonly at: EpochMs; readonly isInSync: boolean }
+
+export interface SubscriptionOptions {
+  readonly velociraptor: Velociraptor
+  readonly clock: Clock
+  readonly org: string
+  readonly sources: readonly QueueSource[]
+  /** Where history is to be read from, asked once the stream lives; given the server's time. */
+  readonly historyFrom: (source: QueueSource, serverNow: EpochMs) => EpochMs
+}
+
+const heartbeatS = 2
+/** Three heartbeats, the longest hold of the server and some slack. */
+const silenceMs = 3 * heartbeatS * 1000 + 2500
+/** What the server has told live may reach its disk later than that. */
+const flushMs = 10_000
+const mostLogLines = 100
+/** The server ends a reading of history after that; the next one goes on from the cursor. */
+const historyTimeoutS = 3600
+
+const fieldsOf = (row: unknown): Readonly<Record<string, unknown>> =>
+  typeof row === 'object' && row !== null ? (row as Record<string, unknown>) : {}
+
+/**
+ * Watches queues of one organisation, reads back what was missed once the stream lives, and once more when everything told
+ * live must have reached the server's disk. Never completes: it errors with what ended it, an outage
+ * (VELOCIRAPTOR_UNAVAILABLE) or a refusal that waiting cannot cure (VELOCIRAPTOR_DENIED).
+ */
+export const subscription = (options: SubscriptionOptions): Observable<Arrival> =>
+  new Observable<Arrival>((subscriber) => {
+    const { velociraptor, clock, org, sources, historyFrom } = options
+    const byQueue = new Map(sources.map((source) => [source.queue, source]))
+    const lines: LogLine[] = []
+    const watch = watchQuery(
+      sources.map(({ queue }) => queue),
+      heartbeatS,
+    )
+    let isLive = false
+    let isInSync = false
+    let cancelWatchdog = (): void => undefined
+
+    const listen = (): void => {
+      cancelWatchdog()
+      cancelWatchdog = clock.at(clock.now() + silenceMs, () =>
+        subscriber.error(
+          new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', `the event stream of org ${org} has been silent for ${silenceMs} ms`),
+        ),
+      )
+    }
+
+    const readHistory = (source: QueueSource, from: EpochMs, done: () => void): void => {
+      const range = { queue: source.queue, fromMs: from }
+      const { vql, env } = source.isPerClient ? clientsHistoryQuery(range) : serverHistoryQuery(range)
+      const log: LogLine[] = []
+      const reading = velociraptor.query({ org, vql, env, timeoutS: historyTimeoutS }).subscribe({
+        next(message) {
+          if (message.kind === 'log') return void log.push(message)
+          for (const json of message.rows)
+            subscriber.next({ kind: 'row', source, json, row: JSON.parse(json) as unknown, origin: 'history' })
+        },
+        error: (cause: unknown) => subscriber.error(cause),
+        complete: () => {
+          const failure = failureOf(log, vql)
+          if (failure === null) done()
+          else subscriber.error(failure)
+        },
+      })
+      subscriber.add(reading)
+    }
+
+    const readAll = (fromOf: (source: QueueSource) => EpochMs, done: () => void): void => {
+      let left = sources.length
+      for (const source of sources)
+        readHistory(source, fromOf(source), () => {
+          if (--left === 0) done()
+        })
+    }
+
+    const begin = (serverNow: EpochMs): void => {
+      const secondFrom = serverNow - overlapMs
+      readAll(
+        (source) => historyFrom(source, serverNow),
+        () => {
+          subscriber.next({ kind: 'complete', at: serverNow - overlapMs, isInSync: false })
+          subscriber.add(
+            clock.at(clock.now() + flushMs, () =>
+              readAll(
+                () => secondFrom,
+                () => {
+                  isInSync = true
+                  subscriber.next({ kind: 'complete', at: serverNow, isInSync })
+                },
+              ),
+            ),
+          )
+        },
+      )
+    }
+
+    const takeRow = (json: string): void => {
+      const row: unknown = JSON.parse(json)
+      const { _Queue: queue, _Beat: beat } = fieldsOf(row)
+      if (typeof beat === 'number') {
+        subscriber.next({ kind: 'beat', at: beat * 1000, isInSync })
+        if (!isLive) begin(beat * 1000)
+        isLive = true
+        return
+      }
+      const source = byQueue.get(String(queue))
+      if (source !== undefined) subscriber.next({ kind: 'row', source, json, row, origin: 'live' })
+    }
+
+    const take = (message: QueryMessage): void => {
+      listen()
+      if (message.kind === 'rows') return message.rows.forEach(takeRow)
+      lines.push(message)
+      if (lines.length > mostLogLines) lines.shift()
+      // One bad member of a merged stream says so only here, while the others go on.
+      const failure = failureOf([message], watch.vql)
+      if (failure !== null) subscriber.error(failure)
+    }
+
+    listen()
+    subscriber.add(() => cancelWatchdog())
+    subscriber.add(
+      velociraptor.query({ org, ...watch, longestWaitS: 1 }).subscribe({
+        next: take,
+        error: (cause: unknown) => subscriber.error(cause),
+        complete: () =>
+          subscriber.error(
+            failureOf(lines, watch.vql) ??
+              new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', `the server ended the event stream of org ${org}`),
+          ),
+      }),
+    )
+  })
+
+/** How far before a known point history is read again: clocks step, and writes overtake each other. */
+export const overlapMs = 5 * 60_000

@@ -1,0 +1,97 @@
+import avro from 'avsc'
+import { canonicalForm, presentTypes, writtenForms } from './definitions.ts'
+import { fingerprint } from './fingerprint.ts'
+import type { Schemas } from './generated.ts'
+
+export type SchemaName = keyof Schemas
+
+/** Why bytes could not be read: no marker, a writer's schema that is not known here, or bytes that do not fit it. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError'
+  readonly code: 'UNMARKED' | 'UNKNOWN_SCHEMA' | 'DAMAGED'
+  readonly fingerprint: string
+  constructor(code: DecodeError['code'], message: string, fingerprint = '') {
+    super(message)
+    this.code = code
+    this.fingerprint = fingerprint
+  }
+}
+
+interface Reader {
+  readonly type: avro.Type
+  readonly resolver: avro.Type['createResolver'] extends (...args: never[]) => infer R ? R | undefined : never
+}
+
+const headerBytes = 10
+const hex = (fp: bigint): string => fp.toString(16).padStart(16, '0')
+
+const headerOf = (type: avro.Type): Buffer => {
+  const header = Buffer.alloc(headerBytes)
+  header.writeUInt16BE(0xc301, 0)
+  header.writeBigUInt64LE(fingerprint(canonicalForm(type)), 2)
+  return header
+}
+
+const presentType = (name: string): avro.Type => {
+  const type = presentTypes.get(name)
+  if (type === undefined) throw new Error(`there is no schema ${name}`)
+  return type
+}
+
+const headers = new Map([...presentTypes].map(([name, type]) => [name, headerOf(type)]))
+const readers = new Map<string, Map<string, Reader>>([...presentTypes.keys()].map((name) => [name, new Map<string, Reader>()]))
+
+const parseWritten = (text: string): avro.Type =>
+  avro.Type.forSchema(JSON.parse(text) as avro.Schema, { wrapUnions: false, omitRecordMethods: true })
+
+/**
+ * Makes records readable that this writer's schema wrote. Says whether they are: a schema that does not resolve to the
+ * present one of its name stays unknown.
+ */
+export const learnSchema = (text: string): boolean => {
+  const writer = parseWritten(text)
+  const name = (writer as { branchName?: string }).branchName?.split('.').at(-1) ?? ''
+  const known = readers.get(name)
+  if (known === undefined) return false
+  const key = hex(fingerprint(canonicalForm(writer)))
+  if (known.has(key)) return true
+  const type = presentType(name)
+  try {
+    known.set(key, { type, resolver: key === hex(fingerprint(canonicalForm(type))) ? undefined : type.createResolver(writer) })
+    return true
+  } catch {
+    return false
+  }
+}
+
+for (const type of presentTypes.values()) learnSchema(canonicalForm(type))
+for (const { text } of writtenForms()) learnSchema(text)
+
+/** The schemas that this program writes with: fingerprint → canonical JSON text. */
+export const writersSchemas = (): ReadonlyMap<string, string> =>
+  new Map([...presentTypes.values()].map((type) => [hex(fingerprint(canonicalForm(type))), canonicalForm(type)]))
+
+/** Avro single-object encoding: C3 01, the schema's fingerprint, the bytes. */
+export const encode = <N extends SchemaName>(name: N, value: Schemas[N]): Uint8Array => {
+  const header = headers.get(name) as Buffer
+  const body = presentType(name).toBuffer(value)
+  const bytes = Buffer.allocUnsafe(headerBytes + body.length)
+  header.copy(bytes)
+  body.copy(bytes, headerBytes)
+  return bytes
+}
+
+/** Reads what any known schema of that name wrote, as the present one. Throws DecodeError. */
+export const decode = <N extends SchemaName>(name: N, bytes: Uint8Array): Schemas[N] => {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (buffer.length < headerBytes || buffer.readUInt16BE(0) !== 0xc301)
+    throw new DecodeError('UNMARKED', `no schema marker before ${buffer.length} bytes`)
+  const key = hex(buffer.readBigUInt64LE(2))
+  const reader = (readers.get(name) as Map<string, Reader>).get(key)
+  if (reader === undefined) throw new DecodeError('UNKNOWN_SCHEMA', `schema ${key} of ${name} is not known here`, key)
+  try {
+    return reader.type.fromBuffer(buffer.subarray(headerBytes), reader.resolver) as Schemas[N]
+  } catch (cause) {
+    throw new DecodeError('DAMAGED', `bytes do not fit schema ${key} of ${name}: ${(cause as Error).message}`, key)
+  }
+}

@@ -1,0 +1,53 @@
+import avro from 'avsc'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fingerprint } from './fingerprint.ts'
+
+/** One file a schema. A schema may name those before it. */
+const files = [
+  'raw-event', 'flow-event', 'notice', 'receipt', 'outcome', 'reject',
+  'collect-cursor', 'mark', 'parked-event', 'letter',
+]
+
+const folder = new URL('./', import.meta.url)
+const history = new URL('history/', folder)
+
+/** The .avsc files as they stand, by schema name. */
+export const definitions: ReadonlyMap<string, object> = new Map(
+  files.map((file) => {
+    const schema = JSON.parse(readFileSync(new URL(`${file}.avsc`, folder), 'utf8')) as { name: string }
+    return [schema.name, schema]
+  }),
+)
+
+/** Schema names that a schema refers to without defining them. */
+const shared = ['RawEvent', 'FlowEvent']
+
+const parse = (schema: object): avro.Type => {
+  const registry: Record<string, avro.Type> = {}
+  const options = { registry, wrapUnions: false, omitRecordMethods: true }
+  const own = (schema as { name: string }).name
+  for (const name of shared)
+    if (name !== own && JSON.stringify(schema).includes(`"${name}"`)) avro.Type.forSchema(definitions.get(name) as avro.Schema, options)
+  return avro.Type.forSchema(schema as avro.Schema, options)
+}
+
+/** The present schemas, by name. */
+export const presentTypes: ReadonlyMap<string, avro.Type> = new Map([...definitions].map(([name, schema]) => [name, parse(schema)]))
+
+/** Parsing Canonical Form of each present schema, and the file of history/ that keeps it. */
+export const canonicalForms = (): ReadonlyMap<string, { file: URL; text: string }> =>
+  new Map(
+    [...presentTypes].map(([name, type]) => {
+      const text = canonicalForm(type)
+      return [name, { file: new URL(`${name}.${fingerprint(text).toString(16).padStart(16, '0')}.avsc`, history), text }]
+    }),
+  )
+
+export const canonicalForm = (type: avro.Type): string => JSON.stringify(type.schema())
+
+/** Every schema that ever wrote a record, as kept in history/. */
+export const writtenForms = (): readonly { name: string; text: string }[] =>
+  readdirSync(history)
+    .filter((file) => file.endsWith('.avsc'))
+    .sort()
+    .map((file) => ({ name: file.slice(0, file.indexOf('.')), text: readFileSync(new URL(file, history), 'utf8') }))

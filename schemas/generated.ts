@@ -1,0 +1,367 @@
+// Generated from the .avsc files by `npm run generate`. Do not edit.
+
+export type Origin = 'live' | 'history' | 'sweep'
+
+/** A row as Velociraptor gave it, with its identity and its times. Topics raw.* */
+export interface RawEvent {
+  /** Organisation id; `root` for the root organisation. */
+  readonly org: string
+  /** The event queue's full artifact name, its source included. */
+  readonly queue: string
+  /** Natural key of the row; copies that are legal carry an ordinal. */
+  readonly id: string
+  /** Epoch ms at which the server received the event, as first seen. */
+  readonly received_at: number
+  /** Epoch ms at which the relay read the row. */
+  readonly read_at: number
+  /** How it came: watched live, read back from history, or found by comparing states. */
+  readonly origin: Origin
+  /** The row's JSON text, verbatim. */
+  readonly row: string
+}
+
+export interface MetadataEntry {
+  readonly field: string
+  readonly value: string
+}
+
+export interface ClientFacts {
+  readonly id: string
+  /** False for a server collection: `server` has no client record. */
+  readonly known: boolean
+  readonly fqdn: string
+  readonly hostname: string
+  readonly system: string
+  readonly release: string
+  readonly machine: string
+  readonly labels: readonly string[]
+  /** Epoch ms, server clock. */
+  readonly first_seen_at: null | number
+  readonly metadata: readonly MetadataEntry[]
+}
+
+export interface FlowArgument {
+  readonly artifact: string
+  readonly name: string
+  readonly value: string
+  /** The parameter's type is `redacted`: the value is never shown. */
+  readonly redacted: boolean
+}
+
+export interface QueryFacts {
+  readonly status: string
+  readonly error: string
+  readonly rows: number
+  readonly uploads: number
+}
+
+export interface FlowFacts {
+  readonly id: string
+  /** Epoch ms, server clock; null when the server has none. */
+  readonly created_at: null | number
+  /** Epoch ms, the endpoint's clock; null when never started. */
+  readonly started_at: null | number
+  /** FINISHED, ERROR, or the state it still had when waiting for it ended. */
+  readonly state: string
+  /** The server's text; empty when clean. */
+  readonly status: string
+  /** Longest single query, nanoseconds; 0 when unknown. */
+  readonly duration_ns: number
+  readonly creator: string
+  readonly urgent: boolean
+  /** As requested. */
+  readonly artifacts: readonly string[]
+  /** Parameters set explicitly, in the order of the request. */
+  readonly arguments: readonly FlowArgument[]
+  /** Number of specs in the request: one spec shows bare names. */
+  readonly specs: number
+  /** `Artifact` or `Artifact/Source`. */
+  readonly sources_with_results: readonly string[]
+  readonly total_rows: number
+  readonly uploaded_files: number
+  readonly uploaded_bytes: number
+  readonly queries: readonly QueryFacts[]
+}
+
+export interface HuntFacts {
+  readonly id: string
+  /** False when the hunt's record is gone. */
+  readonly known: boolean
+  readonly description: string
+  readonly tags: readonly string[]
+}
+
+export interface DefinitionFacts {
+  readonly name: string
+  readonly known: boolean
+  readonly required_permissions: readonly string[]
+}
+
+/** A completed flow with every fact that a decision or a letter needs. Topic events.flows */
+export interface FlowEvent {
+  /** Natural key: org, client, flow and completion second. */
+  readonly id: string
+  /** What may be told once: org, client, flow and creation time. */
+  readonly told_once_as: string
+  readonly org: string
+  /** Display name of the organisation. */
+  readonly org_name: string
+  /** Epoch ms, the server's receive time. */
+  readonly received_at: number
+  /** Epoch ms at which the relay read the row. */
+  readonly read_at: number
+  readonly origin: Origin
+  /** Epoch ms of the completion: the event's Timestamp, else received_at. */
+  readonly completed_at: number
+  readonly client: ClientFacts
+  readonly flow: FlowFacts
+  /** The hunt that made the flow, told by the flow's id. */
+  readonly hunt: null | HuntFacts
+  /** Definitions of the requested artifacts. */
+  readonly definitions: readonly DefinitionFacts[]
+  /** The completion row's JSON text, verbatim. */
+  readonly row: string
+}
+
+export interface Recipient {
+  /** Bare address as it was written. */
+  readonly address: string
+  /** Display name; empty when none. */
+  readonly name: string
+}
+
+export interface EventPosition {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface MetadataRow {
+  readonly field: string
+  readonly alias: string
+}
+
+export interface ResultTableRule {
+  /** Pattern of `Artifact[/Source]`. */
+  readonly source: string
+  /** Pattern of column names; empty: all. */
+  readonly columns: string
+  readonly most_rows: number
+  /** Characters. */
+  readonly longest_cell: number
+}
+
+export interface AttachmentRule {
+  /** Pattern of `Artifact[/Source]`. */
+  readonly source: string
+  /** Pattern of column names; empty: all. */
+  readonly columns: string
+  /** 0: all. */
+  readonly most_rows: number
+}
+
+export type AttachmentFormat = 'jsonl' | 'csv'
+
+export interface FlowLetterOptions {
+  readonly html: boolean
+  readonly keep_empty_rows: boolean
+  /** The client was new when the flow ran. */
+  readonly new_client: boolean
+  readonly client_metadata: readonly MetadataRow[]
+  /** Rows of the uploads table; 0: no table. */
+  readonly uploads_rows: number
+  readonly result_tables: readonly ResultTableRule[]
+  /** Columns of a result table; 0: all, without headings. */
+  readonly result_columns: number
+  readonly attachments: readonly AttachmentRule[]
+  readonly attachment_format: AttachmentFormat
+  /** All attachments of the letter together, encoded. */
+  readonly most_attached_bytes: number
+}
+
+/** One thing that one recipient should be told. Topic notices */
+export interface Notice {
+  /** Monitor, event and recipient, hashed. */
+  readonly id: string
+  readonly monitor: string
+  /** The notification artifact whose rules the monitor follows. */
+  readonly artifact: string
+  /** The mail channel's name. */
+  readonly channel: string
+  readonly recipient: Recipient
+  /** From of the letter; null: the channel's own. */
+  readonly sender: null | Recipient
+  /** Epoch ms of the decision. */
+  readonly noticed_at: number
+  /** Where the event stands in the log. */
+  readonly event_at: EventPosition
+  /** Hash of the configuration that decided. */
+  readonly configuration: string
+  readonly flow: null | FlowEvent
+  readonly flow_letter: null | FlowLetterOptions
+}
+
+export type ReceiptKind = 'accepted' | 'refused' | 'deferred' | 'unavailable' | 'waiting' | 'released' | 'marker'
+
+/** What was learnt of one letter outside the fence. Topic receipts */
+export interface Receipt {
+  /** The letter's id; for a marker, the marker's own. */
+  readonly letter: string
+  /** Which claim of the letter this answers. */
+  readonly attempt: number
+  /** accepted, refused for good, deferred, the server was away; still waiting for the reply; given back unsent; a marker. */
+  readonly kind: ReceiptKind
+  /** Epoch ms. */
+  readonly at: number
+  /** The process that speaks. */
+  readonly sender: string
+  /** SMTP reply code; 0 when none came. */
+  readonly code: number
+  /** The server's text. */
+  readonly reply: string
+}
+
+export type VerdictKind = 'told' | 'duplicate' | 'objected' | 'silenced' | 'no_recipients' | 'rejected'
+
+export interface Objection {
+  /** The filter. */
+  readonly by: string
+  /** A sentence that holds the compared values. */
+  readonly reason: string
+}
+
+export interface Verdict {
+  /** Empty: no monitor could be asked. */
+  readonly monitor: string
+  readonly artifact: string
+  readonly outcome: VerdictKind
+  /** Also those that were overruled. */
+  readonly objections: readonly Objection[]
+  readonly overruled_by: readonly string[]
+  /** duplicate: the event that was told. */
+  readonly of: string
+  readonly reason: string
+  /** Ids of the notices made. */
+  readonly notices: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+export type DeliveryKind = 'told' | 'undeliverable'
+
+export interface Delivery {
+  readonly notice: string
+  readonly monitor: string
+  readonly artifact: string
+  readonly recipient: string
+  readonly outcome: DeliveryKind
+  readonly message_id: string
+  readonly attempts: number
+  readonly code: number
+  readonly reply: string
+  readonly reason: string
+}
+
+/** What became of one event: a verdict for each monitor, later each delivery. Topic outcomes */
+export interface Outcome {
+  /** The event's natural key; empty when the record could not be read. */
+  readonly event: string
+  readonly org: string
+  readonly client: string
+  readonly flow: string
+  readonly hunt: string
+  /** An alert's name; empty for a flow. */
+  readonly name: string
+  readonly event_at: EventPosition
+  /** Epoch ms, the server's receive time. */
+  readonly received_at: number
+  /** Epoch ms at which this was decided. */
+  readonly at: number
+  readonly configuration: string
+  readonly verdicts: readonly Verdict[]
+  readonly deliveries: readonly Delivery[]
+}
+
+/** What could not be read or told: its bytes, the reason, where it came from. Topic rejects */
+export interface Reject {
+  readonly stage: string
+  /** Where the bytes stood; empty when they came from the source. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly reason: string
+  /** Epoch ms. */
+  readonly at: number
+  readonly key: string
+  readonly bytes: Uint8Array
+}
+
+/** State of collect: how far one queue of one organisation has been read. */
+export interface CollectCursor {
+  readonly org: string
+  readonly queue: string
+  /** Epoch ms, server clock: everything received before it is in the log. */
+  readonly history_at: number
+  /** Epoch ms, server clock: nothing before it was asked for. */
+  readonly began_at: number
+}
+
+/** State: that something was seen or told, by which event, and when. */
+export interface Mark {
+  readonly event: string
+  /** Epoch ms. */
+  readonly at: number
+}
+
+/** State of enrich: an event that waits for its flow to be found or final. */
+export interface ParkedEvent {
+  readonly raw: RawEvent
+  /** Where the raw record stands. */
+  readonly partition: number
+  readonly offset: number
+  readonly topic: string
+  /** Epoch ms. */
+  readonly parked_at: number
+  /** Times it was looked up. */
+  readonly looked_up: number
+  /** Epoch ms of the next look. */
+  readonly due_at: number
+}
+
+export type LetterStage = 'open' | 'claimed'
+
+/** State of deliver: one letter's life between its notice and its settlement. The notices stand beside it. */
+export interface Letter {
+  readonly id: string
+  readonly stage: LetterStage
+  /** Fixed at the first claim, the same for every attempt. */
+  readonly message_id: string
+  readonly channel: string
+  /** Epoch ms. */
+  readonly opened_at: number
+  /** Epoch ms: not claimed before. */
+  readonly due_at: number
+  /** Claims so far. */
+  readonly attempt: number
+  /** Times the server said: later. */
+  readonly deferrals: number
+  /** Epoch ms: claimed until then by `sender`. */
+  readonly until: number
+  readonly sender: string
+  /** Marker whose return allows a claim in doubt to be sent again; empty when none was written. */
+  readonly marker: string
+  readonly notices: number
+}
+
+/** Every schema by its name. */
+export interface Schemas {
+  readonly RawEvent: RawEvent
+  readonly FlowEvent: FlowEvent
+  readonly Notice: Notice
+  readonly Receipt: Receipt
+  readonly Outcome: Outcome
+  readonly Reject: Reject
+  readonly CollectCursor: CollectCursor
+  readonly Mark: Mark
+  readonly ParkedEvent: ParkedEvent
+  readonly Letter: Letter
+}

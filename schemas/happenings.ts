@@ -1,0 +1,49 @@
+/** Everything the relay says while it runs, with its level: error = someone must act, warn = heals or one item was set aside, info = start, stop, a letter. */
+export const happenings = {
+  // process
+  'relay started': 'info',
+  'relay ready': 'info',
+  'relay stopping': 'info',
+  'relay stopped': 'info',
+  'relay failed': 'error',
+  'configuration warning': 'warn',
+  // collect
+  'collect begins': 'info',
+  'source away': 'error',
+  'source back': 'info',
+  'source in sync': 'info',
+  // enrich
+  'lookups away': 'error',
+  'lookups back': 'info',
+  // deliver
+  'letter delivered': 'info',
+  'letter undeliverable': 'error',
+  'letter not composed': 'error',
+  'mail server away': 'error',
+  'mail server back': 'info',
+  'receipt not written': 'warn',
+  // every stage
+  'schema unknown': 'error',
+  // log
+  'log trimmed before read': 'error',
+  'log position beyond end': 'error',
+  'task reopened': 'warn',
+  'store upgraded': 'info',
+  'retention removed records': 'debug',
+  'log unavailable': 'error',
+  'log available again': 'info',
+  // velociraptor
+  'api config readable by others': 'warn',
+  'api certificate ends soon': 'warn',
+} as const satisfies Record<string, 'debug' | 'info' | 'warn' | 'error'>
+
+export type HappeningName = keyof typeof happenings
+
+/** A thing that happened, by its fixed name, with coordinates. Never an address, a body or a secret. */
+export interface Happening {
+  readonly name: HappeningName
+  readonly [fact: string]: string | number | boolean | undefined
+}
+
+/** Where happenings are told. Must not throw. */
+export type Tell = (happening: Happening) => void

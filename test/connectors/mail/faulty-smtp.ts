@@ -1,0 +1,229 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { TLSSocket, createSecureContext } from 'node:tls'
+import type { KeyAndCertificate } from '../../../connectors/mail/self-signed.ts'
+
+/** A moment at which the script is asked what to do. `body` comes with each chunk of a message, `dot` at its end. */
+export interface Moment {
+  readonly at: 'greeting' | 'ehlo' | 'starttls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'body' | 'dot' | 'rset' | 'other'
+  readonly line: string
+  /** Connections so far, from 1. */
+  readonly connection: number
+  /** Messages taken on this connection so far. */
+  readonly taken: number
+}
+
+/** A reply; or 'cut' (the connection is reset), 'stall' (no answer), 'drip' (one byte every 5 ms), or lines for several; undefined: as a sound server. */
+export type Act =
+  string | 'cut' | 'stall' | undefined | { readonly drip: string } | { readonly blockMs: number; readonly then: string }
+
+export interface TakenMail {
+  readonly from: string
+  readonly to: string
+  readonly raw: string
+}
+
+export interface FaultySmtp {
+  readonly port: number
+  /** Messages whose final dot was answered with 2xx. */
+  readonly taken: readonly TakenMail[]
+  /** Messages whose final dot came in, whatever was answered. */
+  readonly ended: () => number
+  readonly openNow: () => number
+  readonly mostOpen: () => number
+  readonly connectionsSoFar: () => number
+  /** Replaces the script from now on. */
+  play(script: (moment: Moment) => Act): void
+  /** Resolves at the next moment of this kind. */
+  next(at: Moment['at']): Promise<void>
+  close(): Promise<void>
+}
+
+export interface FaultyOptions {
+  readonly script?: (moment: Moment) => Act
+  readonly identity?: KeyAndCertificate
+  /** TLS from the first byte; with an identity and not this: STARTTLS. */
+  readonly implicit?: boolean
+  readonly auth?: boolean
+  readonly size?: number
+}
+
+const DOT = '\r\n.\r\n'
+
+interface Conversation {
+  readonly number: number
+  readonly plain: Socket
+  socket: Socket
+  input: string
+  from: string
+  to: string
+  inBody: boolean
+  secure: boolean
+  taken: number
+}
+
+/** A small mail server on loopback that does what its script says, without waiting before its greeting. */
+export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<FaultySmtp> => {
+  let script = options.script ?? ((): Act => undefined)
+  const taken: TakenMail[] = []
+  const sockets = new Set<Socket>()
+  const waiting = new Map<string, (() => void)[]>()
+  let ended = 0
+  let mostOpen = 0
+  let connections = 0
+
+  const drip = (socket: Socket, text: string): void => {
+    const [first, ...rest] = text
+    if (first === undefined || socket.destroyed) return
+    socket.write(first)
+    setTimeout(() => drip(socket, rest.join('')), 5)
+  }
+
+  const block = (ms: number): void => {
+    const end = performance.now() + ms
+    while (performance.now() < end);
+  }
+
+  /** Says what the script wants, or `sound`; answers whether that was `sound`, or a positive reply. */
+  const act = (talk: Conversation, at: Moment['at'], line: string, sound: string): boolean => {
+    const asked = script({ at, line, connection: talk.number, taken: talk.taken })
+    const wakers = waiting.get(at) ?? []
+    waiting.delete(at)
+    for (const waker of wakers) waker()
+    if (asked === 'stall') return false
+    if (asked === 'cut') {
+      talk.socket.destroy()
+      return false
+    }
+    if (typeof asked === 'object' && 'drip' in asked) {
+      drip(talk.socket, `${asked.drip}\r\n`)
+      return /^[23]/.test(asked.drip)
+    }
+    const reply = typeof asked === 'object' ? asked.then : (asked ?? sound)
+    if (reply !== '') talk.socket.write(`${reply}\r\n`)
+    if (typeof asked === 'object') block(asked.blockMs)
+    if (reply.startsWith('421')) talk.socket.end()
+    return /^[23]/.test(reply) || (reply === '' && asked === undefined)
+  }
+
+  const ehlo = (talk: Conversation): string =>
+    [
+      '250-mail.example.org',
+      '250-PIPELINING',
+      ...(options.identity !== undefined && !talk.secure ? ['250-STARTTLS'] : []),
+      ...(options.auth === true ? ['250-AUTH PLAIN LOGIN'] : []),
+      ...(options.size === undefined ? [] : [`250-SIZE ${options.size}`]),
+      '250 8BITMIME',
+    ].join('\r\n')
+
+  const secure = (talk: Conversation): void => {
+    if (options.identity === undefined) return
+    talk.socket.removeAllListeners('data')
+    talk.socket = new TLSSocket(talk.socket, { isServer: true, secureContext: createSecureContext(options.identity) })
+    talk.secure = true
+    listen(talk)
+  }
+
+  const command = (talk: Conversation, line: string): void => {
+    const verb = line.slice(0, 4).toUpperCase()
+    if (verb === 'EHLO' || verb === 'HELO') act(talk, 'ehlo', line, ehlo(talk))
+    else if (verb === 'STAR') {
+      if (act(talk, 'starttls', line, options.identity === undefined ? '502 5.5.1 not here' : '220 go')) secure(talk)
+    } else if (verb === 'AUTH') act(talk, 'auth', line, '235 2.7.0 welcome')
+    else if (verb === 'MAIL') {
+      talk.from = act(talk, 'mail', line, '250 2.1.0 ok') ? line : ''
+      talk.to = ''
+    } else if (verb === 'RCPT') {
+      if (talk.from === '') talk.socket.write('503 5.5.1 no sender\r\n')
+      else if (act(talk, 'rcpt', line, '250 2.1.5 ok')) talk.to = line
+    } else if (verb === 'DATA') {
+      if (talk.to === '') talk.socket.write('554 5.5.1 no recipients\r\n')
+      else talk.inBody = act(talk, 'data', line, '354 go on')
+    } else if (verb === 'QUIT') {
+      sockets.delete(talk.plain)
+      talk.socket.end('221 2.0.0 bye\r\n')
+    } else act(talk, verb === 'RSET' ? 'rset' : 'other', line, '250 2.0.0 ok')
+  }
+
+  const bare = (line: string): string => /<(.*?)>/.exec(line)?.[1] ?? ''
+
+  const endOfBody = (talk: Conversation, end: number): void => {
+    const raw = `${talk.input.slice(0, end)}\r\n`.replaceAll('\r\n..', '\r\n.')
+    talk.input = talk.input.slice(end + DOT.length)
+    talk.inBody = false
+    ended++
+    if (act(talk, 'dot', '', '250 2.0.0 taken as 1234')) {
+      talk.taken++
+      taken.push({ from: bare(talk.from), to: bare(talk.to), raw })
+    }
+  }
+
+  const read = (talk: Conversation): void => {
+    while (!talk.socket.destroyed) {
+      const end = talk.input.indexOf(talk.inBody ? DOT : '\r\n')
+      if (end < 0) return
+      if (talk.inBody) endOfBody(talk, end)
+      else {
+        const line = talk.input.slice(0, end)
+        talk.input = talk.input.slice(end + 2)
+        command(talk, line)
+      }
+    }
+  }
+
+  const listen = (talk: Conversation): void => {
+    const { socket } = talk
+    socket.on('error', () => socket.destroy())
+    socket.on('data', (chunk: Buffer) => {
+      talk.input += chunk.toString('latin1')
+      if (talk.inBody && !talk.input.includes(DOT)) act(talk, 'body', '', '')
+      read(talk)
+    })
+  }
+
+  const greet = (socket: Socket): void => {
+    socket.setNoDelay(true)
+    sockets.add(socket)
+    mostOpen = Math.max(mostOpen, sockets.size)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => socket.destroy())
+    const talk: Conversation = {
+      number: ++connections,
+      plain: socket,
+      socket,
+      input: '',
+      from: '',
+      to: '',
+      inBody: false,
+      secure: false,
+      taken: 0,
+    }
+    if (options.implicit === true) secure(talk)
+    else listen(talk)
+    act(talk, 'greeting', '', '220 mail.example.org ESMTP')
+  }
+
+  const server = createServer(greet)
+  const listening = Promise.withResolvers<void>()
+  server.listen(0, '127.0.0.1', listening.resolve)
+  await listening.promise
+  return {
+    port: (server.address() as AddressInfo).port,
+    taken,
+    ended: () => ended,
+    openNow: () => sockets.size,
+    mostOpen: () => mostOpen,
+    connectionsSoFar: () => connections,
+    play: (next) => {
+      script = next
+    },
+    next: (at) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      waiting.set(at, [...(waiting.get(at) ?? []), resolve])
+      return promise
+    },
+    close: () => {
+      for (const socket of sockets) socket.destroy()
+      return new Promise((resolve) => server.close(() => resolve()))
+    },
+  }
+}

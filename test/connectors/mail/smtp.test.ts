@@ -1,0 +1,518 @@
+import { createServer, type AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { MailSink } from '../../../connectors/mail/mail.ts'
+import { selfSigned } from '../../../connectors/mail/self-signed.ts'
+import { openSmtp } from '../../../connectors/mail/smtp.ts'
+import type { SmtpChannel, SmtpSecurity } from '../../../connectors/mail/smtp-channel.ts'
+import {
+  SECRET,
+  mailSinkContract,
+  someMail,
+  someTerms,
+  type MailSituation,
+} from '../../contracts/mail-sink.contract.ts'
+import { openFaultySmtp, type Act, type FaultyOptions, type FaultySmtp, type Moment } from './faulty-smtp.ts'
+
+const identity = selfSigned(['mail.example.org', '127.0.0.1'])
+const strangers = selfSigned(['other.example.org'])
+
+const login = { user: 'relay@example.org', password: () => SECRET }
+
+const channelTo = (port: number, given: Partial<SmtpChannel> = {}, security: SmtpSecurity = 'off'): SmtpChannel => ({
+  server: { host: '127.0.0.1', port, security },
+  login: null,
+  ...given,
+})
+
+const unusedPort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+const replies: Partial<Record<MailSituation, readonly [Moment['at'], Act]>> = {
+  'recipient refused': ['rcpt', '550-5.1.1 <soc@example.org>: no such\r\n550 5.1.1 mailbox at relay@example.org'],
+  'recipient deferred': ['rcpt', '451 4.7.1 soc@example.org is greylisted'],
+  'sender refused': ['mail', '553 5.7.1 <relay@example.org> is not yours'],
+  'content refused': ['dot', '554 5.7.1 looks like spam to soc@example.org'],
+  'content deferred': ['dot', '452 4.3.1 disk full'],
+  'login wrong': [
+    'auth',
+    `535 5.7.8 ${SECRET} is wrong for relay@example.org (${Buffer.from(`\0relay@example.org\0${SECRET}`).toString('base64')})`,
+  ],
+  'login not now': ['auth', '454 4.7.0 try later'],
+  'service away': ['mail', '421 4.3.2 shutting down'],
+  'cut before the dot': ['data', 'cut'],
+  'cut after the dot': ['dot', 'cut'],
+}
+
+const scriptOf = (situation: MailSituation) => {
+  const [when, act] = replies[situation] ?? []
+  return ({ at }: Moment): Act => (at === when ? act : undefined)
+}
+
+const messageIds = ({ taken }: FaultySmtp): string[] =>
+  taken.map(({ raw }) => /^Message-ID: (.*)\r$/m.exec(raw)?.[1] ?? '')
+
+for (const security of ['off', 'starttls', 'implicit'] as const) {
+  mailSinkContract(`SMTP (${security})`, async (situation) => {
+    const server = await openFaultySmtp({
+      script: scriptOf(situation),
+      auth: true,
+      ...(security === 'off' ? {} : { identity, implicit: security === 'implicit' }),
+    })
+    if (situation === 'nobody listening') await server.close()
+    const sink = openSmtp(channelTo(server.port, { login, ca: identity.cert }, security))
+    return {
+      sink,
+      taken: () => messageIds(server),
+      heal: () => server.play(() => undefined),
+      dispose: () => server.close(),
+    }
+  })
+}
+
+describe('SMTP', () => {
+  const open: { sink: MailSink | null; server: FaultySmtp | null } = { sink: null, server: null }
+  afterEach(async () => {
+    await open.server?.close()
+    await open.sink?.close()
+    open.server = open.sink = null
+  })
+  const withServer = async (
+    options: FaultyOptions = {},
+    given: Partial<SmtpChannel> = {},
+    security: SmtpSecurity = 'off',
+  ): Promise<{ server: FaultySmtp; sink: MailSink }> => {
+    const server = (open.server = await openFaultySmtp(options))
+    const sink = (open.sink = openSmtp(channelTo(server.port, given, security)))
+    return { server, sink }
+  }
+  const large = {
+    attachments: [{ name: 'a.bin', contentType: 'application/octet-stream', content: Buffer.alloc(8_000_000, 7) }],
+  }
+
+  it('hands over the envelope and the message', async () => {
+    const { server, sink } = await withServer()
+    expect(await sink.send(someMail(), someTerms())).toEqual({
+      kind: 'accepted',
+      code: 250,
+      text: '2.0.0 taken as 1234',
+    })
+    expect(server.taken[0]).toMatchObject({ from: 'relay@example.org', to: 'soc@example.org' })
+    expect(server.taken[0]?.raw).toContain('Subject: Flow completed\r\n')
+  })
+
+  it('hands over a large message byte by byte as composed', async () => {
+    const { server, sink } = await withServer()
+    await sink.send(someMail(large), someTerms())
+    const base64 = Buffer.alloc(8_000_000, 7).toString('base64').replaceAll(/.{76}/g, '$&\r\n')
+    expect(server.taken[0]?.raw.includes(base64)).toBe(true)
+  })
+
+  it('does not write the dot when the process was blocked past the deadline before the body', async () => {
+    const { server, sink } = await withServer({
+      script: ({ at }) => (at === 'data' ? { then: '354 go on', blockMs: 250 } : undefined),
+    })
+    const reply = await sink.send(someMail(), someTerms({ deadline: performance.now() + 200 }))
+    expect(reply).toMatchObject({ kind: 'released', code: 0 })
+    await vi.waitFor(() => expect(server.openNow()).toBe(0))
+    expect(server.ended()).toBe(0)
+  })
+
+  it('does not write the dot when the process was blocked past the deadline while the body was in flight', async () => {
+    let blocked = false
+    const { server, sink } = await withServer({
+      script: ({ at }) => {
+        if (at !== 'body' || blocked) return undefined
+        blocked = true
+        return { then: '', blockMs: 350 }
+      },
+    })
+    const reply = await sink.send(someMail(large), someTerms({ deadline: performance.now() + 300 }))
+    expect(blocked).toBe(true)
+    expect(reply).toMatchObject({ kind: 'released', code: 0 })
+    await vi.waitFor(() => expect(server.openNow()).toBe(0))
+    expect(server.ended()).toBe(0)
+  })
+
+  it('writes the dot in the call that compares the deadline', async () => {
+    const { server, sink } = await withServer()
+    await sink.send(someMail(), someTerms())
+    const compared: number[] = []
+    const now = performance.now.bind(performance)
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+      compared.push(server.ended())
+      return now()
+    })
+    const end = server.next('dot')
+    const reply = sink.send(someMail(), someTerms())
+    await end
+    clock.mockRestore()
+    expect(compared.every((ended) => ended === 1)).toBe(true)
+    expect(await reply).toMatchObject({ kind: 'accepted' })
+  })
+
+  it('releases a mail when its deadline passes while the server says nothing', async () => {
+    const { server, sink } = await withServer({ script: ({ at }) => (at === 'data' ? 'stall' : undefined) })
+    expect(await sink.send(someMail(), someTerms({ deadline: performance.now() + 30 }))).toMatchObject({
+      kind: 'released',
+    })
+    await vi.waitFor(() => expect(server.openNow()).toBe(0))
+  })
+
+  it('drops a message that is called off before its end, so that the server has nothing', async () => {
+    const { server, sink } = await withServer({ script: ({ at }) => (at === 'data' ? 'stall' : undefined) })
+    const controller = new AbortController()
+    const stalled = server.next('data')
+    const reply = sink.send(someMail(), someTerms({ signal: controller.signal }))
+    await stalled
+    controller.abort()
+    expect(await reply).toMatchObject({ kind: 'released' })
+    await vi.waitFor(() => expect(server.openNow()).toBe(0))
+    expect(server.ended()).toBe(0)
+  })
+
+  it('cuts nothing after the dot: the reply is awaited beyond the deadline and the call to stop', async () => {
+    const { server, sink } = await withServer({
+      script: ({ at }) => (at === 'dot' ? { drip: '250 2.0.0 taken, with time' } : undefined),
+    })
+    const controller = new AbortController()
+    const end = server.next('dot')
+    const deadline = performance.now() + 100
+    const reply = sink.send(someMail(), someTerms({ signal: controller.signal, deadline }))
+    await end
+    controller.abort()
+    expect(await reply).toMatchObject({ kind: 'accepted', text: '2.0.0 taken, with time' })
+    expect(performance.now()).toBeGreaterThan(deadline)
+  })
+
+  it('does not know what came of a message whose reply never comes', async () => {
+    const { sink } = await withServer(
+      { script: ({ at }) => (at === 'dot' ? 'stall' : undefined) },
+      { timeouts: { finalReply: 50 } },
+    )
+    expect(await sink.send(someMail(), someTerms())).toMatchObject({ kind: 'unknown', code: 0 })
+  })
+
+  it('does not know what came of a message when half a reply comes before the end', async () => {
+    const { server, sink } = await withServer({ script: ({ at }) => (at === 'dot' ? '250-2.0.0 tak' : undefined) })
+    const end = server.next('dot')
+    const reply = sink.send(someMail(), someTerms())
+    await end
+    await server.close()
+    expect(await reply).toMatchObject({ kind: 'unknown', code: 0 })
+  })
+
+  it('is away after silence before the dot', async () => {
+    const { sink } = await withServer(
+      { script: ({ at }) => (at === 'rcpt' ? 'stall' : undefined) },
+      { timeouts: { silence: 50 } },
+    )
+    expect(await sink.send(someMail(), someTerms())).toMatchObject({
+      kind: 'unavailable',
+      text: expect.stringContaining('silent') as string,
+    })
+  })
+
+  it('does not take a reply before the end of the message for an acceptance', async () => {
+    const { server, sink } = await withServer({
+      script: ({ at }) => (at === 'data' ? '354 go on\r\n250 2.0.0 taken' : undefined),
+    })
+    expect((await sink.send(someMail(large), someTerms())).kind).toBe('unavailable')
+    expect(server.taken).toHaveLength(0)
+  })
+
+  it('believes a refusal in the middle of the message and drops the connection', async () => {
+    let refused = false
+    const { server, sink } = await withServer({
+      script: ({ at }) => {
+        if (at !== 'body' || refused) return undefined
+        refused = true
+        return '552 5.3.4 too large'
+      },
+    })
+    expect(await sink.send(someMail(large), someTerms())).toMatchObject({ kind: 'refused', code: 552 })
+    expect(await sink.send(someMail(), someTerms())).toMatchObject({ kind: 'accepted' })
+    expect(server.connectionsSoFar()).toBe(2)
+  })
+
+  it('refuses what is larger than the server says it takes, without sending it', async () => {
+    const { server, sink } = await withServer({ size: 1000 })
+    expect(await sink.send(someMail({ text: 'x'.repeat(2000) }), someTerms())).toMatchObject({ kind: 'refused' })
+    expect(await sink.send(someMail(), someTerms())).toMatchObject({ kind: 'accepted' })
+    expect(server.connectionsSoFar()).toBe(1)
+  })
+
+  it.each(['550 5.1.1 unknown', '451 4.2.0 later'])(
+    'reuses the connection after %s for a recipient',
+    async (answer) => {
+      const { server, sink } = await withServer({ script: ({ at }) => (at === 'rcpt' ? answer : undefined) })
+      await sink.send(someMail(), someTerms())
+      server.play(() => undefined)
+      expect(await sink.send(someMail(), someTerms())).toMatchObject({ kind: 'accepted' })
+      expect(server.connectionsSoFar()).toBe(1)
+    },
+  )
+
+  it('uses no more connections than it may, and reuses them', async () => {
+    const { server, sink } = await withServer({}, { connections: 3 })
+    await Promise.all(Array.from({ length: 30 }, () => sink.send(someMail(), someTerms())))
+    expect(server.taken).toHaveLength(30)
+    expect(server.mostOpen()).toBe(3)
+    expect(server.connectionsSoFar()).toBe(3)
+  })
+
+  it('recycles a connection after so many messages', async () => {
+    const { server, sink } = await withServer({}, { connections: 1, messagesPerConnection: 4 })
+    await Promise.all(Array.from({ length: 10 }, () => sink.send(someMail(), someTerms())))
+    expect(server.connectionsSoFar()).toBe(3)
+    expect(server.mostOpen()).toBe(1)
+  })
+
+  it('closes a connection that is idle for long', async () => {
+    const { server, sink } = await withServer({}, { timeouts: { idle: 20 } })
+    await sink.send(someMail(), someTerms())
+    expect(server.openNow()).toBe(1)
+    await vi.waitFor(() => expect(server.openNow()).toBe(0))
+  })
+
+  it('sends over a new connection when the old one has died meanwhile', async () => {
+    const { server, sink } = await withServer({
+      script: ({ at, taken }) => (at === 'mail' && taken === 1 ? 'cut' : undefined),
+    })
+    for (let n = 0; n < 3; n++) expect((await sink.send(someMail(), someTerms())).kind).toBe('accepted')
+    expect(server.taken).toHaveLength(3)
+    expect(server.connectionsSoFar()).toBe(3)
+  })
+
+  it('sends over a new connection when the server wants no more messages on the old one', async () => {
+    const { server, sink } = await withServer({
+      script: ({ at, taken }) => (at === 'mail' && taken === 1 ? '421 4.4.2 enough messages' : undefined),
+    })
+    for (let n = 0; n < 3; n++) expect((await sink.send(someMail(), someTerms())).kind).toBe('accepted')
+    expect(server.taken).toHaveLength(3)
+  })
+
+  it.each(['greeting', 'mail'] as const)(
+    'uses fewer connections when the server says at the %s that they are too many',
+    async (when) => {
+      const { server, sink } = await withServer(
+        {
+          script: ({ at, connection }) =>
+            at === when && connection > 1 ? '421 4.7.0 too many connections' : undefined,
+        },
+        { connections: 4 },
+      )
+      await sink.send(someMail(), someTerms())
+      const sent = await Promise.all(Array.from({ length: 20 }, () => sink.send(someMail(), someTerms())))
+      expect(sent.every(({ kind }) => kind === 'accepted')).toBe(true)
+      const refused = server.connectionsSoFar()
+      await Promise.all(Array.from({ length: 20 }, () => sink.send(someMail(), someTerms())))
+      expect(server.connectionsSoFar()).toBe(refused)
+    },
+  )
+
+  it('asks for more connections again after a while', async () => {
+    const { server, sink } = await withServer(
+      {
+        script: ({ at, connection }) =>
+          at === 'greeting' && connection === 2 ? '421 4.7.0 too many connections' : undefined,
+      },
+      { connections: 2, timeouts: { crowded: 0 } },
+    )
+    await sink.send(someMail(), someTerms())
+    await Promise.all(Array.from({ length: 20 }, () => sink.send(someMail(), someTerms())))
+    await Promise.all(Array.from({ length: 20 }, () => sink.send(someMail(), someTerms())))
+    expect(server.openNow()).toBe(2)
+    expect(server.taken).toHaveLength(41)
+  })
+
+  it('releases what waits for a connection when its time is over, or it is called off', async () => {
+    const { server, sink } = await withServer(
+      { script: ({ at }) => (at === 'dot' ? 'stall' : undefined) },
+      { connections: 1 },
+    )
+    const end = server.next('dot')
+    const first = sink.send(someMail(), someTerms())
+    await end
+    const controller = new AbortController()
+    const late = sink.send(someMail(), someTerms({ deadline: performance.now() + 20 }))
+    const calledOff = sink.send(someMail(), someTerms({ signal: controller.signal }))
+    controller.abort()
+    expect((await late).kind).toBe('released')
+    expect((await calledOff).kind).toBe('released')
+    await server.close()
+    expect((await first).kind).toBe('unknown')
+  })
+
+  it('releases what waits when it is closed, and waits for what runs', async () => {
+    const { server, sink } = await withServer(
+      { script: ({ at }) => (at === 'dot' ? { drip: '250 2.0.0 ok' } : undefined) },
+      { connections: 1 },
+    )
+    const end = server.next('dot')
+    const runs = sink.send(someMail(), someTerms())
+    const waits = sink.send(someMail(), someTerms())
+    await end
+    await sink.close()
+    expect((await runs).kind).toBe('accepted')
+    expect((await waits).kind).toBe('released')
+    await vi.waitFor(() => expect(server.openNow()).toBe(0))
+  })
+
+  it.each([
+    ['530 5.7.0 authentication required', 'mail', 'denied'],
+    ['554 5.7.1 your host is blocked', 'greeting', 'denied'],
+    ['421 4.7.0 not now', 'greeting', 'unavailable'],
+    ['450 4.7.0 not now', 'greeting', 'unavailable'],
+    ['503 5.5.1 out of order', 'rcpt', 'deferred'],
+  ] as const)('judges %s at %s as %s', async (answer, when, kind) => {
+    const { sink } = await withServer({ script: ({ at }) => (at === when ? answer : undefined) })
+    expect((await sink.send(someMail(), someTerms())).kind).toBe(kind)
+  })
+
+  it('never says a password that it could not use over the wire, and asks for it only to log in', async () => {
+    const password = vi.fn(() => SECRET)
+    const { sink } = await withServer({ auth: false }, { login: { user: 'relay', password } })
+    expect(password).not.toHaveBeenCalled()
+    const reply = await sink.send(someMail(), someTerms())
+    expect(reply).toMatchObject({ kind: 'denied', text: expect.stringContaining('no login') as string })
+  })
+
+  it('says that the password cannot be read, and not why', async () => {
+    const password = (): string => {
+      throw new Error(SECRET)
+    }
+    const { sink } = await withServer({ auth: true }, { login: { user: 'relay', password } })
+    const reply = await sink.send(someMail(), someTerms())
+    expect(reply).toMatchObject({ kind: 'denied', text: expect.stringContaining('`password:`') as string })
+    expect(reply.text).not.toContain(SECRET)
+  })
+})
+
+describe('the SMTP probe', () => {
+  const open: FaultySmtp[] = []
+  afterEach(async () => {
+    for (const server of open.splice(0)) await server.close()
+  })
+  const probe = async (
+    options: FaultyOptions,
+    given: Partial<SmtpChannel>,
+    security: SmtpSecurity,
+  ): Promise<{ kind: string; text: string }> => {
+    const server = await openFaultySmtp(options)
+    open.push(server)
+    const sink = openSmtp(channelTo(server.port, given, security))
+    const { kind, text } = await sink.probe()
+    await sink.close()
+    expect(server.taken).toEqual([])
+    return { kind, text }
+  }
+
+  it.each([
+    ['plain', {}, {}, 'off', 'accepted', /in the clear/],
+    [
+      'STARTTLS with login',
+      { identity, auth: true },
+      { ca: identity.cert, login },
+      'starttls',
+      'accepted',
+      /over TLS, takes the login/,
+    ],
+    ['TLS', { identity, implicit: true }, { ca: identity.cert }, 'implicit', 'accepted', /over TLS/],
+    [
+      'TLS by another name',
+      { identity, implicit: true },
+      { ca: identity.cert, serverName: 'mail.example.org' },
+      'implicit',
+      'accepted',
+      /over TLS/,
+    ],
+    ['no STARTTLS offered', {}, {}, 'starttls', 'denied', /no STARTTLS.*`tls: off`/],
+    ['TLS on a plain port', {}, {}, 'implicit', 'denied', /does not speak TLS.*smtp:/],
+    [
+      'plain on a TLS port',
+      { identity, implicit: true },
+      { timeouts: { greeting: 50, connect: 50 } },
+      'off',
+      'unavailable',
+      /did not greet.*smtps:/,
+    ],
+    ['self-signed', { identity }, {}, 'starttls', 'denied', /nobody who is trusted.*`ca:`/],
+    [
+      'self-signed, TLS at once',
+      { identity, implicit: true },
+      {},
+      'implicit',
+      'denied',
+      /nobody who is trusted.*`ca:`/,
+    ],
+    [
+      'another name',
+      { identity: strangers },
+      { ca: strangers.cert },
+      'starttls',
+      'denied',
+      /another name.*`server_name:`/,
+    ],
+    [
+      'login refused',
+      { auth: true, script: ({ at }: Moment): Act => (at === 'auth' ? '535 5.7.8 no' : undefined) },
+      { login },
+      'off',
+      'denied',
+      /refused the login.*password/,
+    ],
+    [
+      'TLS not now',
+      { identity, script: ({ at }: Moment): Act => (at === 'starttls' ? '454 4.7.0 later' : undefined) },
+      {},
+      'starttls',
+      'unavailable',
+      /TLS now/,
+    ],
+    [
+      'TLS cut',
+      { identity, script: ({ at }: Moment): Act => (at === 'starttls' ? 'cut' : undefined) },
+      {},
+      'starttls',
+      'unavailable',
+      /lost/,
+    ],
+    [
+      'no greeting',
+      { script: ({ at }: Moment): Act => (at === 'greeting' ? 'stall' : undefined) },
+      { timeouts: { greeting: 30 } },
+      'off',
+      'unavailable',
+      /did not greet/,
+    ],
+    [
+      'cut at the greeting',
+      { script: ({ at }: Moment): Act => (at === 'greeting' ? 'cut' : undefined) },
+      {},
+      'off',
+      'unavailable',
+      /lost/,
+    ],
+  ] as const)('says what to do: %s', async (_, options, given, security, kind, text) => {
+    expect(await probe(options, given, security)).toEqual({ kind, text: expect.stringMatching(text) as string })
+  })
+
+  it('says that nothing listens', async () => {
+    const reply = await openSmtp(channelTo(await unusedPort())).probe()
+    expect(reply).toMatchObject({ kind: 'unavailable', text: expect.stringContaining('nothing listens') as string })
+  })
+
+  it('says that a name is not known', async () => {
+    const server = { host: 'mail.invalid', port: 25, security: 'off' } as const
+    const reply = await openSmtp({ server, login: null, timeouts: { connect: 2000 } }).probe()
+    expect(reply).toMatchObject({
+      kind: 'unavailable',
+      text: expect.stringMatching(/mail\.invalid.*name service/) as string,
+    })
+  })
+})

@@ -1,0 +1,82 @@
+import { flowLetter } from '../../../pipeline/letters/flow-letter.ts'
+import type { LetterContext } from '../../../pipeline/letters/flow-letter.ts'
+import type { Letter } from '../../../pipeline/letters/letter.ts'
+import { CONTEXT, T, noticeWith, resultTable, uploadRows } from './notices.ts'
+import type { Difference } from './notices.ts'
+
+const EVIL =
+  '</td></table><script>alert(1)</script><img src=x onerror="alert(1)">\u202egpj.exe\u001b[2J\nError: none\r\n  - forged: row'
+
+function letter(difference: Difference, context: Partial<LetterContext> = {}): Letter {
+  return flowLetter(noticeWith(difference), { ...CONTEXT, ...context })
+}
+
+/** Letters of every kind, by name: what is looked at, and what must say the same in both forms. */
+export const LETTERS: Readonly<Record<string, Letter>> = {
+  ordinary: letter({ flow: { total_rows: 24, sources_with_results: ['Linux.Search.FileFinder'] } }),
+  failed: letter({
+    client: { labels: ['Workstation', 'vip'] },
+    flow: {
+      state: 'ERROR',
+      status: 'Query timed out after 3 seconds\nwhile reading /srv/lab\n',
+      artifacts: ['Windows.KapeFiles.Targets', 'Generic.Client.Info'],
+      urgent: true,
+    },
+    event: { origin: 'history', completed_at: T - 3 * 3_600_000 },
+  }),
+  hunt: letter({
+    client: { labels: ['pool'] },
+    event: { org: 'O123', org_name: 'Lab <East>' },
+    options: { new_client: true, client_metadata: [{ field: 'serial', alias: 'Serial number' }] },
+    hunt: { id: 'H.DC2KUBE2CFMK8', known: true, description: 'All users of the pool\nsecond line', tags: ['triage'] },
+    flow: { id: 'F.DC2KUBE2CFMK8.H', total_rows: 12 },
+  }),
+  arguments: letter({
+    options: { keep_empty_rows: true, client_metadata: [{ field: 'serial', alias: '' }] },
+    flow: {
+      specs: 2,
+      artifacts: ['Windows.Search.FileFinder', 'Windows.System.PowerShell'],
+      arguments: Array.from({ length: 14 }, (_, index) => ({
+        artifact: index < 9 ? 'Windows.Search.FileFinder' : 'Windows.System.PowerShell',
+        name: `Parameter${index}`,
+        value:
+          ['C:\\Users\\*\\AppData\\**\\*.exe', 'Get-ChildItem C:\\ |\nSelect-Object Name', '', 'Y'][index % 4] ?? '',
+        redacted: index === 7,
+      })),
+    },
+  }),
+  hostile: letter(
+    {
+      client: {
+        fqdn: EVIL,
+        system: EVIL,
+        release: EVIL,
+        labels: [EVIL, 'עברית'],
+        metadata: [{ field: 'x', value: EVIL }],
+      },
+      options: { client_metadata: [{ field: 'x', alias: EVIL }] },
+      flow: { creator: EVIL, artifacts: [EVIL], state: 'ERROR', status: EVIL, sources_with_results: [EVIL], arguments: [{ artifact: EVIL, name: EVIL, value: EVIL, redacted: false }] }, // prettier-ignore
+    },
+    {
+      uploads: { rows: [{ path: EVIL, size: 7, components: [EVIL], type: '' }], total: 1, maxRows: 10 },
+      results: [
+        resultTable(0, 0, {
+          source: EVIL,
+          columns: [EVIL, 'B'],
+          rows: [{ [EVIL]: EVIL, B: 'x'.repeat(300) }],
+          total: 1,
+        }),
+      ],
+    },
+  ),
+  tables: letter(
+    {
+      flow: { total_rows: 100, uploaded_files: 15, uploaded_bytes: 300_118, sources_with_results: ['Linux.Sys.Users'] },
+    },
+    {
+      uploads: { rows: uploadRows(15), total: 15, maxRows: 10 },
+      results: [resultTable(6, 100, { maxRows: 20 }), resultTable(30, 3, { source: 'Wide.Source', maxColumns: 0 })],
+      attachments: [{ name: 'Linux.Sys.Users.jsonl', size: 120_000_000, why: 'too large' }],
+    },
+  ),
+}
