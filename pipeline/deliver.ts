@@ -1,35 +1,20 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type Observable, Subject } from 'rxjs'
 import { ConnectorError } from '../connectors/errors.ts'
-import type { EventLog, LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
-import type { OutgoingMail } from '../connectors/mail/mail.ts'
+import type { LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import { decode, encode } from '../schemas/codec.ts'
 import type { Delivery, Letter, Notice, Outcome, Receipt } from '../schemas/generated.ts'
-import type { Tell } from '../schemas/happenings.ts'
 import { topics } from '../schemas/topics.ts'
-import type { Clock, EpochMs } from '../schemas/time.ts'
-import { type OpenChannel, openSending, type Sending } from './mailing/sending.ts'
-import { type Backoff, backoffMs, type Random } from './runtime/backoff.ts'
+import type { EpochMs } from '../schemas/time.ts'
+import { type Claim, claimMs, type DeliverOptions, receiptRecord } from './mailing/claim.ts'
+import { openSending, type Sending } from './mailing/sending.ts'
+import { type Backoff, backoffMs } from './runtime/backoff.ts'
 import { decodeAll } from './runtime/decoding.ts'
 import { prefixRange } from './runtime/marks.ts'
 import { rejection } from './runtime/rejection.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { afterPrefix, openTurnState, type TurnState } from './runtime/turn-state.ts'
 
-export interface DeliverOptions {
-  readonly log: EventLog
-  readonly clock: Clock
-  readonly random: Random
-  readonly tell: Tell
-  /** Names this process in claims. */
-  readonly process: string
-  readonly channels: ReadonlyMap<string, OpenChannel>
-  /** Writes the letter of a notice; may throw, and the notice is then undeliverable. */
-  readonly compose: (notice: Notice, terms: { messageId: string; now: EpochMs; channel: OpenChannel }) => Promise<OutgoingMail>
-}
-
-/** How long a claim holds without a word from its sender, ms. */
-export const claimMs = 60_000
 const day = 86_400_000
 /** A letter that the server defers is tried again for so long. */
 const longestDeferralMs = 5 * day
@@ -220,19 +205,6 @@ const doubtful = (state: TurnState, { task, turn, claims, sending }: DeliverTurn
     markers.push(receiptRecord(task.partition, { letter: id, attempt: letter.attempt, kind: 'marker', at: turn.now, sender: marked.marker, code: 0, reply: '' }))
   }
   return markers
-}
-
-export const receiptRecord = (partition: number, receipt: Receipt): NewRecord => ({
-  topic: topics.receipts.name,
-  key: receipt.letter,
-  partition,
-  value: encode('Receipt', receipt),
-})
-
-/** A letter claimed by this process, to be sent once the claim stands. */
-export interface Claim {
-  readonly letter: Letter
-  readonly notice: Notice
 }
 
 /** Claims what is due, as much as its channel can send now. */

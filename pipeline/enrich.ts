@@ -38,6 +38,8 @@ const longestWaitMs = 60_000
 const looks: Backoff = { firstMs: 1000, longestMs: 16_000 }
 const outageWaits: Backoff = { firstMs: 500, longestMs: 30_000 }
 const mostParkedPerTurn = 500
+/** A notice holds its event, and a broker takes 1 MB in one record. */
+const mostEventBytes = 800_000
 
 /** An event to be completed: fresh from the log, or parked before. */
 interface Wanted {
@@ -87,7 +89,7 @@ const enrichTurn = async (task: Task, turn: Turn, options: EnrichOptions, lookup
     if (verdict === 'wait') park(task, state, one, turn.now, options.random)
     else {
       if (one.parked !== null) state.delete(one.parked.key)
-      if (verdict === 'complete') append.push(eventRecord(one, found, orgName(one.raw.org)))
+      if (verdict === 'complete') append.push(...completed(one, found, orgName(one.raw.org), turn.now))
       else append.push(...rejected(one, verdict.reason, turn.now))
     }
   }
@@ -189,12 +191,12 @@ const verdictOf = (one: Wanted, { flow, client }: Found, now: EpochMs): 'complet
   return isFinal(flow) || isOver ? 'complete' : 'wait'
 }
 
-const eventRecord = ({ raw, client, at }: Wanted, found: Found, orgName: string): NewRecord => ({
-  topic: topics.flowEvents.name,
-  key: `${raw.org}/${client}`,
-  partition: at.partition,
-  value: encode('FlowEvent', flowEventOf(raw, { ...found, orgName })),
-})
+const completed = (one: Wanted, found: Found, orgName: string, now: EpochMs): readonly NewRecord[] => {
+  const { raw, client, at } = one
+  const value = encode('FlowEvent', flowEventOf(raw, { ...found, orgName }))
+  if (value.length > mostEventBytes) return rejected(one, `the event has ${value.length} bytes, more than ${mostEventBytes}`, now)
+  return [{ topic: topics.flowEvents.name, key: `${raw.org}/${client}`, partition: at.partition, value }]
+}
 
 const parkedKey = (at: EpochMs, partition: number, offset: number): string => `${parkedPrefix}${String(at).padStart(15, '0')}/${partition}/${offset}`
 

@@ -66,7 +66,7 @@ const problemOf = (mailbox: emailAddresses.ParsedMailbox): string | null => {
   if (mailbox.parts.local.tokens.includes('"')) return 'has a quoted local part, which the relay does not send to'
   if (!/^[\x21-\x7e]*$/.test(mailbox.local))
     return 'has a local part that is not ASCII, which the relay does not send to'
-  if (mailbox.parts.comments.length > 0) return 'has a comment: leave it out'
+  if (mailbox.parts.comments.some(({ tokens }) => tokens.includes('('))) return 'has a comment: leave it out'
   if (mailbox.domain.startsWith('[')) return 'names a host by its number: write a domain name'
   if (!isDomainName(mailbox.domain)) return 'has a domain that is no host name'
   if (mailbox.local.length > LONGEST_LOCAL_PART || address.length > LONGEST_ADDRESS) return 'is too long'

@@ -17,10 +17,8 @@ export class DecodeError extends Error {
   }
 }
 
-interface Reader {
-  readonly type: avro.Type
-  readonly resolver: avro.Type['createResolver'] extends (...args: never[]) => infer R ? R | undefined : never
-}
+/** Reads a body that one writer's schema wrote, as the present schema of its name. Throws where it does not fit. */
+type Reader = (body: Buffer) => unknown
 
 const headerBytes = 10
 const hex = (fp: bigint): string => fp.toString(16).padStart(16, '0')
@@ -41,23 +39,34 @@ const presentType = (name: string): avro.Type => {
 const headers = new Map([...presentTypes].map(([name, type]) => [name, headerOf(type)]))
 const readers = new Map<string, Map<string, Reader>>([...presentTypes.keys()].map((name) => [name, new Map<string, Reader>()]))
 
-const parseWritten = (text: string): avro.Type =>
-  avro.Type.forSchema(JSON.parse(text) as avro.Schema, { wrapUnions: false, omitRecordMethods: true })
+const parseWritten = (text: string): avro.Type | undefined => {
+  try {
+    return avro.Type.forSchema(JSON.parse(text) as avro.Schema, { wrapUnions: false, omitRecordMethods: true })
+  } catch {
+    return undefined
+  }
+}
+
+/** Throws where the writer's schema does not resolve to the present one. */
+const readerOf = (writer: avro.Type, present: avro.Type): Reader => {
+  if (canonicalForm(writer) === canonicalForm(present)) return (body) => present.fromBuffer(body) as unknown
+  const resolver = present.createResolver(writer)
+  return (body) => present.fromBuffer(body, resolver) as unknown
+}
 
 /**
- * Makes records readable that this writer's schema wrote. Says whether they are: a schema that does not resolve to the
- * present one of its name stays unknown.
+ * Makes records readable that this writer's schema wrote. Says whether they are: what is no schema, or does not resolve to the
+ * present one of its name, stays unknown.
  */
 export const learnSchema = (text: string): boolean => {
   const writer = parseWritten(text)
-  const name = (writer as { branchName?: string }).branchName?.split('.').at(-1) ?? ''
+  const name = writer?.name?.split('.').at(-1) ?? ''
   const known = readers.get(name)
-  if (known === undefined) return false
+  if (writer === undefined || known === undefined) return false
   const key = hex(fingerprint(canonicalForm(writer)))
   if (known.has(key)) return true
-  const type = presentType(name)
   try {
-    known.set(key, { type, resolver: key === hex(fingerprint(canonicalForm(type))) ? undefined : type.createResolver(writer) })
+    known.set(key, readerOf(writer, presentType(name)))
     return true
   } catch {
     return false
@@ -90,7 +99,7 @@ export const decode = <N extends SchemaName>(name: N, bytes: Uint8Array): Schema
   const reader = (readers.get(name) as Map<string, Reader>).get(key)
   if (reader === undefined) throw new DecodeError('UNKNOWN_SCHEMA', `schema ${key} of ${name} is not known here`, key)
   try {
-    return reader.type.fromBuffer(buffer.subarray(headerBytes), reader.resolver) as Schemas[N]
+    return reader(buffer.subarray(headerBytes)) as Schemas[N]
   } catch (cause) {
     throw new DecodeError('DAMAGED', `bytes do not fit schema ${key} of ${name}: ${(cause as Error).message}`, key)
   }

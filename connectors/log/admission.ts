@@ -3,10 +3,10 @@ import type { Commit, NewRecord } from './event-log.ts'
 import { partitionOf } from './partition-of.ts'
 
 /** Bytes of key and value of one record at most, unless configured: what a broker takes by default. */
-export const defaultMaxRecordBytes = 1_000_000
+const defaultMaxRecordBytes = 1_000_000
 
 /** Bytes of one state value at most. */
-export const maxStateBytes = 16 * 1024 * 1024
+const maxStateBytes = 16 * 1024 * 1024
 
 /** Says where a record belongs, and refuses what no log may take: before anything is written. */
 export interface Admission {

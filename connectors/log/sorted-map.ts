@@ -45,7 +45,7 @@ export const openSortedMap = <V>(): SortedMap<V> => {
 const rank = (unit: number): number => (unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit)
 
 /** Order of two well-formed texts by their UTF-8 bytes: negative, zero or positive. */
-export const compareUtf8 = (a: string, b: string): number => {
+const compareUtf8 = (a: string, b: string): number => {
   const length = Math.min(a.length, b.length)
   for (let at = 0; at < length; at++) {
     const difference = rank(a.charCodeAt(at)) - rank(b.charCodeAt(at))

@@ -1,11 +1,7 @@
+import type { Mailbox } from '../../schemas/addresses.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 
-export interface Mailbox {
-  /** Bare address, valid. */
-  readonly address: string
-  /** Display name; empty when none. */
-  readonly name: string
-}
+export type { Mailbox } from '../../schemas/addresses.ts'
 
 export interface Attachment {
   readonly name: string
@@ -56,7 +52,7 @@ export interface MailSink {
   readonly connections: number
   /** Always resolves, also after close (released). Never retries. */
   send(mail: OutgoingMail, terms: SendTerms): Promise<MailReply>
-  /** Connects, greets, negotiates TLS, logs in, and leaves: says what is wrong, in words that say what to do, or null. */
+  /** Connects, greets, negotiates TLS, logs in, and leaves: says what is wrong, in words that say what to do, `accepted` means that all is well. */
   probe(): Promise<MailReply>
   /** Waits for running sends; may be called twice. */
   close(): Promise<void>

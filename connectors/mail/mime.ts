@@ -11,6 +11,9 @@ export interface MimeMessage {
   pieces(): Iterable<Buffer>
 }
 
+/** Used for nothing that it remembers. */
+const encoder = new MimeNode()
+
 const LINE = 76
 const BYTES_PER_LINE = (LINE / 4) * 3
 const BYTES_PER_PIECE = BYTES_PER_LINE * 1024
@@ -33,13 +36,13 @@ const needsEncoding = (text: string): boolean =>
   text.includes('=?') || text.split(' ').some((word) => word.length > LONGEST_WORD)
 
 const encodedText = (name: string, text: string): string =>
-  needsEncoding(text) ? encodeWord(text, 'Q', WORD_LENGTH) : MimeNode.encodeHeaderValue(name, text)
+  needsEncoding(text) ? encodeWord(text, 'Q', WORD_LENGTH) : encoder.encodeHeaderValue(name, text)
 
 const encodedMailbox = (header: 'From' | 'To', mailbox: Mailbox): string => {
   const name = oneLine(mailbox.name)
   const address = oneLine(mailbox.address)
   if (needsEncoding(name)) return `${encodeWord(name, 'Q', WORD_LENGTH)} <${address}>`
-  return new MimeNode().encodeHeaderValue(header, [{ name, address }])
+  return encoder.encodeHeaderValue(header, [{ name, address }])
 }
 
 const topHeaders = (mail: OutgoingMail, boundary: string): string => {
@@ -50,8 +53,8 @@ const topHeaders = (mail: OutgoingMail, boundary: string): string => {
   add('From', encodedMailbox('From', mail.from))
   add('To', encodedMailbox('To', mail.to))
   add('Subject', encodedText('Subject', oneLine(mail.subject)))
-  add('Date', MimeNode.encodeHeaderValue('Date', new Date(mail.date)))
-  add('Message-ID', MimeNode.encodeHeaderValue('Message-ID', oneLine(mail.messageId)))
+  add('Date', encoder.encodeHeaderValue('Date', new Date(mail.date)))
+  add('Message-ID', encoder.encodeHeaderValue('Message-ID', oneLine(mail.messageId)))
   add('Auto-Submitted', 'auto-generated')
   for (const [name, value] of mail.headers) {
     if (/^[a-z][a-z0-9-]*$/i.test(name) && !OWN_HEADERS.test(name)) add(name, encodedText(name, oneLine(value)))

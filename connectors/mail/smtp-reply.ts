@@ -22,7 +22,7 @@ export interface FailureScene {
 
 const LONGEST_TEXT = 500
 const LONGEST_READ = 2000
-const ADDRESS = /<?[^\s<>()"',;]+(?:@|%40)[^\s<>()"',;]+>?/gi
+const ADDRESS = /<?(?:"[^"]{1,64}"|[^\s<>()"',;]+)(?:@|%40)[^\s<>()"',;]+>?/gi
 const UNSHOWN = /[\p{Cc}\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069]/gu
 const BASE64_RUN = /[A-Za-z0-9+/]{16,}={0,2}/g
 

@@ -155,13 +155,16 @@ export const openSmtp = (channel: SmtpChannel): MailSink => {
     track(opened)
   }
 
+  const needsAnother = (): boolean =>
+    !closed && waiting.length > opening.size + tidying && sessions.size + opening.size < limit()
+
   const pump = (): void => {
     while (waiting.length > 0 && idle.length > 0) {
       const session = idle.at(-1) as SmtpSession
       wake(session)
       if (session.alive()) track(deliver(session, take() as Waiting))
     }
-    while (!closed && waiting.length > opening.size + tidying && sessions.size + opening.size < limit()) open()
+    while (needsAnother()) open()
   }
 
   const send = (mail: OutgoingMail, terms: SendTerms): Promise<MailReply> => {

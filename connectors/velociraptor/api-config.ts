@@ -181,7 +181,7 @@ const privateKeyOf = (field: Field, tell: Tell): KeyObject | undefined => {
 
 const addressOf = (field: Field, tell: Tell): string | undefined => {
   const text = field.text.trim()
-  const unix = /^unix:(?:\/\/)?(\/.+)$/.exec(text)
+  const unix = /^unix:(?:\/\/)?(\/[^/].*)$/.exec(text)
   if (unix !== null) return `unix:${unix[1]}`
   const port = Number(/^(?:[^\s:/[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/.exec(text)?.[1])
   if (port >= 1 && port <= 65_535) return text

@@ -112,11 +112,15 @@ const signs: readonly Sign[] = [
     in: /too_many_pings|ENHANCE_YOUR_CALM/i,
     say: ({ address }) => unavailable(`${address} closed the connection because of too many pings`),
   },
+  {
+    code: 14,
+    in: /No connection established/,
+    say: ({ address }) => unavailable(`${address} closes connections while they are made: is it Velociraptor's API, and of the server that made our certificate?`),
+  },
   { code: 14, in: /(?:)/, say: ({ address }) => unavailable(`the connection to ${address} broke off`) },
   { code: 4, in: /(?:)/, say: ({ address }) => unavailable(`${address} does not answer in time`) },
   {
-    code: 12,
-    in: /(?:)/,
+    in: /^Received HTTP status code \d+|unknown (?:method|service)|UNIMPLEMENTED/,
     say: ({ address }) => denied(`${address} is no Velociraptor API: correct api_connection_string in velociraptor.api_config`),
   },
   {
@@ -171,8 +175,8 @@ const logSigns: readonly LogSign[] = [
   },
   { in: /^VQL Error: (.*)/, say: (found) => denied(`the server does not understand the query: ${short(found[1] ?? '')}`) },
   {
-    // A definition asked for and not found is a missing row, not a failure; its line begins in lower case.
-    in: /(?:^|: )Artifact (.+) not known/,
+    // Definitions and results of an artifact that is gone are missing rows, not a failure; their lines name another plugin.
+    in: /^(?:(?:watch_)?monitoring: )?Artifact (.+) not known/,
     say: (found) => denied(`artifact ${found[1]} is not known to the server in this organisation: import it there, or remove the monitor that reads its queue`),
   },
   {

@@ -68,7 +68,10 @@ export const lookUpHunts = async (
   return found
 }
 
-/** Name, type, required permissions, parameters and source names of each artifact, by name; null: unknown. */
+/**
+ * Of each artifact by name: `name`, `type` (lower case), `required_permissions`, `implied_permissions`, `sources` ({ name }) and
+ * `parameters` ({ name, type }); null: unknown.
+ */
 export const lookUpDefinitions = async (
   velociraptor: Velociraptor,
   org: string,
@@ -79,7 +82,9 @@ export const lookUpDefinitions = async (
     const rows = await askRows(velociraptor, {
       org,
       vql:
-        'SELECT name, type, required_permissions, parameters, { SELECT name FROM foreach(row=sources) } AS sources ' +
+        // A subquery alone would give one row bare and none as null.
+        'SELECT name, type, required_permissions, implied_permissions, array(_={ SELECT name FROM sources }) AS sources, ' +
+        'array(_={ SELECT name, type FROM parameters }) AS parameters ' +
         "FROM artifact_definitions(names=split(string=Names, sep_string='\n'))",
       env: { Names: some.join('\n') },
     })
@@ -150,7 +155,7 @@ const readRow = (text: string): Dictionary => {
 
 const dictionaryOrNull = (value: unknown): Dictionary | null => (isDictionary(value) ? value : null)
 
-/** A subquery gives its rows as a list; its only row alone on some servers. */
+/** A subquery gives its only row bare, and several as a list. */
 const onlyRow = (value: unknown): Dictionary | null => dictionaryOrNull(Array.isArray(value) ? (value[0] ?? null) : value)
 
 const slices = function* <T>(items: readonly T[]): Generator<readonly T[]> {

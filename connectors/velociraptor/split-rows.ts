@@ -8,14 +8,24 @@ const closeBrace = 0x7d
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 
-/** Where the string that opens at `at` closes. */
-const endOfString = (text: string, at: number): number => {
-  for (let end = text.indexOf('"', at + 1); end !== -1; end = text.indexOf('"', end + 1)) {
-    let slashes = 0
-    while (text.charCodeAt(end - 1 - slashes) === backslash) slashes++
-    if (slashes % 2 === 0) return end
+/** Characters of a text looked at one by one: most texts are shorter, and for those a search costs more than it saves. */
+const shortText = 48
+
+/** Where the text that opens at `open` closes. */
+const endOfText = (text: string, open: number): number => {
+  const near = Math.min(open + shortText, text.length)
+  let at = open + 1
+  for (; at < near; at++) {
+    const code = text.charCodeAt(at)
+    if (code === quote) return at
+    if (code === backslash) at++
   }
-  throw new SyntaxError('a string does not end')
+  for (let end = text.indexOf('"', at); end !== -1; end = text.indexOf('"', end + 1)) {
+    let slashes = end
+    while (slashes > at && text.charCodeAt(slashes - 1) === backslash) slashes--
+    if ((end - slashes) % 2 === 0) return end
+  }
+  throw new SyntaxError('a text does not end')
 }
 
 const trimmed = (text: string, from: number, to: number): string => {
@@ -28,29 +38,29 @@ const trimmed = (text: string, from: number, to: number): string => {
 /** The verbatim text of each element of a JSON array. Throws SyntaxError where the text is no array; the elements are not checked inside. */
 export const splitRows = (text: string): readonly string[] => {
   const rows: string[] = []
+  const { length } = text
   let at = 0
   while (isSpace(text.charCodeAt(at))) at++
   if (text.charCodeAt(at) !== openBracket) throw new SyntaxError('no JSON array')
   let from = ++at
   let depth = 1
-  const { length } = text
-  for (; depth > 0; at++) {
-    if (at >= length) throw new SyntaxError('the array does not end')
+  for (; at < length; at++) {
     const code = text.charCodeAt(at)
-    // Most characters are letters and digits of no meaning here: two comparisons let them pass.
-    if (code === quote) at = endOfString(text, at)
-    else if (code < comma || (code > comma && code < openBracket)) continue
-    else if (code === openBrace || code === openBracket) depth++
-    else if (code === closeBrace || code === closeBracket) depth--
-    else if (code === comma && depth === 1) {
+    if (code === quote) at = endOfText(text, at)
+    else if (code === comma) {
+      if (depth > 1) continue
       rows.push(trimmed(text, from, at))
       from = at + 1
     }
+    // A brace and its bracket differ in one bit; what else lies above them is letters.
+    else if (code < openBracket) continue
+    else if ((code | 0x20) === openBrace) depth++
+    else if ((code | 0x20) === closeBrace && --depth === 0) break
   }
-  const end = at - 1
-  if (text.charCodeAt(end) !== closeBracket) throw new SyntaxError('the array does not end')
-  while (at < length) if (!isSpace(text.charCodeAt(at++))) throw new SyntaxError('something follows the array')
-  if (rows.length === 0 && text.slice(from, end).trim() === '') return rows
-  rows.push(trimmed(text, from, end))
+  if (text.charCodeAt(at) !== closeBracket) throw new SyntaxError('the array does not end')
+  for (let rest = at + 1; rest < length; rest++)
+    if (!isSpace(text.charCodeAt(rest))) throw new SyntaxError('something follows the array')
+  if (rows.length === 0 && text.slice(from, at).trim() === '') return rows
+  rows.push(trimmed(text, from, at))
   return rows
 }

@@ -11,14 +11,14 @@ import type { Findings } from './finding.ts'
 const sendMs = 60_000
 
 /** Connects and logs in to each mail server; with an address, sends it a letter. */
-export const checkMail = async ({ channels }: Configuration, sendTo: string | null, findings: Findings): Promise<void> => {
+export const checkMail = async ({ channels, velociraptor: { guiUrl } }: Configuration, sendTo: string | null, findings: Findings): Promise<void> => {
   const { mailboxes } = parseMailboxes(sendTo ?? '')
   const to = mailboxes[0] ?? null
   if (sendTo !== null && (to === null || mailboxes.length > 1)) findings.add('failure', 'mail', '--send-to is not one mail address')
   for (const channel of channels) {
     const sink = openSmtp(smtpChannelOf(channel))
     try {
-      if ((await probe(channel, sink, findings)) && to !== null) await sendSample(channel, sink, to, findings)
+      if ((await probe(channel, sink, findings)) && to !== null) await sendSample(channel, sink, { to, letter: sampleFor(guiUrl) }, findings)
     } finally {
       await sink.close()
     }
@@ -33,7 +33,7 @@ const probe = async ({ name, host, port, tls, login }: MailChannel, sink: MailSi
   return isWell
 }
 
-const sample: Letter = {
+const sampleFor = (guiUrl: string): Letter => ({
   subject: 'raptor-relay: a letter to try the way',
   title: 'It works',
   ok: true,
@@ -41,12 +41,14 @@ const sample: Letter = {
   note: [],
   sections: [],
   footer: ['Sent by relay check'],
-  more: null,
-}
+  more: { kind: 'link', text: 'Velociraptor', url: guiUrl },
+})
 
-const sendSample = async ({ name, from }: MailChannel, sink: MailSink, to: Mailbox, findings: Findings): Promise<void> => {
+const sendSample = async (
+  { name, from }: MailChannel, sink: MailSink, { to, letter }: { to: Mailbox; letter: Letter }, findings: Findings,
+): Promise<void> => {
   const domain = from.address.slice(from.address.lastIndexOf('@') + 1)
-  const mail = composeMail(sample, {
+  const mail = composeMail(letter, {
     html: true, messageId: `<${randomUUID()}@${domain}>`, from, to, date: Date.now(), monitor: 'check', event: '',
   })
   const { kind, code, text } = await sink.send(mail, { deadline: performance.now() + sendMs, signal: AbortSignal.timeout(sendMs) })

@@ -8,7 +8,7 @@ import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
 import { allTopics } from '../../schemas/topics.ts'
 import type { Configuration, EmbeddedLogSettings, MailChannel } from '../config/configuration.ts'
-import type { OpenChannel } from '../mailing/sending.ts'
+import type { OpenChannel } from '../mailing/claim.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import type { World } from '../service.ts'
 

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { EpochMs } from '../../schemas/time.ts'
+import { watchCertificate } from '../runtime/certificate-watch.ts'
 import { logTo, standardOutput } from '../runtime/telemetry.ts'
 import { startService, type StageName, stageNames } from '../service.ts'
 import { openWorld } from './open-world.ts'
@@ -53,6 +54,7 @@ const run = async (file: string, stages: readonly StageName[], since: EpochMs | 
   } catch (cause) {
     return fail(cause, tell)
   }
+  watchCertificate(apiConfig.expiresAt, world.clock, tell)
   const service = await startService(world, { configuration, stages, since })
   tell({ name: 'relay ready', ms: Math.round(performance.now()) })
   let code = 0

@@ -19,8 +19,8 @@ export interface MailChannel {
   readonly name: string
   readonly host: string
   readonly port: number
-  /** implicit: TLS from the first byte. required: STARTTLS or nothing. if-offered: STARTTLS where the server has it. off: never. */
-  readonly tls: 'implicit' | 'required' | 'if-offered' | 'off'
+  /** implicit: TLS from the first byte. required: STARTTLS, upgraded before anything is said, or not used. off: in the clear. */
+  readonly tls: 'implicit' | 'required' | 'off'
   /** null: no login. */
   readonly login: { readonly user: string; readonly password: Secret } | null
   readonly from: Mailbox

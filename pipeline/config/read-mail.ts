@@ -79,16 +79,16 @@ const isThisMachine = (host: string): boolean => host === 'localhost' || host ==
 
 const tlsOf = (
   server: Server,
-  written: 'required' | 'if-offered' | 'off' | undefined,
+  written: 'required' | 'off' | undefined,
   path: Path,
   report: Report,
 ): MailChannel['tls'] => {
   if (server.isImplicit) {
-    if (written === 'off' || written === 'if-offered')
-      report(path, 'smtps:// always encrypts: remove this line, or write smtp:// in the url')
+    if (written !== undefined)
+      report(path, 'smtps:// encrypts from the first byte: remove this line, or write smtp:// in the url')
     return 'implicit'
   }
-  return written ?? (isThisMachine(server.host) ? 'if-offered' : 'required')
+  return written ?? (isThisMachine(server.host) ? 'off' : 'required')
 }
 
 /** Runs `read` on what is there; `missing` stands for what is not. */

@@ -2,7 +2,7 @@ import type { VelociraptorSettings } from './configuration.ts'
 import type { Path, Report } from './problem.ts'
 import { readRecord } from './record.ts'
 import { velociraptorShape } from './relay-shape.ts'
-import { absolute, contentsOf } from './surroundings.ts'
+import { absolute } from './surroundings.ts'
 import type { Surroundings } from './surroundings.ts'
 
 const guiUrlFault = (written: string): string | null => {
@@ -13,18 +13,7 @@ const guiUrlFault = (written: string): string | null => {
   return url.search === '' && url.hash === '' ? null : 'must end before ? and #: the relay adds what follows'
 }
 
-const checkApiConfig = (file: string, path: Path, report: Report, surroundings: Surroundings): void => {
-  const contents = contentsOf(surroundings, file)
-  if (typeof contents === 'string')
-    report(
-      path,
-      `${contents}: make it on the server with \`velociraptor --config server.config.yaml config api_client --name relay --role api FILE\``,
-    )
-  else if (contents.readableByOthers)
-    report(path, 'others can read the file, which holds a private key: chmod 600 it', { level: 'warning' })
-}
-
-/** Reads `velociraptor:`. null when something in it was reported as an error. */
+/** Reads `velociraptor:`; the API configuration that it names is not opened. null when a needed key is missing or wrong. */
 export const readVelociraptor = (
   value: unknown,
   path: Path,
@@ -33,7 +22,6 @@ export const readVelociraptor = (
 ): VelociraptorSettings | null => {
   const read = readRecord(velociraptorShape.shape, value, path, report)
   if (read === null) return null
-  if (read.api_config !== undefined) checkApiConfig(read.api_config, [...path, 'api_config'], report, surroundings)
   const fault = read.gui_url === undefined ? null : guiUrlFault(read.gui_url)
   if (fault !== null) report([...path, 'gui_url'], fault)
   if (read.api_config === undefined || read.gui_url === undefined) return null

@@ -33,10 +33,10 @@ export const channelShape = z.strictObject({
     .optional()
     .meta({ description: 'Mail domains that recipients from creators and client metadata may have; left out: any' }),
   connections: z.int().min(1).max(50).optional().meta({ description: 'Messages sent at once; default 5' }),
-  tls: z
-    .enum(['required', 'if-offered', 'off'])
-    .optional()
-    .meta({ description: 'STARTTLS for smtp:// urls; default required, and if-offered for a server on this machine' }),
+  tls: z.enum(['required', 'off']).optional().meta({
+    description:
+      'For smtp:// urls: required (STARTTLS or nothing) or off; default required, and off for a server on this machine',
+  }),
   ca_file: nonEmpty
     .optional()
     .meta({ description: 'Certificates (PEM) to trust for this server; relative to this file' }),

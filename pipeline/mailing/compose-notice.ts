@@ -5,7 +5,7 @@ import type { EpochMs } from '../../schemas/time.ts'
 import { composeMail } from '../letters/compose.ts'
 import { letterOf } from '../letters/letter-of.ts'
 import { lookUpLetterFacts } from './letter-facts.ts'
-import type { OpenChannel } from './sending.ts'
+import type { OpenChannel } from './claim.ts'
 
 export interface ComposeOptions {
   readonly velociraptor: Velociraptor

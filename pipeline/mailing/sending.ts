@@ -1,18 +1,10 @@
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { Task } from '../../connectors/log/event-log.ts'
-import type { Mailbox, MailReply, MailSink, OutgoingMail } from '../../connectors/mail/mail.ts'
+import type { MailReply, OutgoingMail } from '../../connectors/mail/mail.ts'
 import type { Receipt, ReceiptKind } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import { type Claim, claimMs, type DeliverOptions, receiptRecord } from '../deliver.ts'
+import { type Claim, claimMs, type DeliverOptions, type OpenChannel, receiptRecord } from './claim.ts'
 import { type Backoff, backoffMs } from '../runtime/backoff.ts'
-
-/** A way to send mail, chosen by a monitor. */
-export interface OpenChannel {
-  readonly name: string
-  readonly sink: MailSink
-  /** From of its letters unless the monitor names a sender. */
-  readonly from: Mailbox
-}
 
 /** Sends claimed letters and appends a receipt for each. One for a process; shared by its tasks. */
 export interface Sending {

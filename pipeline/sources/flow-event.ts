@@ -62,6 +62,9 @@ const clientFacts = (id: string, client: Dictionary | null, metadata: Dictionary
   }
 }
 
+/** Letters show 100 characters of an argument. */
+const longestArgument = 4096
+
 const isRedacted = (definition: Dictionary | null | undefined, name: string): boolean =>
   list(definition?.['parameters'])
     .map(dictionary)
@@ -75,7 +78,7 @@ const argumentsOf = (specs: readonly Dictionary[], definitions: FlowLookups['def
       .map((entry): FlowArgument => {
         const name = text(entry['key'])
         const redacted = isRedacted(definitions.get(artifact), name)
-        return { artifact, name, value: redacted ? '' : text(entry['value']), redacted }
+        return { artifact, name, value: redacted ? '' : text(entry['value']).slice(0, longestArgument), redacted }
       })
   })
 

@@ -42,10 +42,8 @@ export const openDatabase = ({ dir, tell, unsafeConnection }: OpenDatabaseOption
   }
   try {
     createFile(dir, file)
-    const isWhole = wholenessCheck(file)
     const writer = connect({})
     writer.pragma('page_size = 8192')
-    isWhole(writer)
     bringUpToDate(writer, { file, tell })
     setUp(writer, file)
     const reader = connect({ readonly: true })
@@ -74,18 +72,6 @@ const setUp = (writer: Sqlite.Database, file: string): void => {
   writer.pragma('wal_autocheckpoint = 8000')
   writer.pragma(`journal_size_limit = ${walMostBytes}`)
   writer.pragma('cache_size = -32768')
-}
-
-/** A file cut short (a broken copy) is found at once, not when the missing part is read. */
-const wholenessCheck = (file: string): ((writer: Sqlite.Database) => void) => {
-  const hasWal = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0
-  const { size } = statSync(file)
-  return (writer) => {
-    if (hasWal || size === 0) return
-    const pages = writer.pragma('page_count', { simple: true }) as number
-    const pageSize = writer.pragma('page_size', { simple: true }) as number
-    if (size < pages * pageSize) throw damaged(file, `it has ${size} of ${pages * pageSize} bytes`)
-  }
 }
 
 /** Bytes up to which the whole file is checked after a crash: about a second. */

@@ -59,7 +59,8 @@ const pkcs1 = (key: KeyObject): string => key.export({ type: 'pkcs1', format: 'p
 const signed = (terms: CertificateTerms, issuer: string, of: Pair, by: KeyObject, extensions: readonly object[]): string => {
   const certificate = forge.pki.createCertificate()
   certificate.publicKey = forge.pki.publicKeyFromPem(of.publicKey.export({ type: 'spki', format: 'pem' }).toString())
-  certificate.serialNumber = `00${randomBytes(15).toString('hex')}`
+  // Positive, and without a needless leading zero, which OpenSSL refuses.
+  certificate.serialNumber = `01${randomBytes(15).toString('hex')}`
   certificate.validity.notBefore = new Date(terms.from)
   certificate.validity.notAfter = new Date(terms.to)
   certificate.setSubject([{ name: 'commonName', value: terms.name }])

@@ -167,7 +167,7 @@ const serve = ({ ground, clock, query, statements, stop, send, finish }: Serving
     memories: new Map(),
     group: '',
   }
-  const names = new Map<string, Value>([['config', configValue(ground)], ...query.env.map(({ key, value }) => [key, value] as const)])
+  const names = new Map<string, Value>([...query.env.map(({ key, value }) => [key, value] as const), ['config', configValue(ground)]])
   const scope = within(null, names)
   const work = statements.flatMap((list, n) => list.map((statement, id) => ({ statement, id, request: query.queries[n] as VqlRequest })))
   let timedOut = false

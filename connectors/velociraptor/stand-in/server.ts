@@ -7,7 +7,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { stringify } from 'yaml'
 import type { Clock, EpochMs } from '../../../schemas/time.ts'
 import { apiService, type QueryArguments, type QueryResponse } from '../api-messages.ts'
-import { makeAuthority, type Authority, type Identity } from './certificates.ts'
+import { makeAuthority, type Identity } from './certificates.ts'
 import { runQuery, type ServedQuery } from './run-query.ts'
 import { insideOf, standInPrincipal, type StandInWorld } from './world.ts'
 
@@ -39,14 +39,12 @@ const day = 86_400_000
 /** Serves a world over gRPC as Velociraptor does: mutual TLS 1.3 under the one name VelociraptorServer, on the loopback. */
 export const startStandIn = async (options: StandInOptions): Promise<StandIn> => {
   const { world, clock, dir, principal = standInPrincipal, serverName = 'VelociraptorServer' } = options
-  const now = Date.now()
-  const terms = { from: now - day, to: now + 365 * day }
-  const authority = makeAuthority({ name: 'Velociraptor CA', from: now - day, to: now + 3650 * day })
-  const own = authority.forServer({ name: serverName, ...terms })
+  const authority = processAuthority()
+  const own = authority.forServer(serverName)
   const grpc = serveApi(world, clock)
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
   const sockets = new Set<TLSSocket>()
-  const gate = openGate(own, authority, (socket) => {
+  const gate = openGate(own, authority.certificate, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     injector.injectConnection(socket)
@@ -57,7 +55,7 @@ export const startStandIn = async (options: StandInOptions): Promise<StandIn> =>
   mkdirSync(dir, { recursive: true })
   const write = (file: string, user: string): string => {
     const path = join(dir, file)
-    writeApiConfig(path, { authority, identity: authority.forUser({ name: user, ...terms }), address, user })
+    writeApiConfig(path, { ca: authority.certificate, identity: authority.forUser(user), address, user })
     return path
   }
   return {
@@ -74,16 +72,47 @@ export const startStandIn = async (options: StandInOptions): Promise<StandIn> =>
   }
 }
 
+interface ProcessAuthority {
+  /** PEM. */
+  readonly certificate: string
+  forServer(name: string): Identity
+  forUser(name: string): Identity
+}
+
+/** One authority for all stand-ins of a process, and one certificate for each name: keys take time to make. */
+const processAuthority = ((): (() => ProcessAuthority) => {
+  let made: ProcessAuthority | undefined
+  return () => (made ??= keepingAuthority())
+})()
+
+const keepingAuthority = (): ProcessAuthority => {
+  const now = Date.now()
+  const terms = { from: now - day, to: now + 365 * day }
+  const authority = makeAuthority({ name: 'Velociraptor CA', from: now - day, to: now + 3650 * day })
+  const servers = new Map<string, Identity>()
+  const users = new Map<string, Identity>()
+  const kept = (known: Map<string, Identity>, name: string, make: () => Identity): Identity => {
+    const identity = known.get(name) ?? make()
+    known.set(name, identity)
+    return identity
+  }
+  return {
+    certificate: authority.certificate,
+    forServer: (name) => kept(servers, name, () => authority.forServer({ name, ...terms })),
+    forUser: (name) => kept(users, name, () => authority.forUser({ name, ...terms })),
+  }
+}
+
 interface Gate {
   open(port: number): Promise<number>
   close(): Promise<void>
 }
 
 /** TLS is ended here and not in the gRPC library: it knows neither a lowest version nor how to break a connection. */
-const openGate = (own: Identity, authority: Authority, connected: (socket: TLSSocket) => void): Gate => {
+const openGate = (own: Identity, ca: string, connected: (socket: TLSSocket) => void): Gate => {
   const server = createServer(
     {
-      ca: authority.certificate,
+      ca,
       cert: own.certificate,
       key: own.privateKey,
       requestCert: true,
@@ -196,15 +225,16 @@ const servedOf = (request: QueryArguments, principal: string): ServedQuery => ({
 })
 
 interface ApiConfigParts {
-  readonly authority: Authority
+  /** PEM. */
+  readonly ca: string
   readonly identity: Identity
   readonly address: string
   readonly user: string
 }
 
-const writeApiConfig = (path: string, { authority, identity, address, user }: ApiConfigParts): void => {
+const writeApiConfig = (path: string, { ca, identity, address, user }: ApiConfigParts): void => {
   const text = stringify({
-    ca_certificate: authority.certificate,
+    ca_certificate: ca,
     client_cert: identity.certificate,
     client_private_key: identity.privateKey,
     api_connection_string: address,

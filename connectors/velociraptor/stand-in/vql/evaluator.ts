@@ -328,7 +328,8 @@ const indexed = (of: Value, at: Value, session: Session): Value => {
   const value = isQuery(of) ? rowsOf(of, session) : opened(of)
   const index = opened(at)
   if (isDict(value)) return typeof index === 'string' ? (value.get(index) ?? null) : null
-  if (isList(value) && typeof index === 'number') return value.at(index) ?? null
+  // Beyond the end the server counts on from the beginning.
+  if (isList(value) && typeof index === 'number') return value.at(index % value.length) ?? null
   return null
 }
 
@@ -403,6 +404,7 @@ const arithmetic = (operator: string, left: Value, right: Value): Value => {
     if (typeof a === 'string' && typeof b === 'string') return a + b
     if (isList(a) || isList(b)) return [...(isList(a) ? a : a === null ? [] : [a]), ...(isList(b) ? b : b === null ? [] : [b])]
   }
+  if (operator === '*' && typeof a === 'string' && typeof b === 'number' && b >= 0 && b < 10_000) return a.repeat(b)
   if (!isNumeric(a) || !isNumeric(b)) return null
   const whole = isWhole(a) && isWhole(b)
   switch (operator) {
@@ -490,10 +492,13 @@ const checked = (name: string, signature: Signature, args: readonly Argument[], 
   return null
 }
 
-const outermost = '[NULL], [_SessionId, $device_manager, config, $acl, Artifact, $repository, $root], [$Query]'
+const builtInNames = ['_SessionId', '$device_manager', 'config', '$acl', 'Artifact', '$repository', '$root']
 
+/** The names in reach as the server lists them: the request's own first, then those of each row, outermost first. */
 const scopeText = (scope: Scope): string => {
   const frames: string[] = []
-  for (let at: Scope | null = scope; at !== null && at.parent !== null; at = at.parent) frames.unshift(`, [${at.names().join(', ')}]`)
-  return outermost + frames.join('')
+  let at = scope
+  for (; at.parent !== null; at = at.parent) frames.unshift(`, [${at.names().join(', ')}]`)
+  const own = at.names().filter((name) => !builtInNames.includes(name))
+  return `[NULL], [${[...own, ...builtInNames].join(', ')}], [$Query]${frames.join('')}`
 }

@@ -29,7 +29,7 @@ export const tokensOf = (vql: string): readonly Token[] => {
   while (at < vql.length) {
     pattern.lastIndex = at
     const groups = pattern.exec(vql)?.groups
-    if (groups === undefined) throw new VqlError(`${whereIn(vql, at)}: lexer: invalid input text ${goQuoted(vql.slice(at))}`)
+    if (groups === undefined) throw new VqlError(`${whereIn(vql, at)}: lexer: invalid input text ${goQuoted(vql.slice(at))}.`)
     const [kind, text] = Object.entries(groups).find(([, found]) => found !== undefined) as [string, string]
     if (kind !== 'blank') tokens.push(tokenOf(kind, text, at))
     at += text.length

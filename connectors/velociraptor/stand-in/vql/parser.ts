@@ -2,7 +2,7 @@ import { tokensOf, unexpected, type Token } from './lexer.ts'
 import { expressionText, type Argument, type Column, type Expression, type Operator, type Select, type Statement } from './syntax.ts'
 import { integer } from './values.ts'
 
-const keywords = new Set(['SELECT', 'FROM', 'WHERE', 'GROUP', 'ORDER', 'BY', 'LIMIT', 'LET', 'AS', 'AND', 'OR', 'IN', 'DESC', 'EXPLAIN'])
+const keywords = new Set(['SELECT', 'FROM', 'WHERE', 'GROUP', 'ORDER', 'BY', 'LIMIT', 'LET', 'AS', 'AND', 'OR', 'IN', 'DESC'])
 const afterColumns = '<from> _From (<where> _CommaExpression)? (<groupby> _CommaExpression)? (<orderby> <ident> <desc>?)? (<limit> <number>)?'
 const comparisons = new Set<string>(['=', '!=', '<', '>', '<=', '>=', '=~'])
 
@@ -38,7 +38,6 @@ export const parseVql = (vql: string): readonly Statement[] => {
 
   const statement = (): Statement => {
     if (isWord('LET')) return letStatement()
-    takeWord('EXPLAIN')
     return { is: 'select', select: select() }
   }
 
@@ -62,10 +61,12 @@ export const parseVql = (vql: string): readonly Statement[] => {
 
   const select = (): Select => {
     if (!takeWord('SELECT')) fail('"SELECT"')
-    const columns = [column()]
-    while (takeSign(',')) columns.push(column())
+    const columns: Column[] = []
+    if (!isWord('FROM'))
+      do columns.push(column())
+      while (takeSign(','))
     if (!takeWord('FROM')) fail(afterColumns)
-    if (peek().is !== 'word' || isClause()) fail(afterColumns.replace('<from> ', ''))
+    if (peek().is !== 'word' || isClause() || columns.length === 0) fail(afterColumns.replace('<from> ', ''))
     const from = source()
     const where = takeWord('WHERE') ? expression() : null
     const groupBy = takePair('GROUP') ? expression() : null
@@ -93,7 +94,6 @@ export const parseVql = (vql: string): readonly Statement[] => {
 
   const column = (): Column => {
     if (takeSign('*')) return { value: null, name: '*' }
-    // A word that begins a clause is a column here where nothing else can be: `SELECT FROM` asks for a column FROM.
     const value = expression()
     return { value, name: takeWord('AS') ? name() : expressionText(value) }
   }
@@ -165,6 +165,8 @@ export const parseVql = (vql: string): readonly Statement[] => {
   const factor = (): Expression => {
     if (takeSign('-')) return { is: 'minus', of: factor() }
     let found = primary()
+    // The server's grammar knows no member of a subquery.
+    if (found.is === 'query') return found
     for (;;) {
       if (takeSign('.')) found = { is: 'member', of: found, name: peek().is === 'number' ? number().value : name() }
       else if (takeSign('[')) {
@@ -221,7 +223,7 @@ export const parseVql = (vql: string): readonly Statement[] => {
 
   const statements: Statement[] = []
   while (peek().is !== 'end') {
-    if (!isWord('SELECT') && !isWord('LET') && !isWord('EXPLAIN')) fail()
+    if (!isWord('SELECT') && !isWord('LET')) fail(statements.length === 0 ? `<select> _SelectExpression ${afterColumns}` : undefined)
     statements.push(statement())
   }
   return statements

@@ -193,7 +193,7 @@ const jsonArray: Plugin = {
     const found = json(argumentText(args, 'data'))
     if (isList(found)) sendRows(asRows(found, session), out)
     else {
-      session.log('parse_json_array: the data is no JSON array')
+      session.log('parse_json_array: unexpected end of JSON input')
       out.done()
     }
   },

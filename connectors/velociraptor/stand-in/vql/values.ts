@@ -80,6 +80,8 @@ export const isEqual = (left: Value, right: Value): boolean => {
   const a = opened(left)
   const b = opened(right)
   if (isNumeric(a) && isNumeric(b)) return a == b
+  if (typeof a === 'boolean' && isNumeric(b)) return Number(a) == b
+  if (isNumeric(a) && typeof b === 'boolean') return a == Number(b)
   if (isMoment(a) || isMoment(b)) return (isMoment(a) ? a.ns : nanoseconds(a)) === (isMoment(b) ? b.ns : nanoseconds(b))
   if (typeof a === 'object' && a !== null && typeof b === 'object' && b !== null) return toJson(a) === toJson(b)
   return a === b

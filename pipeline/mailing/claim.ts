@@ -1,0 +1,43 @@
+import type { EventLog, NewRecord } from '../../connectors/log/event-log.ts'
+import type { Mailbox, MailSink, OutgoingMail } from '../../connectors/mail/mail.ts'
+import { encode } from '../../schemas/codec.ts'
+import type { Letter, Notice, Receipt } from '../../schemas/generated.ts'
+import type { Tell } from '../../schemas/happenings.ts'
+import { topics } from '../../schemas/topics.ts'
+import type { Clock, EpochMs } from '../../schemas/time.ts'
+import type { Random } from '../runtime/backoff.ts'
+
+/** A way to send mail, chosen by a monitor. */
+export interface OpenChannel {
+  readonly name: string
+  readonly sink: MailSink
+  /** From of its letters unless the monitor names a sender. */
+  readonly from: Mailbox
+}
+
+export interface DeliverOptions {
+  readonly log: EventLog
+  readonly clock: Clock
+  readonly random: Random
+  readonly tell: Tell
+  /** Names this process in claims. */
+  readonly process: string
+  readonly channels: ReadonlyMap<string, OpenChannel>
+  /** Writes the letter of a notice; may throw, and the notice is then undeliverable. */
+  readonly compose: (notice: Notice, terms: { messageId: string; now: EpochMs; channel: OpenChannel }) => Promise<OutgoingMail>
+}
+
+/** How long a claim holds without a word from its sender, ms. */
+export const claimMs = 60_000
+export const receiptRecord = (partition: number, receipt: Receipt): NewRecord => ({
+  topic: topics.receipts.name,
+  key: receipt.letter,
+  partition,
+  value: encode('Receipt', receipt),
+})
+
+/** A letter claimed by this process, to be sent once the claim stands. */
+export interface Claim {
+  readonly letter: Letter
+  readonly notice: Notice
+}

@@ -1,0 +1,107 @@
+import DataStream from 'nodemailer/lib/smtp-connection/data-stream.js'
+import { Writable } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { bodyWithGuardedEnd, type DotTerms } from '../../../connectors/mail/final-dot.ts'
+
+interface SlowSocket {
+  readonly socket: Writable
+  readonly written: () => string
+  /** Lets everything out that is held, and what follows. */
+  open(): void
+}
+
+/** A connection that takes nothing until it is opened. */
+const slowSocket = (heard: (text: string) => void): SlowSocket => {
+  let written = ''
+  let shut = true
+  let release = (): void => undefined
+  const socket = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      written += chunk.toString('latin1')
+      heard(chunk.toString('latin1'))
+      if (shut) release = done
+      else done()
+    },
+  })
+  return {
+    socket,
+    written: () => written,
+    open: () => {
+      shut = false
+      release()
+    },
+  }
+}
+
+const world = (pieces: Iterable<Buffer>, terms: Partial<DotTerms>) => {
+  const heard: string[] = []
+  const slow = slowSocket((text) => heard.push(text === '.\r\n' ? 'dot' : 'body'))
+  const data = new DataStream()
+  const ended = Promise.withResolvers<void>()
+  const body = bodyWithGuardedEnd(pieces, {
+    mayEnd: () => {
+      heard.push('asked')
+      queueMicrotask(() => {
+        heard.push('later')
+        ended.resolve()
+      })
+      return true
+    },
+    socket: () => slow.socket,
+    onProgress: () => undefined,
+    onDot: () => heard.push('about to'),
+    onLate: () => heard.push('late'),
+    onError: () => heard.push('error'),
+    ...terms,
+  })
+  data.pipe(slow.socket, { end: false })
+  body.pipe(data)
+  return { ...slow, body, heard, ended: ended.promise }
+}
+
+const turnsOfTheLoop = async (count: number): Promise<void> => {
+  for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+const largeBody = (): Buffer[] => Array.from({ length: 20 }, () => Buffer.from(`${'x'.repeat(50_000)}\r\n`))
+
+describe('the end of a body', () => {
+  it('is asked for when everything before it has left, and written within the same call', async () => {
+    const { heard, open, ended, written } = world(largeBody(), {})
+    await turnsOfTheLoop(20)
+    expect(heard).toEqual(['body'])
+    open()
+    await ended
+    expect(heard.slice(-4)).toEqual(['asked', 'about to', 'dot', 'later'])
+    expect(heard.filter((each) => each === 'asked')).toHaveLength(1)
+    expect(written()).toBe(`${largeBody().join('')}.\r\n`)
+  })
+
+  it('is never written when it is too late', async () => {
+    const { heard, open, written } = world(largeBody(), { mayEnd: () => false })
+    open()
+    await turnsOfTheLoop(50)
+    expect(heard.at(-1)).toBe('late')
+    expect(written()).toBe(largeBody().join(''))
+  })
+
+  it('is not asked for when the body was given up', async () => {
+    const { heard, open, body } = world(largeBody(), {})
+    await turnsOfTheLoop(5)
+    body.destroy()
+    open()
+    await turnsOfTheLoop(50)
+    expect(heard).not.toContain('asked')
+  })
+
+  it('is not asked for when composing fails on the way', async () => {
+    const failing = function* (): Generator<Buffer> {
+      yield Buffer.from('x\r\n')
+      throw new Error('gone')
+    }
+    const { heard, open } = world(failing(), {})
+    open()
+    await turnsOfTheLoop(10)
+    expect(heard).toEqual(['body', 'error'])
+  })
+})

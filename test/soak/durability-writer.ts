@@ -1,0 +1,74 @@
+/**
+ * A relay in small, to be killed: appends to `in`, and by a real topology writes each record to `out` and counts it.
+ * Says on standard output, only after the promise resolved: `A <partition> <records appended>`, `C <partition> <records counted>`.
+ * With --stops n it says `P <number>` now and then, n times, and stands still until a line comes in; then it closes.
+ */
+import { readSync, writeSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { concatMap, mergeMap } from 'rxjs'
+import type { Task, Turn } from '../../connectors/log/event-log.ts'
+import { openEmbeddedLog } from '../../connectors/log/embedded-log.ts'
+import { systemClock } from '../../pipeline/runtime/system-clock.ts'
+import { soakTopics, soakTopology } from './durability-check.ts'
+
+const { values: given } = parseArgs({
+  options: {
+    dir: { type: 'string', default: '' },
+    stops: { type: 'string', default: '0' },
+    pragma: { type: 'string', multiple: true, default: [] },
+  },
+})
+const stops = Number(given.stops)
+const recordsTogether = 20
+const commitsBetweenStops = 25
+
+const log = await openEmbeddedLog({
+  dir: given.dir,
+  topics: soakTopics,
+  clock: systemClock(),
+  tell: () => undefined,
+  unsafeConnection: (database) => {
+    for (const pragma of given.pragma) database.pragma(pragma)
+  },
+})
+
+const say = (line: string): void => void writeSync(1, `${line}\n`)
+
+let commits = 0
+let stopped = 0
+const maybeStop = (): void => {
+  if (stops === 0 || ++commits % commitsBetweenStops !== 0 || stopped === stops) return
+  say(`P ${stopped++}`)
+  readSync(0, new Uint8Array(1))
+}
+
+const count = async ({ state, partition }: Task, { records, commit }: Turn): Promise<void> => {
+  const before = Number(new TextDecoder().decode(state.get('count') ?? new Uint8Array()))
+  const after = before + records.length
+  await commit({
+    append: records.map(({ key, value }) => ({ topic: 'out', key, value, partition })),
+    put: [['count', new TextEncoder().encode(`${after}`)]],
+  })
+  say(`C ${partition} ${after}`)
+  maybeStop()
+}
+
+log
+  .tasks(soakTopology)
+  .pipe(mergeMap((task) => task.turns.pipe(concatMap((turn) => count(task, turn)))))
+  .subscribe()
+
+const isDone = (): boolean => stops > 0 && stopped === stops
+
+/** Feeds one partition, never waiting longer than for its own append. */
+const feed = async (partition: number): Promise<void> => {
+  for (let round = 0; !isDone(); round++) {
+    const value = Buffer.alloc(100 + ((round * 37) % 900), `${partition}.${round} `)
+    const positions = await log.append(
+      Array.from({ length: recordsTogether }, (_, n) => ({ topic: 'in', key: `${round}.${n}`, value, partition })),
+    )
+    say(`A ${partition} ${(positions.at(-1)?.offset ?? 0) + 1}`)
+  }
+}
+await Promise.all(Array.from({ length: log.partitions }, (_, partition) => feed(partition)))
+await log.close()
