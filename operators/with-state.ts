@@ -19,11 +19,14 @@ export interface StateStore<S> {
   wake?(key: string, at: EpochMs): void
 }
 
-/** Lifts a step into an operator whose states live in a store, so that they outlive the stream. */
+/**
+ * Lifts a step into an operator whose states live in a store, so that they outlive the stream. An input without a key (null)
+ * is stepped without a state, and none is kept for it.
+ */
 export const withState =
   <S, I, O>(
     store: StateStore<S>,
-    keyOf: (input: I) => string,
+    keyOf: (input: I) => string | null,
     timeOf: (input: I) => EpochMs,
     step: Step<S, I, O>,
   ): OperatorFunction<I, O> =>
@@ -32,8 +35,9 @@ export const withState =
       concatMap((input) => {
         const key = keyOf(input)
         const now = timeOf(input)
-        const before = store.get(key, now)
+        const before = key === null ? undefined : store.get(key, now)
         const { state, outputs, wakeAt } = step(before, input, now)
+        if (key === null) return outputs
         if (state !== before) store.put(key, state, now)
         if (wakeAt !== undefined) store.wake?.(key, wakeAt)
         return outputs

@@ -30,7 +30,8 @@ export const withoutRepeats = <E>(
 ): MonoTypeOperatorFunction<Judgement<E>> =>
   withState(
     store,
-    ({ event }) => rule.identityOf(event),
+    // What is not told anyway needs no look at the past, and most is not.
+    (judgement) => (isStanding(judgement) ? rule.identityOf(judgement.event) : null),
     ({ event }) => rule.timeOf(event),
     step(rule),
   )

@@ -9,6 +9,7 @@ import type { Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
 import { backoffMs, type Random } from './runtime/backoff.ts'
 import { marksIn } from './runtime/marks.ts'
+import { mostRowBytes } from './runtime/record-sizes.ts'
 import { rejection } from './runtime/rejection.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState, type TurnState } from './runtime/turn-state.ts'
@@ -42,8 +43,14 @@ const reconnect = { firstMs: 1000, longestMs: 60_000 }
 const cursorKey = (org: string, queue: string): string => `cursor/${org}/${queue}`
 const seenPrefix = (org: string, queue: string): string => `seen/${org}/${queue}`
 
+interface Collecting extends CollectOptions {
+  /** Where the first run of each queue began, so that what came before its first commit is read again when that fails. */
+  readonly begun: Map<string, EpochMs>
+}
+
 /** Pulls event queues into the raw topics: rows and cursor in one commit. One task a slot; an organisation's queue belongs to one slot. */
-export const collect = (options: CollectOptions): Observable<never> => {
+export const collect = (given: CollectOptions): Observable<never> => {
+  const options: Collecting = { ...given, begun: new Map() }
   const slots = options.log.partitions
   return runTopology(options.log, { name: 'collect', inputs: [], slots }, (task) => {
     const readers = options.orgs
@@ -63,7 +70,7 @@ interface Reader {
 type Held = Arrival & Reader
 
 /** One slot: its readers fill a bounded inbox, its turns empty it. */
-const collectSlot = (task: Task, readers: readonly Reader[], options: CollectOptions): TaskWork => {
+const collectSlot = (task: Task, readers: readonly Reader[], options: Collecting): TaskWork => {
   const inbox: Held[] = []
   const hold = (reader: Reader, arrival: Arrival): void => {
     if (inbox.length >= mostHeld)
@@ -87,17 +94,22 @@ const collectSlot = (task: Task, readers: readonly Reader[], options: CollectOpt
 }
 
 /** Where a queue's history is read from: its cursor, less the overlap; a first run begins now or at `since`. */
-const read = (task: Task, { org, sources }: Reader, { velociraptor, clock, since, tell }: CollectOptions): Observable<Arrival> =>
+const read = (task: Task, { org, sources }: Reader, { velociraptor, clock, since, tell, begun }: Collecting): Observable<Arrival> =>
   subscription({
     velociraptor,
     clock,
     org,
     sources,
     historyFrom({ queue }, serverNow) {
-      const stored = task.state.get(cursorKey(org, queue))
+      const key = cursorKey(org, queue)
+      const stored = task.state.get(key)
       if (stored !== undefined) return Math.max(0, decode('CollectCursor', stored).history_at - overlapMs)
-      tell({ name: 'collect begins', org, queue, at: new Date(since ?? serverNow).toISOString() })
-      return since ?? serverNow
+      const before = begun.get(key)
+      if (before !== undefined) return before
+      const beginning = since ?? serverNow
+      begun.set(key, beginning)
+      tell({ name: 'collect begins', org, queue, at: new Date(beginning).toISOString() })
+      return beginning
     },
   })
 
@@ -127,7 +139,7 @@ const reconnecting =
     )
   }
 
-const turnResult = (taken: readonly Held[], turn: Turn, state: TurnState, options: CollectOptions): TurnResult => {
+const turnResult = (taken: readonly Held[], turn: Turn, state: TurnState, options: Collecting): TurnResult => {
   const append: NewRecord[] = []
   for (const held of taken) {
     if (held.kind === 'row') append.push(...takeRow(held, turn, state))
@@ -146,7 +158,8 @@ const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): re
     const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
     if (seen.get(id, receivedAt) !== undefined) return []
     seen.put(id, { event: '', at: receivedAt })
-    const raw = { org, queue: source.queue, id, received_at: receivedAt, read_at: turn.now, origin, row: json }
+    const kept = Buffer.byteLength(json) <= mostRowBytes ? json : source.shorten(row)
+    const raw = { org, queue: source.queue, id, received_at: receivedAt, read_at: turn.now, origin, row: kept }
     return [{ topic: source.topic.name, key, value: encode('RawEvent', raw) }]
   } catch (cause) {
     return rejectRow(held, turn, state, (cause as Error).message)
@@ -164,11 +177,11 @@ const rejectRow = ({ org, source, json }: Held & { kind: 'row' }, turn: Turn, st
 }
 
 /** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. */
-const advance = (state: TurnState, held: Held & { kind: 'beat' | 'complete' }, queue: string, { since }: CollectOptions): void => {
+const advance = (state: TurnState, held: Held & { kind: 'beat' | 'complete' }, queue: string, { begun }: Collecting): void => {
   const key = cursorKey(held.org, queue)
   const cursor = state.get('CollectCursor', key)
   if (cursor === undefined) {
-    const began_at = Math.min(since ?? held.at, held.at)
+    const began_at = Math.min(begun.get(key) ?? held.at, held.at)
     state.put('CollectCursor', key, { org: held.org, queue, began_at, history_at: began_at })
     return
   }

@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type Observable, Subject } from 'rxjs'
-import { ConnectorError } from '../connectors/errors.ts'
 import type { LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import { decode, encode } from '../schemas/codec.ts'
 import type { Delivery, Letter, Notice, Outcome, Receipt } from '../schemas/generated.ts'
+import type { Happening } from '../schemas/happenings.ts'
 import { topics } from '../schemas/topics.ts'
 import type { EpochMs } from '../schemas/time.ts'
 import { type Claim, claimMs, type DeliverOptions, receiptRecord } from './mailing/claim.ts'
@@ -25,7 +25,8 @@ const noticeKey = (letter: string): string => `notice/${letter}`
 const letterKey = (letter: string): string => `${letterPrefix}${letter}`
 const timeDigits = 15
 /** Open letters by channel and the time from which they may be claimed. */
-const duePrefix = (channel: string): string => `due/${encodeURIComponent(channel)}/`
+const anyDuePrefix = 'due/'
+const duePrefix = (channel: string): string => `${anyDuePrefix}${encodeURIComponent(channel)}/`
 const dueFrom = (channel: string, at: EpochMs): string => duePrefix(channel) + String(at).padStart(timeDigits, '0')
 const dueKey = ({ channel, due_at, id }: Letter): string => `${dueFrom(channel, due_at)}/${id}`
 
@@ -43,7 +44,9 @@ export const deliver = (options: DeliverOptions): { readonly running: Observable
 const deliverTask = (task: Task, options: DeliverOptions, sending: Sending): TaskWork => {
   const claims = claimedLetters(task)
   for (const { until } of claims.values()) task.wake(until)
-  wakeForDue(task, openTurnState(task.state), 0, options)
+  const state = openTurnState(task.state)
+  wakeForDue(task, state, 0, options)
+  if (strayKey(state, options) !== undefined) task.wake(options.clock.now())
   const failed = new Subject<never>()
   return {
     beside: failed,
@@ -70,8 +73,14 @@ interface DeliverTurn {
   readonly fail: (cause: unknown) => void
 }
 
-const deliverTurn = async (context: DeliverTurn): Promise<TurnResult> => {
-  const { task, turn, options, sending } = context
+interface OpenTurn extends DeliverTurn {
+  /** Said once the commit stands. */
+  readonly said: Happening[]
+}
+
+const deliverTurn = async (given: DeliverTurn): Promise<TurnResult> => {
+  const context: OpenTurn = { ...given, said: [] }
+  const { task, turn, options, sending, said } = context
   const state = openTurnState(task.state)
   const append: NewRecord[] = []
   const byTopic = Map.groupBy(turn.records, ({ topic }) => topic)
@@ -83,23 +92,19 @@ const deliverTurn = async (context: DeliverTurn): Promise<TurnResult> => {
     if ('problem' in decoded) append.push(...unreadable(decoded.record, decoded.problem, turn.now))
     else open(decoded.value, decoded.record, state, turn.now)
   }
-  const markers = doubtful(state, context)
+  append.push(...settleStrays(state, context))
+  append.push(...doubtful(state, context))
   const claimed = claimDue(state, context)
   wakeForDue(task, state, turn.now + 1, options)
   return {
     append,
     put: state.puts(),
     afterwards: () => {
-      if (markers.length > 0) appendOutside(options, markers)
+      for (const happening of said) options.tell(happening)
       for (const claim of claimed) sending.send(claim, { task, fail: context.fail })
     },
     otherwise: () => sending.giveBack(claimed),
   }
-}
-
-/** Facts appended outside the fence may fail with the log; the claim's term then brings the letter back. */
-const appendOutside = ({ log, tell }: DeliverOptions, records: readonly NewRecord[]): void => {
-  log.append(records).catch((cause: unknown) => tell({ name: 'receipt not written', reason: cause instanceof ConnectorError ? cause.code : String(cause) }))
 }
 
 const open = (notice: Notice, record: LogRecord, state: TurnState, now: EpochMs): void => {
@@ -119,18 +124,22 @@ const putOpen = (state: TurnState, letter: Letter): void => {
 }
 
 /** Takes what was learnt of a letter. What answers an older claim, or a letter already settled, says nothing new. */
-const takeReceipt = (receipt: Receipt, state: TurnState, context: DeliverTurn): readonly NewRecord[] => {
+const takeReceipt = (receipt: Receipt, state: TurnState, context: OpenTurn): readonly NewRecord[] => {
   const { turn, claims, options, task } = context
   const letter = state.get('Letter', letterKey(receipt.letter))
-  if (letter === undefined || letter.stage !== 'claimed') return []
-  // Also of an earlier claim: the server took it, so it must not be sent again.
-  if (receipt.kind === 'accepted' || receipt.kind === 'refused') return settle(letter, receipt, state, context)
-  if (receipt.attempt !== letter.attempt) return []
+  if (letter === undefined) return []
+  const { code, reply } = receipt
+  // Also of an earlier claim, and of a letter that waits for its next: the server took it, so it must not be sent again.
+  if (receipt.kind === 'accepted') return settle(letter, { isTold: true, code, reply, reason: '' }, state, context)
+  if (letter.stage !== 'claimed' || receipt.attempt !== letter.attempt) return []
   const reopen = (due_at: EpochMs, deferralCount = letter.deferrals): void => {
     claims.delete(letter.id)
     putOpen(state, { ...letter, stage: 'open', due_at, deferrals: deferralCount, sender: '', until: 0, marker: '' })
   }
+  const undeliverable = (reason: string): readonly NewRecord[] => settle(letter, { isTold: false, code, reply, reason }, state, context)
   switch (receipt.kind) {
+    case 'refused':
+      return undeliverable('the mail server refused it')
     case 'waiting': {
       const renewed = { ...letter, until: Math.max(letter.until, receipt.at + claimMs), marker: '' }
       state.put('Letter', letterKey(letter.id), renewed)
@@ -144,7 +153,7 @@ const takeReceipt = (receipt: Receipt, state: TurnState, context: DeliverTurn): 
       return []
     case 'deferred': {
       const count = letter.deferrals + 1
-      if (turn.now - letter.opened_at >= longestDeferralMs) return settle(letter, receipt, state, context)
+      if (turn.now - letter.opened_at >= longestDeferralMs) return undeliverable('the mail server deferred it for five days')
       reopen(turn.now + backoffMs(deferrals, count, options.random), count)
       return []
     }
@@ -154,28 +163,36 @@ const takeReceipt = (receipt: Receipt, state: TurnState, context: DeliverTurn): 
   }
 }
 
+interface LetterEnd {
+  readonly isTold: boolean
+  readonly code: number
+  readonly reply: string
+  /** Empty when told. */
+  readonly reason: string
+}
+
 /** Writes down how a letter ended and forgets it. */
-const settle = (letter: Letter, receipt: Receipt, state: TurnState, { task, turn, claims, options }: DeliverTurn): readonly NewRecord[] => {
+const settle = (letter: Letter, end: LetterEnd, state: TurnState, { task, turn, claims, said }: OpenTurn): readonly NewRecord[] => {
+  const { isTold, code, reply, reason } = end
   const bytes = state.getBytes(noticeKey(letter.id)) as Uint8Array
   const notice = decode('Notice', bytes)
   state.delete(letterKey(letter.id))
   state.delete(noticeKey(letter.id))
+  if (letter.stage === 'open') state.delete(dueKey(letter))
   claims.delete(letter.id)
-  const isTold = receipt.kind === 'accepted'
-  const reason = isTold ? '' : receipt.kind === 'refused' ? 'the mail server refused it' : 'the mail server deferred it for five days'
   const delivery: Delivery = {
     notice: notice.id, monitor: notice.monitor, artifact: notice.artifact, recipient: notice.recipient.address,
     outcome: isTold ? 'told' : 'undeliverable', message_id: letter.message_id, attempts: letter.attempt,
-    code: receipt.code, reply: receipt.reply, reason,
+    code, reply, reason,
   }
-  options.tell({
+  said.push({
     name: isTold ? 'letter delivered' : 'letter undeliverable', notice: notice.id, event: notice.flow?.id,
-    partition: task.partition, attempts: letter.attempt, code: receipt.code,
+    partition: task.partition, attempts: letter.attempt, code,
   })
   const outcome = { topic: topics.outcomes.name, key: '', partition: task.partition, value: encode('Outcome', outcomeOf(notice, delivery, turn.now)) }
   if (isTold) return [outcome]
   const reject = {
-    stage: 'deliver', topic: topics.notices.name, partition: task.partition, offset: -1, reason: `${reason}: ${receipt.code} ${receipt.reply}`,
+    stage: 'deliver', topic: topics.notices.name, partition: task.partition, offset: -1, reason: `${reason}: ${code} ${reply}`,
     at: turn.now, key: notice.id, bytes,
   }
   return [outcome, { topic: topics.rejects.name, key: '', partition: task.partition, value: encode('Reject', reject) }]
@@ -186,6 +203,33 @@ const outcomeOf = (notice: Notice, delivery: Delivery, at: EpochMs): Outcome => 
   hunt: notice.flow?.hunt?.id ?? '', name: '', event_at: notice.event_at, received_at: notice.flow?.received_at ?? 0, at,
   configuration: notice.configuration, verdicts: [], deliveries: [delivery],
 })
+
+/** The first open letter of a channel that the configuration no longer has, by its key. */
+const strayKey = (state: TurnState, { channels }: DeliverOptions): string | undefined => {
+  for (let from = anyDuePrefix; ;) {
+    const [key] = state.keys(from, afterPrefix(anyDuePrefix))
+    if (key === undefined) return undefined
+    const channel = decodeURIComponent(key.slice(anyDuePrefix.length, key.indexOf('/', anyDuePrefix.length)))
+    if (!channels.has(channel)) return key
+    from = afterPrefix(duePrefix(channel))
+  }
+}
+
+const mostStrays = 200
+
+/** Letters that nobody can send because their channel is gone: they are undeliverable. */
+const settleStrays = (state: TurnState, context: OpenTurn): readonly NewRecord[] => {
+  const append: NewRecord[] = []
+  for (let left = mostStrays; left > 0; left--) {
+    const key = strayKey(state, context.options)
+    if (key === undefined) return append
+    const letter = state.get('Letter', letterKey(key.slice(key.lastIndexOf('/') + 1))) as Letter
+    const reason = `the configuration has no mail channel ${letter.channel}`
+    append.push(...settle(letter, { isTold: false, code: 0, reply: '', reason }, state, context))
+  }
+  context.task.wake(context.turn.now)
+  return append
+}
 
 /** Claims whose term is over without a word: a marker is written for each, and only its return lets the letter be sent again. */
 const doubtful = (state: TurnState, { task, turn, claims, sending }: DeliverTurn): readonly NewRecord[] => {
@@ -212,18 +256,20 @@ const claimDue = (state: TurnState, { task, turn, claims, options, sending }: De
   const claimed: Claim[] = []
   for (const channel of options.channels.keys())
     for (const key of state.keys(duePrefix(channel), dueFrom(channel, turn.now + 1))) {
-      if (!sending.reserve(channel, task)) break
       const id = key.slice(duePrefix(channel).length + timeDigits + 1)
       const letter = state.get('Letter', letterKey(id)) as Letter
       const claim: Letter = {
         ...letter, stage: 'claimed', attempt: letter.attempt + 1, until: turn.now + claimMs, sender: options.process, marker: '',
         message_id: letter.message_id === '' ? messageIdOf(letter, options) : letter.message_id,
       }
+      const notice = decode('Notice', state.getBytes(noticeKey(id)) as Uint8Array)
+      // Last, for a place that is taken must come to a claim.
+      if (!sending.reserve(channel, task)) break
       state.delete(key)
       state.put('Letter', letterKey(id), claim)
       claims.set(id, claim)
       task.wake(claim.until)
-      claimed.push({ letter: claim, notice: decode('Notice', state.getBytes(noticeKey(id)) as Uint8Array) })
+      claimed.push({ letter: claim, notice })
     }
   return claimed
 }

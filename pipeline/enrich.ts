@@ -13,6 +13,7 @@ import { type CachedLookup, cachedLookup } from './runtime/cached-lookup.ts'
 import { decodeAll } from './runtime/decoding.ts'
 import { marksIn, prefixRange } from './runtime/marks.ts'
 import { throughOutages } from './runtime/outage.ts'
+import { mostEventBytes } from './runtime/record-sizes.ts'
 import { rejection } from './runtime/rejection.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState, type TurnState } from './runtime/turn-state.ts'
@@ -38,8 +39,6 @@ const longestWaitMs = 60_000
 const looks: Backoff = { firstMs: 1000, longestMs: 16_000 }
 const outageWaits: Backoff = { firstMs: 500, longestMs: 30_000 }
 const mostParkedPerTurn = 500
-/** A notice holds its event, and a broker takes 1 MB in one record. */
-const mostEventBytes = 800_000
 
 /** An event to be completed: fresh from the log, or parked before. */
 interface Wanted {

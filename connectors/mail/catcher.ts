@@ -84,6 +84,7 @@ export const openCatcher = async (options: CatcherOptions): Promise<MailCatcher>
 
 /** Where a mail was saved. */
 export interface SavedMail {
+  readonly subject: string
   readonly eml: string
   /** null: it has no HTML part. */
   readonly html: string | null
@@ -115,5 +116,5 @@ export const saveMail = async (dir: string, raw: Buffer, n: number): Promise<Sav
   }
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const eml = await write(`${stem}.eml`, raw)
-  return { eml, html: typeof html === 'string' ? await write(`${stem}.html`, html) : null }
+  return { subject: subject ?? '', eml, html: typeof html === 'string' ? await write(`${stem}.html`, html) : null }
 }

@@ -55,7 +55,10 @@ export const readApiConfig = (file: string, options: ApiConfigOptions): ApiConfi
     text = readFileSync(file, 'utf8')
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
-    return { config: null, problems: [{ file, line: 0, column: 0, text: `cannot be read (${code}): ${whyUnreadable(code)}` }] }
+    return {
+      config: null,
+      problems: [{ file, line: 0, column: 0, text: `cannot be read (${code}): ${whyUnreadable(code)}` }],
+    }
   }
   return checkApiConfig(file, text, options)
 }
@@ -168,7 +171,10 @@ const certificateOf = (field: Field, key: string, tell: Tell): X509Certificate |
 
 const privateKeyOf = (field: Field, tell: Tell): KeyObject | undefined => {
   if (field.text.includes('ENCRYPTED')) {
-    tell(field, `client_private_key is locked with a password: make the file without --password (${makeAnother}) and keep it at mode 0600`)
+    tell(
+      field,
+      `client_private_key is locked with a password: make the file without --password (${makeAnother}) and keep it at mode 0600`,
+    )
     return undefined
   }
   try {
@@ -193,7 +199,8 @@ const checkTerm = (certificate: X509Certificate, field: Field, key: string, now:
   const from = Date.parse(certificate.validFrom)
   const to = Date.parse(certificate.validTo)
   if (now > to) tell(field, `${key} ended on ${new Date(to).toISOString()}: ${makeAnother}`)
-  if (now < from) tell(field, `${key} is valid only from ${new Date(from).toISOString()}: set this machine's clock, or wait`)
+  if (now < from)
+    tell(field, `${key} is valid only from ${new Date(from).toISOString()}: set this machine's clock, or wait`)
 }
 
 const principalOf = (certificate: X509Certificate): string | undefined =>

@@ -42,6 +42,8 @@ const loadApi = (): ServiceClientConstructor => {
     enums: String,
     defaults: true,
   })
-  const root = loadPackageDefinition(definition) as unknown as { readonly proto: { readonly API: ServiceClientConstructor } }
+  const root = loadPackageDefinition(definition) as unknown as {
+    readonly proto: { readonly API: ServiceClientConstructor }
+  }
   return root.proto.API
 }

@@ -4,7 +4,10 @@ export type Dictionary = Readonly<Record<string, unknown>>
 const longDigits = /\d{16}/
 
 const exactNumber = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
-  typeof value === 'number' && !Number.isSafeInteger(value) && context?.source !== undefined && /^-?\d+$/.test(context.source)
+  typeof value === 'number' &&
+  !Number.isSafeInteger(value) &&
+  context?.source !== undefined &&
+  /^-?\d+$/.test(context.source)
     ? BigInt(context.source)
     : value
 

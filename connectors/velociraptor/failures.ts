@@ -48,7 +48,9 @@ const signs: readonly Sign[] = [
   {
     in: /CERT_HAS_EXPIRED|certificate has expired|certificate is not yet valid|CERT_NOT_YET_VALID/i,
     say: ({ address }) =>
-      denied(`the certificate of ${address} has run out or is not valid yet: compare both clocks, then renew the server's certificate (velociraptor config rotate_keys)`),
+      denied(
+        `the certificate of ${address} has run out or is not valid yet: compare both clocks, then renew the server's certificate (velociraptor config rotate_keys)`,
+      ),
   },
   {
     in: /alert.*(certificate expired|expired certificate)|CERTIFICATE_EXPIRED/i,
@@ -56,21 +58,27 @@ const signs: readonly Sign[] = [
   },
   {
     in: /alert.*(certificate required|unknown ca|bad certificate|certificate unknown|decrypt error)|CERTIFICATE_REQUIRED|UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_UNKNOWN/i,
-    say: ({ address }) => denied(`${address} does not take our certificate, so it belongs to another server: ${newApiConfig}`),
+    say: ({ address }) =>
+      denied(`${address} does not take our certificate, so it belongs to another server: ${newApiConfig}`),
   },
   {
     in: /SELF_SIGNED_CERT|self-signed certificate|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|unable to verify|unable to get (local )?issuer|certificate signature failure/i,
     say: ({ address }) =>
-      denied(`${address} shows a certificate of another authority than ca_certificate in velociraptor.api_config: is it the address of that server's API? If its keys were renewed, ${newApiConfig}`),
+      denied(
+        `${address} shows a certificate of another authority than ca_certificate in velociraptor.api_config: is it the address of that server's API? If its keys were renewed, ${newApiConfig}`,
+      ),
   },
   {
     in: /wrong version number|packet length too long|WRONG_VERSION_NUMBER|tlsv1 alert protocol version|unsupported protocol|EPROTO|Protocol error/i,
     say: ({ address }) =>
-      denied(`${address} does not speak TLS 1.3 as Velociraptor's API does: use API.bind_port of the server's configuration (8001 unless changed) as api_connection_string`),
+      denied(
+        `${address} does not speak TLS 1.3 as Velociraptor's API does: use API.bind_port of the server's configuration (8001 unless changed) as api_connection_string`,
+      ),
   },
   {
     in: /Org not found/i,
-    say: ({ address, org }) => denied(`${address} knows no organisation ${org}: name one that SELECT * FROM orgs() lists`),
+    say: ({ address, org }) =>
+      denied(`${address} knows no organisation ${org}: name one that SELECT * FROM orgs() lists`),
   },
   {
     in: /User not found/i,
@@ -84,21 +92,26 @@ const signs: readonly Sign[] = [
     in: /(?:permission ([A-Z_]+))?/,
     say: (place, found) => {
       const permission = /permission ([A-Z_]{3,})/.exec(found.input)?.[1] ?? 'ANY_QUERY'
-      return denied(`user ${place.principal} may not query ${place.address} in organisation ${place.org} (permission ${permission} is missing): ${grantApi(place)}`)
+      return denied(
+        `user ${place.principal} may not query ${place.address} in organisation ${place.org} (permission ${permission} is missing): ${grantApi(place)}`,
+      )
     },
   },
   {
     code: 8,
     in: /larger than max|message larger/i,
-    say: ({ address }) => unavailable(`${address} sent or was sent a message that is too large: ask for fewer rows or ids at once`),
+    say: ({ address }) =>
+      unavailable(`${address} sent or was sent a message that is too large: ask for fewer rows or ids at once`),
   },
   {
     in: /ECONNREFUSED/,
-    say: ({ address }) => unavailable(`nothing listens at ${address}: is the server running, and is API.bind_address reachable from here?`),
+    say: ({ address }) =>
+      unavailable(`nothing listens at ${address}: is the server running, and is API.bind_address reachable from here?`),
   },
   {
     in: /ENOTFOUND|EAI_AGAIN|Name resolution failed/,
-    say: ({ address }) => unavailable(`the name in ${address} is not known here: correct api_connection_string, or the name service`),
+    say: ({ address }) =>
+      unavailable(`the name in ${address} is not known here: correct api_connection_string, or the name service`),
   },
   {
     in: /EACCES|EPERM/,
@@ -106,7 +119,8 @@ const signs: readonly Sign[] = [
   },
   {
     in: /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|Deadline exceeded/i,
-    say: ({ address }) => unavailable(`${address} does not answer in time: is it reachable from here, and is it overloaded?`),
+    say: ({ address }) =>
+      unavailable(`${address} does not answer in time: is it reachable from here, and is it overloaded?`),
   },
   {
     in: /too_many_pings|ENHANCE_YOUR_CALM/i,
@@ -115,13 +129,17 @@ const signs: readonly Sign[] = [
   {
     code: 14,
     in: /No connection established/,
-    say: ({ address }) => unavailable(`${address} closes connections while they are made: is it Velociraptor's API, and of the server that made our certificate?`),
+    say: ({ address }) =>
+      unavailable(
+        `${address} closes connections while they are made: is it Velociraptor's API, and of the server that made our certificate?`,
+      ),
   },
   { code: 14, in: /(?:)/, say: ({ address }) => unavailable(`the connection to ${address} broke off`) },
   { code: 4, in: /(?:)/, say: ({ address }) => unavailable(`${address} does not answer in time`) },
   {
     in: /^Received HTTP status code \d+|unknown (?:method|service)|UNIMPLEMENTED/,
-    say: ({ address }) => denied(`${address} is no Velociraptor API: correct api_connection_string in velociraptor.api_config`),
+    say: ({ address }) =>
+      denied(`${address} is no Velociraptor API: correct api_connection_string in velociraptor.api_config`),
   },
   {
     code: 2,
@@ -130,8 +148,25 @@ const signs: readonly Sign[] = [
   },
 ]
 
-const names = ['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED']
+const names = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+]
 
 /**
  * What a call's bad end means: VELOCIRAPTOR_DENIED where somebody must act (certificate, name, user, permission, organisation),
@@ -146,7 +181,9 @@ export const failureOfStatus = (status: CallStatus, place: Place, cause?: unknow
     return new ConnectorError(code, message, { cause: cause ?? status })
   }
   const name = names[status.code] ?? `status ${status.code}`
-  return new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', `${place.address} ended the query with ${name}`, { cause: cause ?? status })
+  return new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', `${place.address} ended the query with ${name}`, {
+    cause: cause ?? status,
+  })
 }
 
 interface LogSign {
@@ -155,7 +192,10 @@ interface LogSign {
 }
 
 const roleFor: Readonly<Record<string, string>> = {
-  READ_RESULTS: 'api', ANY_QUERY: 'api', SERVER_ADMIN: 'administrator', MACHINE_STATE: 'administrator',
+  READ_RESULTS: 'api',
+  ANY_QUERY: 'api',
+  SERVER_ADMIN: 'administrator',
+  MACHINE_STATE: 'administrator',
   COLLECT_CLIENT: 'investigator',
 }
 
@@ -173,15 +213,24 @@ const logSigns: readonly LogSign[] = [
       )
     },
   },
-  { in: /^VQL Error: (.*)/, say: (found) => denied(`the server does not understand the query: ${short(found[1] ?? '')}`) },
+  {
+    in: /^VQL Error: (.*)/,
+    say: (found) => denied(`the server does not understand the query: ${short(found[1] ?? '')}`),
+  },
   {
     // Definitions and results of an artifact that is gone are missing rows, not a failure; their lines name another plugin.
     in: /^(?:(?:watch_)?monitoring: )?Artifact (.+) not known/,
-    say: (found) => denied(`artifact ${found[1]} is not known to the server in this organisation: import it there, or remove the monitor that reads its queue`),
+    say: (found) =>
+      denied(
+        `artifact ${found[1]} is not known to the server in this organisation: import it there, or remove the monitor that reads its queue`,
+      ),
   },
   {
     in: /only supports monitoring event artifacts/,
-    say: () => denied('a watched artifact is not of type SERVER_EVENT, CLIENT_EVENT or INTERNAL, so it has no event queue: watch another one'),
+    say: () =>
+      denied(
+        'a watched artifact is not of type SERVER_EVENT, CLIENT_EVENT or INTERNAL, so it has no event queue: watch another one',
+      ),
   },
   { in: /^Plugin (\S+) not found/, say: (found) => missing('plugin', found[1] ?? '') },
   {
@@ -191,13 +240,13 @@ const logSigns: readonly LogSign[] = [
   },
   {
     in: /^(\S*): Unexpected arg (\S+)/,
-    say: (found) => denied(`the server's ${found[1]} takes no argument ${found[2]}: it is older or newer than this program expects`),
+    say: (found) =>
+      denied(`the server's ${found[1]} takes no argument ${found[2]}: it is older or newer than this program expects`),
   },
   { in: /Timeout Error/, say: () => unavailable('the server did not finish the query in its time') },
 ]
 
-const calls = (vql: string, name: string): boolean =>
-  /^\w+$/.test(name) && new RegExp(`\\b${name}\\s*\\(`).test(vql)
+const calls = (vql: string, name: string): boolean => /^\w+$/.test(name) && new RegExp(`\\b${name}\\s*\\(`).test(vql)
 
 const short = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text).trim()
 

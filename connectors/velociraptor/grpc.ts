@@ -1,4 +1,11 @@
-import { Client, credentials, status as codes, type ChannelOptions, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js'
+import {
+  Client,
+  credentials,
+  status as codes,
+  type ChannelOptions,
+  type ClientReadableStream,
+  type ServiceError,
+} from '@grpc/grpc-js'
 import { Observable, type Subscriber } from 'rxjs'
 import type { Tell } from '../../schemas/happenings.ts'
 import { ConnectorError } from '../errors.ts'
@@ -41,7 +48,11 @@ interface ApiClient extends Client {
  */
 export const openVelociraptor = ({ config, tell }: VelociraptorOptions): Velociraptor => {
   for (const warning of config.warnings) tell?.(asHappening(warning))
-  const trust = credentials.createSsl(Buffer.from(config.ca), Buffer.from(config.privateKey), Buffer.from(config.certificate))
+  const trust = credentials.createSsl(
+    Buffer.from(config.ca),
+    Buffer.from(config.privateKey),
+    Buffer.from(config.certificate),
+  )
   const Api = apiService()
   const connect = (): ApiClient => new Api(config.address, trust, channelOptions(config)) as unknown as ApiClient
   const streams = connect()
@@ -56,7 +67,12 @@ export const openVelociraptor = ({ config, tell }: VelociraptorOptions): Velocir
         return undefined
       }
       const client = request.timeoutS === undefined ? streams : lookups
-      const place = { address: config.address, serverName: config.serverName, principal: config.principal, org: request.org }
+      const place = {
+        address: config.address,
+        serverName: config.serverName,
+        principal: config.principal,
+        org: request.org,
+      }
       const call = client.Query(argumentsOf(request), deadlineOf(request))
       forward(call, subscriber, place)
       const stop = (): void => {
@@ -83,7 +99,14 @@ export const openVelociraptor = ({ config, tell }: VelociraptorOptions): Velocir
 
 const closedError = (): ConnectorError => new ConnectorError('CLOSED', 'the connection to Velociraptor was closed')
 
-const argumentsOf = ({ org, vql, env = {}, mostRows = 1000, longestWaitS = 1, timeoutS = 0 }: QueryRequest): QueryArguments => ({
+const argumentsOf = ({
+  org,
+  vql,
+  env = {},
+  mostRows = 1000,
+  longestWaitS = 1,
+  timeoutS = 0,
+}: QueryRequest): QueryArguments => ({
   Query: [{ Name: 'relay', VQL: vql }],
   env: Object.entries(env).map(([key, value]) => ({ key, value })),
   max_row: String(Math.max(1, Math.floor(mostRows))),
@@ -96,7 +119,11 @@ const deadlineOf = ({ timeoutS }: QueryRequest): { deadline?: number } =>
   timeoutS === undefined ? {} : { deadline: Date.now() + (timeoutS + graceS) * 1000 }
 
 /** Passes a call's messages on. It reads on after the subscriber has gone: the server must not be held back. */
-const forward = (call: ClientReadableStream<QueryResponse>, subscriber: Subscriber<QueryMessage>, place: Place): void => {
+const forward = (
+  call: ClientReadableStream<QueryResponse>,
+  subscriber: Subscriber<QueryMessage>,
+  place: Place,
+): void => {
   call.on('data', (response: QueryResponse) => {
     if (subscriber.closed) return
     if (response.log !== '') subscriber.next({ kind: 'log', ...logLine(response.log) })
@@ -104,7 +131,9 @@ const forward = (call: ClientReadableStream<QueryResponse>, subscriber: Subscrib
     try {
       subscriber.next({ kind: 'rows', rows: splitRows(response.Response) })
     } catch (cause) {
-      subscriber.error(new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', `${place.address} sent rows that are no JSON array`, { cause }))
+      subscriber.error(
+        new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', `${place.address} sent rows that are no JSON array`, { cause }),
+      )
     }
   })
   let failure: ConnectorError | undefined
@@ -114,7 +143,11 @@ const forward = (call: ClientReadableStream<QueryResponse>, subscriber: Subscrib
   }
   call.on('end', end)
   call.on('error', (error: ServiceError) => {
-    failure = failureOfStatus({ code: error.code ?? codes.UNKNOWN, details: error.details ?? error.message }, place, error)
+    failure = failureOfStatus(
+      { code: error.code ?? codes.UNKNOWN, details: error.details ?? error.message },
+      place,
+      error,
+    )
     // What arrived before the failure is still to be passed on.
     if (call.readableLength === 0) end()
   })

@@ -27,7 +27,11 @@ export const serverHistoryQuery = ({ queue, fromMs }: HistoryRange): PreparedQue
  * The stored rows of a queue that is kept for each client: those of `server` first (there a server older than 0.76.4 keeps all),
  * then of each client seen lately. Rows carry `_ts` in ms and `_Client`, the id they are stored under.
  */
-export const clientsHistoryQuery = ({ queue, fromMs, seenSinceMs = fromMs - hour }: ClientsHistoryRange): PreparedQuery => ({
+export const clientsHistoryQuery = ({
+  queue,
+  fromMs,
+  seenSinceMs = fromMs - hour,
+}: ClientsHistoryRange): PreparedQuery => ({
   vql:
     "SELECT * FROM chain(a={SELECT *, 'server' AS _Client FROM monitoring(client_id='server', artifact=QueueName, start_time=FromMs)}, " +
     'b={SELECT * FROM foreach(row={SELECT client_id AS CId FROM clients() WHERE last_seen_at > int(int=SeenSinceUs)}, ' +

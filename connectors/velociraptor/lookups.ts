@@ -31,7 +31,9 @@ export const lookUpFlows = async (
   keys: readonly FlowKey[],
 ): Promise<ReadonlyMap<string, FlowLookup>> => {
   const unique = new Map(keys.map((key) => [flowKey(key), key]))
-  const found = new Map<string, FlowLookup>([...unique.keys()].map((key) => [key, { flow: null, client: null, metadata: null }]))
+  const found = new Map<string, FlowLookup>(
+    [...unique.keys()].map((key) => [key, { flow: null, client: null, metadata: null }]),
+  )
   for (const some of slices([...unique.values()])) {
     const rows = await askRows(velociraptor, {
       org,
@@ -94,12 +96,23 @@ export const lookUpDefinitions = async (
 }
 
 /** The uploads of a flow, in the server's order. */
-export const lookUpUploads = (velociraptor: Velociraptor, org: string, { client, flow }: FlowKey): Promise<readonly Dictionary[]> =>
-  askRows(velociraptor, { org, vql: 'SELECT * FROM uploads(client_id=CId, flow_id=FId)', env: { CId: client, FId: flow } })
+export const lookUpUploads = (
+  velociraptor: Velociraptor,
+  org: string,
+  { client, flow }: FlowKey,
+): Promise<readonly Dictionary[]> =>
+  askRows(velociraptor, {
+    org,
+    vql: 'SELECT * FROM uploads(client_id=CId, flow_id=FId)',
+    env: { CId: client, FId: flow },
+  })
 
 /** The version of the running server, such as 0.77.2; null when it hides it. */
 export const serverVersion = async (velociraptor: Velociraptor): Promise<string | null> => {
-  const [row] = await askRows(velociraptor, { org: 'root', vql: 'SELECT config.server_version.version AS Version FROM scope()' })
+  const [row] = await askRows(velociraptor, {
+    org: 'root',
+    vql: 'SELECT config.server_version.version AS Version FROM scope()',
+  })
   return typeof row?.['Version'] === 'string' ? row['Version'] : null
 }
 
@@ -156,7 +169,8 @@ const readRow = (text: string): Dictionary => {
 const dictionaryOrNull = (value: unknown): Dictionary | null => (isDictionary(value) ? value : null)
 
 /** A subquery gives its only row bare, and several as a list. */
-const onlyRow = (value: unknown): Dictionary | null => dictionaryOrNull(Array.isArray(value) ? (value[0] ?? null) : value)
+const onlyRow = (value: unknown): Dictionary | null =>
+  dictionaryOrNull(Array.isArray(value) ? (value[0] ?? null) : value)
 
 const slices = function* <T>(items: readonly T[]): Generator<readonly T[]> {
   for (let at = 0; at < items.length; at += keysAtOnce) yield items.slice(at, at + keysAtOnce)

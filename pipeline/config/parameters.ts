@@ -29,7 +29,8 @@ export type ValuesOf<P extends Parameters> = { readonly [K in keyof P]: P[K] ext
 /** The text of a scalar, numbers and booleans as they were written; undefined for anything else. */
 export const plainText = (value: unknown, path: Path, { writtenAt }: Reading): string | undefined => {
   if (typeof value === 'string') return value
-  return typeof value === 'number' || typeof value === 'boolean' ? (writtenAt(path) ?? String(value)) : undefined
+  const isScalar = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
+  return isScalar ? (writtenAt(path) ?? String(value)) : undefined
 }
 
 /** A text. */
@@ -63,6 +64,13 @@ export const parseWhole = (written: string): number | null => {
   return Number.isSafeInteger(size) ? (sign === '-' ? 0 - size : size) : null
 }
 
+/** Numbers of files that are read with exact integers come as bigint. */
+const wholeOf = (value: unknown): number | null => {
+  if (typeof value === 'string') return parseWhole(value)
+  const size = typeof value === 'bigint' ? Number(value) : value
+  return typeof size === 'number' && Number.isSafeInteger(size) ? size : null
+}
+
 interface Bounds {
   readonly least?: number
   readonly most?: number
@@ -75,10 +83,7 @@ export const whole = (fallback: number, description: string, { least, most, cap 
   fallback,
   schema: z.union([z.int(), z.string()]).meta({ description, default: fallback }),
   read(value, path, { report }) {
-    const read =
-      typeof value === 'number' && Number.isSafeInteger(value)
-        ? value
-        : parseWhole(typeof value === 'string' ? value : '')
+    const read = wholeOf(value)
     if (read === null) return void report(path, `must be a whole number; leave it out for the default, ${fallback}`)
     if (least !== undefined && read < least) return void report(path, `must be at least ${least}`)
     if (most !== undefined && read > most) return void report(path, `must be at most ${most}`)

@@ -132,7 +132,7 @@ export const table = <C extends string, T>({
     const read = rows.map((row) => {
       if (row === undefined) return undefined
       const isBlank = columns.every((column) => row.cell(column).trim() === '')
-      return isBlank ? null : readRow(row)
+      return isBlank || isRepeated(row) ? null : readRow(row)
     })
     return read.includes(undefined) ? undefined : read.filter((each) => each !== null && each !== undefined)
   },

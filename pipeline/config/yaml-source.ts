@@ -1,4 +1,4 @@
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml'
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, parseDocument, visit } from 'yaml'
 import type { Alias, Document, Node, Pair, YAMLError } from 'yaml'
 import type { Path } from './problem.ts'
 
@@ -23,6 +23,7 @@ export interface SyntaxProblem extends Position {
 /** Aliases are for sharing a list, not for building a bomb. */
 const mostAliased = 1000
 const longestFile = 1_048_576
+const longestStream = 16 * longestFile
 const mostSyntaxProblems = 20
 
 /** Own words, because those of the library quote what stands there, and that may be a password. */
@@ -106,43 +107,73 @@ const oneForEachLine = (problems: readonly SyntaxProblem[]): SyntaxProblem[] =>
     .filter(({ line }, index) => problems.findIndex((other) => other.line === line) === index)
     .slice(0, mostSyntaxProblems)
 
+/** What reading one document came to; `source` is null when it cannot be read. */
+export interface OpenedYaml {
+  readonly source: Source | null
+  readonly problems: readonly SyntaxProblem[]
+}
+
+const top = { line: 1, column: 1 }
+const tooDeep = { ...top, message: 'nested too deeply, or too many aliases: write it out plainly' }
+
+const positionIn = (lines: LineCounter, offset: number): Position => {
+  const { line, col } = lines.linePos(offset)
+  return { line: Math.max(line, 1), column: Math.max(col, 1) }
+}
+
+const opened = (document: Document, lines: LineCounter): OpenedYaml => {
+  const faults = [...document.errors, ...document.warnings]
+  const at = (offset: number, message: string): SyntaxProblem => ({ ...positionIn(lines, offset), message })
+  const problems = faults.map(({ code, pos }) => at(pos[0], syntaxMessages[code] ?? 'this is not valid YAML'))
+  for (const alias of unresolvedAliases(document))
+    problems.push(
+      at(
+        alias.range?.[0] ?? 0,
+        'this alias has no anchor `&` of its name above it (text that begins with * needs quotes)',
+      ),
+    )
+  const isReadable = faults.every(({ code }) => code === 'DUPLICATE_KEY' || code === 'TAG_RESOLVE_FAILED')
+  if (!isReadable || problems.length > faults.length) return { source: null, problems: oneForEachLine(problems) }
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: mostAliased })
+    return { source: sourceOfDocument(document, lines, value), problems }
+  } catch {
+    return { source: null, problems: [{ ...tooDeep, ...positionIn(lines, document.range?.[0] ?? 0) }] }
+  }
+}
+
+const options = { prettyErrors: false, stringKeys: true, logLevel: 'error' } as const
+
 /** Reads YAML 1.2. Never throws; `source` is null when the text cannot be read as one document. */
-export const openYaml = (text: string): { source: Source | null; problems: readonly SyntaxProblem[] } => {
-  const top = { line: 1, column: 1 }
+export const openYaml = (text: string): OpenedYaml => {
   if (text.length > longestFile)
     return {
       source: null,
       problems: [{ ...top, message: 'the file is larger than 1 MiB: this is hardly a configuration' }],
     }
   const lines = new LineCounter()
-  const at = (offset: number, message: string): SyntaxProblem => {
-    const { line, col } = lines.linePos(offset)
-    return { line: Math.max(line, 1), column: Math.max(col, 1), message }
-  }
   try {
-    const document = parseDocument(text, {
-      lineCounter: lines,
-      prettyErrors: false,
-      stringKeys: true,
-      logLevel: 'error',
-    })
-    const faults = [...document.errors, ...document.warnings]
-    const problems = faults.map(({ code, pos }) => at(pos[0], syntaxMessages[code] ?? 'this is not valid YAML'))
-    for (const alias of unresolvedAliases(document))
-      problems.push(
-        at(
-          alias.range?.[0] ?? 0,
-          'this alias has no anchor `&` of its name above it (text that begins with * needs quotes)',
-        ),
-      )
-    const isReadable = faults.every(({ code }) => code === 'DUPLICATE_KEY' || code === 'TAG_RESOLVE_FAILED')
-    if (!isReadable || problems.length > faults.length) return { source: null, problems: oneForEachLine(problems) }
-    const value: unknown = document.toJS({ maxAliasCount: mostAliased })
-    return { source: sourceOfDocument(document, lines, value), problems }
+    return opened(parseDocument(text, { ...options, lineCounter: lines }), lines)
   } catch {
-    return {
-      source: null,
-      problems: [{ ...top, message: 'nested too deeply, or too many aliases: write it out plainly' }],
-    }
+    return { source: null, problems: [tooDeep] }
+  }
+}
+
+/**
+ * Reads the documents of a YAML 1.2 file, 16 MiB at most; integers come as bigint, `<<` merges mappings. Never throws. Empty
+ * documents are left out.
+ */
+export const openYamlDocuments = (text: string): readonly OpenedYaml[] => {
+  if (text.length > longestStream)
+    return [{ source: null, problems: [{ ...top, message: 'the file is larger than 16 MiB' }] }]
+  const lines = new LineCounter()
+  try {
+    const documents = parseAllDocuments(text, { ...options, lineCounter: lines, intAsBigInt: true, merge: true })
+    if (!Array.isArray(documents)) return []
+    return documents
+      .map((document) => opened(document, lines))
+      .filter(({ source, problems }) => problems.length > 0 || source?.value !== null)
+  } catch {
+    return [{ source: null, problems: [tooDeep] }]
   }
 }

@@ -17,7 +17,7 @@ export interface MailTerms {
   readonly date: EpochMs
   /** Name of the monitor that tells it: mail programs sort by it. */
   readonly monitor: string
-  /** Natural key of the event. */
+  /** Natural key of the event; empty: the letter tells of none. */
   readonly event: string
   readonly attachments?: readonly Attachment[]
 }
@@ -41,10 +41,14 @@ export function composeMail(letter: Letter, terms: MailTerms): OutgoingMail {
       ['X-Auto-Response-Suppress', 'All'],
       ['List-Id', listId(terms.monitor, terms.from.address)],
       ['X-Raptor-Relay-Monitor', headerText(terms.monitor)],
-      ['X-Raptor-Relay-Event', headerText(terms.event)],
+      ...eventHeader(terms.event),
     ],
     attachments: terms.attachments ?? [],
   }
+}
+
+function eventHeader(event: string): OutgoingMail['headers'] {
+  return event === '' ? [] : [['X-Raptor-Relay-Event', headerText(event)]]
 }
 
 function shownMailbox({ address, name }: Mailbox): Mailbox {

@@ -52,7 +52,7 @@ export interface ResultTable {
   readonly maxColumns: number
 }
 
-/** Results that should have been attached and are not. */
+/** A file of results that should have been attached and is not. */
 export interface OmittedAttachment {
   readonly name: string
   /** Bytes; null when nobody knows. */
@@ -67,8 +67,8 @@ export interface LetterContext {
   readonly guiUrl: string
   readonly uploads?: Uploads
   readonly results?: readonly ResultTable[]
-  /** Those that were left out. */
-  readonly attachments?: readonly OmittedAttachment[]
+  /** Results that should have been attached and are not. */
+  readonly omitted?: readonly OmittedAttachment[]
   /** Whole sentences about what could not be looked up. */
   readonly remarks?: readonly string[]
 }
@@ -111,7 +111,7 @@ export function flowLetter(notice: Notice, context: LetterContext): Letter {
       rowsSection('Flow details', flowRows(event, options, links, context.now), options.keep_empty_rows),
       ...(options.html ? uploadsSection(context.uploads, links, flowUrl) : []),
       ...(options.html ? (context.results ?? []).flatMap(resultSection) : []),
-      ...attachmentsSection(context.attachments ?? [], link(event.flow.id, flowUrl)),
+      ...attachmentsSection(context.omitted ?? [], link(event.flow.id, flowUrl)),
     ],
     footer: [
       'Sent from Velociraptor by ',

@@ -15,7 +15,7 @@ export interface Sending {
   /** Sends on a place reserved before. Never throws. */
   send(claim: Claim, terms: { readonly task: Task; readonly fail: (cause: unknown) => void }): void
   isUnderWay(letter: string): boolean
-  /** Resolves when nothing is under way and every receipt is written. */
+  /** Resolves when no place is taken: nothing is under way and every receipt is written. */
   idle(): Promise<void>
 }
 
@@ -42,7 +42,9 @@ export const openSending = (options: DeliverOptions): Sending => {
       { channel, taken: 0, failures: 0, awaySince: null, retryAt: 0, waiting: new Set<Task>() },
     ]),
   )
-  const underWay = new Map<string, Promise<void>>()
+  const underWay = new Set<string>()
+  const idlers = new Set<() => void>()
+  const isIdle = (): boolean => [...states.values()].every(({ taken }) => taken === 0)
 
   const capacity = (state: ChannelState): number => {
     if (state.awaySince === null) return state.channel.sink.connections * claimsPerConnection
@@ -54,10 +56,13 @@ export const openSending = (options: DeliverOptions): Sending => {
     state.taken -= 1
     for (const task of state.waiting) task.wake(Math.max(clock.now(), state.awaySince === null ? 0 : state.retryAt))
     state.waiting.clear()
+    if (!isIdle()) return
+    for (const call of idlers) call()
+    idlers.clear()
   }
 
   const noteReply = (state: ChannelState, { kind, text }: MailReply): void => {
-    if (kind === 'released') return
+    if (kind === 'released' || kind === 'denied') return
     if (kind === 'unavailable' || kind === 'unknown') {
       state.failures += 1
       state.retryAt = clock.now() + backoffMs(awayWaits, state.failures, random)
@@ -70,18 +75,20 @@ export const openSending = (options: DeliverOptions): Sending => {
     state.failures = 0
   }
 
-  const write = async (partition: number, receipt: Receipt): Promise<void> => {
+  /** Whether it stands. */
+  const write = async (partition: number, receipt: Receipt): Promise<boolean> => {
     try {
       await log.append([receiptRecord(partition, receipt)])
+      return true
     } catch (cause) {
       tell({ name: 'receipt not written', reason: cause instanceof ConnectorError ? cause.code : String(cause) })
+      return false
     }
   }
 
-  const exchange = async ({ letter, notice }: Claim, task: Task, channel: OpenChannel): Promise<MailReply> => {
-    // The monotonic clock is read first: a pause between the two readings then only shortens the term.
-    const monotonic = performance.now()
-    const deadline = monotonic + (letter.until - clock.now()) - marginMs
+  const exchange = async ({ letter, notice }: Claim, task: Task, state: ChannelState, deadline: () => number): Promise<MailReply> => {
+    const { channel } = state
+    if (task.lost.aborted) return { kind: 'released', code: 0, text: 'not begun: the task is lost' }
     let mail: OutgoingMail
     try {
       mail = await options.compose(notice, { messageId: letter.message_id, now: clock.now(), channel })
@@ -89,7 +96,9 @@ export const openSending = (options: DeliverOptions): Sending => {
       tell({ name: 'letter not composed', notice: notice.id, reason: cause instanceof Error ? cause.name : 'unknown' })
       return { kind: 'refused', code: 0, text: 'the letter could not be composed' }
     }
-    return channel.sink.send(mail, { deadline, signal: task.lost })
+    const reply = await channel.sink.send(mail, { deadline: deadline(), signal: task.lost })
+    noteReply(state, reply)
+    return reply
   }
 
   const run = async (claim: Claim, task: Task, state: ChannelState, fail: (cause: unknown) => void): Promise<void> => {
@@ -97,17 +106,24 @@ export const openSending = (options: DeliverOptions): Sending => {
     const receipt = (kind: ReceiptKind, code = 0, reply = ''): Receipt => ({
       letter: letter.id, attempt: letter.attempt, kind, at: clock.now(), sender: options.process, code, reply,
     })
+    // The monotonic clock is read first: a pause between the two readings then only shortens the term.
+    let deadline = performance.now() + (letter.until - clock.now()) - marginMs
+    const sayWaiting = async (): Promise<void> => {
+      const said = performance.now()
+      // Written while the claim still holds, it is read before any marker that ends the claim.
+      if ((await write(task.partition, receipt('waiting'))) && performance.now() < deadline)
+        deadline = Math.max(deadline, said + claimMs - marginMs)
+    }
     let cancel = (): void => undefined
-    const sayWaiting = (): void => {
+    const keepSaying = (): void => {
       cancel = clock.at(clock.now() + claimMs / 3, () => {
-        void write(task.partition, receipt('waiting'))
-        sayWaiting()
+        void sayWaiting()
+        keepSaying()
       })
     }
-    sayWaiting()
-    const reply = await exchange(claim, task, state.channel)
+    keepSaying()
+    const reply = await exchange(claim, task, state, () => deadline)
     cancel()
-    noteReply(state, reply)
     await write(task.partition, receipt(kindOf(reply.kind), reply.code, reply.text))
     if (reply.kind === 'denied') fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${reply.text}`))
   }
@@ -129,16 +145,14 @@ export const openSending = (options: DeliverOptions): Sending => {
     },
     send(claim, { task, fail }) {
       const state = states.get(claim.letter.channel) as ChannelState
-      const done = run(claim, task, state, fail).catch(fail).finally(() => {
+      underWay.add(claim.letter.id)
+      void run(claim, task, state, fail).catch(fail).finally(() => {
         underWay.delete(claim.letter.id)
         free(state)
       })
-      underWay.set(claim.letter.id, done)
     },
     isUnderWay: (letter) => underWay.has(letter),
-    async idle() {
-      while (underWay.size > 0) await Promise.all(underWay.values())
-    },
+    idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => idlers.add(resolve))),
   }
 }
 

@@ -4,8 +4,7 @@ import type { Schemas } from '../../schemas/generated.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
 import { topics } from '../../schemas/topics.ts'
-import { firstValueFrom } from 'rxjs'
-import { wait } from './wait.ts'
+import { waitUnlessLost } from './wait.ts'
 
 /** A record that could be read, or why not. */
 export type Decoded<N extends SchemaName> =
@@ -42,8 +41,7 @@ const decodeOne = async <N extends SchemaName>(name: N, record: LogRecord, decod
     if (!('unknown' in decoded)) return decoded
     const { topic, partition, offset } = record
     if (tries === 1) decoding.tell({ name: 'schema unknown', topic, partition, offset, fingerprint: decoded.unknown })
-    if (tries > 0) await firstValueFrom(wait(decoding.clock, Math.min(longestWaitMs, firstWaitMs * 2 ** tries)))
-    lost.throwIfAborted()
+    if (tries > 0) await waitUnlessLost(decoding.clock, Math.min(longestWaitMs, firstWaitMs * 2 ** tries), lost)
     await learnAll(decoding.log)
   }
 }

@@ -12,7 +12,8 @@ export interface Marks {
 }
 
 const mostForgotten = 200
-const digits = 6
+/** Hours until the year 9999. */
+const digits = 8
 
 /**
  * Marks under `prefix` in a turn's state. They lie in buckets of `bucketMs` by their own time, so that old ones are found
@@ -20,20 +21,25 @@ const digits = 6
  */
 export const marksIn = (state: TurnState, prefix: string, bucketMs: number): Marks => {
   const bucketOf = (at: EpochMs): number => Math.max(0, Math.floor(at / bucketMs))
-  const keyOf = (bucket: number, id: string): string => `${prefix}/${String(bucket).padStart(digits, '0')}/${id}`
+  const prefixOf = (bucket: number): string => `${prefix}/${String(bucket).padStart(digits, '0')}/`
+  const keyOf = (bucket: number, id: string): string => prefixOf(bucket) + id
+  // Ids are looked for in great number and neighbours are mostly empty: one look a turn spares one for every id.
+  const isEmpty = (bucket: number): boolean => bucket < 0 || state.isEmpty(...prefixRange(prefixOf(bucket)))
   return {
     get(id, at) {
       const bucket = bucketOf(at)
-      for (const near of [bucket, bucket - 1, bucket + 1]) {
-        const mark = near < 0 ? undefined : state.get('Mark', keyOf(near, id))
-        if (mark !== undefined) return mark
+      const mark = state.get('Mark', keyOf(bucket, id))
+      if (mark !== undefined) return mark
+      for (const near of [bucket - 1, bucket + 1]) {
+        const neighbour = isEmpty(near) ? undefined : state.get('Mark', keyOf(near, id))
+        if (neighbour !== undefined) return neighbour
       }
       return undefined
     },
     put: (id, mark) => state.put('Mark', keyOf(bucketOf(mark.at), id), mark),
     forget(before) {
       let left = mostForgotten
-      const end = `${prefix}/${String(bucketOf(before)).padStart(digits, '0')}/`
+      const end = prefixOf(bucketOf(before))
       if (end <= `${prefix}/`) return
       for (const key of state.committedKeys(`${prefix}/`, end)) {
         state.delete(key)

@@ -1,9 +1,8 @@
-import { firstValueFrom } from 'rxjs'
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { Happening, Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
 import { type Backoff, backoffMs, type Random } from './backoff.ts'
-import { wait } from './wait.ts'
+import { waitUnlessLost } from './wait.ts'
 
 export interface OutagePolicy {
   readonly clock: Clock
@@ -29,8 +28,7 @@ export const throughOutages = async <T>(what: () => Promise<T>, lost: AbortSigna
       if (!(cause instanceof ConnectorError) || !cause.code.endsWith('_UNAVAILABLE')) throw cause
       failures += 1
       if (failures === 1) tell(policy.began(cause.message))
-      await firstValueFrom(wait(clock, backoffMs(waits, failures, random)))
-      lost.throwIfAborted()
+      await waitUnlessLost(clock, backoffMs(waits, failures, random), lost)
     }
   }
 }

@@ -2,11 +2,12 @@ import type { NewRecord } from '../../connectors/log/event-log.ts'
 import { encode } from '../../schemas/codec.ts'
 import type { Outcome, Reject } from '../../schemas/generated.ts'
 import { topics } from '../../schemas/topics.ts'
+import { mostEventBytes } from './record-sizes.ts'
 
 /** What is known of an event when its record is set aside. */
 export type Known = Partial<Pick<Outcome, 'event' | 'org' | 'client' | 'flow' | 'hunt' | 'name' | 'received_at'>>
 
-/** The two records of what could not be read: its bytes with the reason, and the outcome `rejected` that stands for every monitor. */
+/** The two records of what could not be read: its bytes (the first 800,000) with the reason, and the outcome `rejected` that stands for every monitor. */
 export const rejection = (reject: Reject, known: Known, partition?: number): readonly NewRecord[] => {
   const { topic, offset, reason, at, key } = reject
   const outcome: Outcome = {
@@ -21,7 +22,7 @@ export const rejection = (reject: Reject, known: Known, partition?: number): rea
   }
   const placed = partition === undefined ? {} : { partition }
   return [
-    { topic: topics.rejects.name, key, value: encode('Reject', reject), ...placed },
+    { topic: topics.rejects.name, key, value: encode('Reject', { ...reject, bytes: reject.bytes.subarray(0, mostEventBytes) }), ...placed },
     { topic: topics.outcomes.name, key, value: encode('Outcome', outcome), ...placed },
   ]
 }

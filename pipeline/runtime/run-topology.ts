@@ -1,8 +1,7 @@
 import {
-  catchError, concatMap, EMPTY, from, fromEvent, ignoreElements, merge, mergeMap, NEVER, type Observable, type ObservableInput,
-  takeUntil, tap, throwError,
+  catchError, concatMap, EMPTY, firstValueFrom, from, fromEvent, ignoreElements, merge, mergeMap, NEVER, type Observable,
+  type ObservableInput, takeUntil, throwError,
 } from 'rxjs'
-import { ConnectorError } from '../../connectors/errors.ts'
 import type { Commit, EventLog, Task, Topology, Turn } from '../../connectors/log/event-log.ts'
 
 /** What a turn comes to: one commit, and what follows outside once it stands. */
@@ -20,23 +19,24 @@ export interface TaskWork {
   readonly beside?: Observable<never>
 }
 
-const endingCodes = new Set(['CLOSED', 'LOG_UNAVAILABLE', 'LOG_REFUSED'])
-const endsOnlyTask = (cause: unknown): boolean => cause instanceof ConnectorError && endingCodes.has(cause.code)
-
-const commitOf = (turn: Turn, task: Task, result: TurnResult): Observable<never> =>
-  from(turn.commit({ append: result.append, put: result.put })).pipe(
-    tap({ next: () => result.afterwards?.(), error: () => result.otherwise?.() }),
-    ignoreElements(),
-    // A refused commit ended the task; the log opens the partition again and the work is done anew.
-    catchError((cause: unknown) => (endsOnlyTask(cause) || task.lost.aborted ? EMPTY : throwError(() => cause))),
-  )
+/** One turn to its end. What follows its commit follows also when nobody listens any more: the commit may stand. */
+const finish = async (turn: Turn, work: TaskWork): Promise<void> => {
+  const { append, put, afterwards, otherwise } = await firstValueFrom(from(work.turn(turn)))
+  try {
+    await turn.commit({ append, put })
+  } catch (cause) {
+    otherwise?.()
+    throw cause
+  }
+  afterwards?.()
+}
 
 const turnsOf = (task: Task, work: TaskWork): Observable<never> =>
   task.turns.pipe(
     concatMap((turn) =>
-      from(work.turn(turn)).pipe(
-        concatMap((result) => commitOf(turn, task, result)),
-        // What a step could not finish because its task was lost is void with it.
+      from(finish(turn, work)).pipe(
+        ignoreElements(),
+        // A refused commit ended the task, and what a lost task could not finish is void: the log opens the partition again.
         catchError((cause: unknown) => (task.lost.aborted ? EMPTY : throwError(() => cause))),
       ),
     ),

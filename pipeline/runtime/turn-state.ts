@@ -13,6 +13,8 @@ export interface TurnState {
   committedKeys(from: StateKey, to: StateKey): Iterable<StateKey>
   /** All keys from `from` (inclusive) to `to` (exclusive), in order, as this turn sees them at the call. */
   keys(from: StateKey, to: StateKey): Iterable<StateKey>
+  /** Whether no key lies from `from` (inclusive) to `to` (exclusive); costs a look at the log only at its first call in a turn. */
+  isEmpty(from: StateKey, to: StateKey): boolean
   /** What the turn commits. */
   puts(): readonly (readonly [StateKey, Uint8Array | null])[]
 }
@@ -20,10 +22,12 @@ export interface TurnState {
 export const openTurnState = (state: TaskState): TurnState => {
   const values = new Map<StateKey, unknown>()
   const changed = new Map<StateKey, Uint8Array | null>()
+  const emptyRanges = new Map<StateKey, { readonly to: StateKey; isEmpty: boolean }>()
   const getBytes = (key: StateKey): Uint8Array | undefined => (changed.has(key) ? (changed.get(key) ?? undefined) : state.get(key))
   const putBytes = (key: StateKey, bytes: Uint8Array | null): void => {
     values.delete(key)
     changed.set(key, bytes)
+    for (const [from, range] of emptyRanges) if (bytes !== null && key >= from && key < range.to) range.isEmpty = false
   }
   const added = (from: StateKey, to: StateKey): StateKey[] =>
     [...changed].filter(([key, bytes]) => bytes !== null && key >= from && key < to).map(([key]) => key).sort()
@@ -52,6 +56,13 @@ export const openTurnState = (state: TaskState): TurnState => {
         yield key
       }
       yield* fresh
+    },
+    isEmpty(from, to) {
+      const known = emptyRanges.get(from)
+      if (known?.to === to) return known.isEmpty
+      const isEmpty = added(from, to).length === 0 && committedKeys(from, to).next().done === true
+      emptyRanges.set(from, { to, isEmpty })
+      return isEmpty
     },
     puts: () => [...changed],
   }

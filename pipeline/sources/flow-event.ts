@@ -29,11 +29,14 @@ const bigintAsText = (_: string, value: unknown): unknown => (typeof value === '
 const texts = (value: unknown): readonly string[] =>
   (typeof value === 'string' ? [value] : list(value)).map(text).filter((item) => item !== '')
 
+/** What avsc takes as a `long`. */
+const mostLong = Number.MAX_SAFE_INTEGER - 1
+
 /** A whole number that a `long` holds exactly; anything else is 0. */
 const count = (value: unknown): number => {
   const number = (typeof value === 'string' && value !== '') || typeof value === 'bigint' ? Number(value) : value
   return typeof number === 'number' && Number.isFinite(number) && number > 0
-    ? Math.min(Math.floor(number), Number.MAX_SAFE_INTEGER)
+    ? Math.min(Math.floor(number), mostLong)
     : 0
 }
 

@@ -20,6 +20,8 @@ export interface QueueSource {
   readonly isPerClient: boolean
   /** Throws an Error whose text is the reason for a reject. */
   identify(org: string, row: unknown, readAt: EpochMs): Identified
+  /** The JSON text of an identified row that is too large for the log, without what can be looked up. */
+  shorten(row: unknown): string
 }
 
 export const flowCompletions: QueueSource = {
@@ -30,5 +32,9 @@ export const flowCompletions: QueueSource = {
     const completion = readFlowCompletion(row)
     const receivedAt = completion.receivedAt ?? readAt
     return { id: flowCompletionId(org, completion, receivedAt), key: `${org}/${completion.client}`, receivedAt }
+  },
+  shorten(row) {
+    const { ClientId, FlowId, Timestamp, _ts } = row as Readonly<Record<string, unknown>>
+    return JSON.stringify({ ClientId, FlowId, Timestamp, _ts })
   },
 }

@@ -35,6 +35,15 @@ const historyTimeoutS = 3600
 const fieldsOf = (row: unknown): Readonly<Record<string, unknown>> =>
   typeof row === 'object' && row !== null ? (row as Record<string, unknown>) : {}
 
+/** null for what is no JSON: it has no identity, and is set aside as such. */
+const parse = (json: string): unknown => {
+  try {
+    return JSON.parse(json) as unknown
+  } catch {
+    return null
+  }
+}
+
 /**
  * Watches queues of one organisation, reads back what was missed once the stream lives, and once more when everything told
  * live must have reached the server's disk. Never completes: it errors with what ended it, an outage
@@ -70,7 +79,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
         next(message) {
           if (message.kind === 'log') return void log.push(message)
           for (const json of message.rows)
-            subscriber.next({ kind: 'row', source, json, row: JSON.parse(json) as unknown, origin: 'history' })
+            subscriber.next({ kind: 'row', source, json, row: parse(json), origin: 'history' })
         },
         error: (cause: unknown) => subscriber.error(cause),
         complete: () => {
@@ -112,7 +121,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
     }
 
     const takeRow = (json: string): void => {
-      const row: unknown = JSON.parse(json)
+      const row = parse(json)
       const { _Queue: queue, _Beat: beat } = fieldsOf(row)
       if (typeof beat === 'number') {
         subscriber.next({ kind: 'beat', at: beat * 1000, isInSync })
@@ -120,7 +129,8 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
         isLive = true
         return
       }
-      const source = byQueue.get(String(queue))
+      // What does not say whose it is stands under the first queue.
+      const source = byQueue.get(String(queue)) ?? sources[0]
       if (source !== undefined) subscriber.next({ kind: 'row', source, json, row, origin: 'live' })
     }
 
@@ -138,7 +148,13 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
     subscriber.add(() => cancelWatchdog())
     subscriber.add(
       velociraptor.query({ org, ...watch, longestWaitS: 1 }).subscribe({
-        next: take,
+        next(message) {
+          try {
+            take(message)
+          } catch (cause) {
+            subscriber.error(cause)
+          }
+        },
         error: (cause: unknown) => subscriber.error(cause),
         complete: () =>
           subscriber.error(

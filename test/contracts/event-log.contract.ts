@@ -508,8 +508,8 @@ export const eventLogContract = (name: string, openHarness: () => Promise<EventL
         const { listener, turn } = await openTurn()
         const committing = turn.commit(step)
         listener.subscription.unsubscribe()
-        const [{ status }] = await Promise.allSettled([committing])
         const again = listen({ name: 'writer', inputs: ['in'] })
+        const [{ status }] = await Promise.allSettled([committing])
         const task = await taskOf(again, 0)
         const outputs = await readTopic('out')
         const isKept = task.state.get('count') !== undefined

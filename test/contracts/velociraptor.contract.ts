@@ -4,7 +4,16 @@ import { ConnectorError } from '../../connectors/errors.ts'
 import { failureOf, type LogLine } from '../../connectors/velociraptor/failures.ts'
 import { clientsHistoryQuery, serverHistoryQuery } from '../../connectors/velociraptor/history-query.ts'
 import {
-  askRows, clientMonitoring, flowKey, lookUpDefinitions, lookUpFlows, lookUpHunts, lookUpUploads, orgs, serverMonitoring, serverVersion,
+  askRows,
+  clientMonitoring,
+  flowKey,
+  lookUpDefinitions,
+  lookUpFlows,
+  lookUpHunts,
+  lookUpUploads,
+  orgs,
+  serverMonitoring,
+  serverVersion,
 } from '../../connectors/velociraptor/lookups.ts'
 import { insideOf, type StandInWorld, type WorldDescription } from '../../connectors/velociraptor/stand-in/world.ts'
 import type { QueryRequest, Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
@@ -35,16 +44,28 @@ export const contractWorld: WorldDescription = {
     { client_id: 'C.3333333333333333', org: 'O1' },
   ],
   flows: [
-    { client_id: client, session_id: flow, create_time: 'T', start_time: 'T+5s', request: { creator: 'analyst', artifacts: ['Linux.Sys.Users'] } },
+    {
+      client_id: client,
+      session_id: flow,
+      create_time: 'T',
+      start_time: 'T+5s',
+      request: { creator: 'analyst', artifacts: ['Linux.Sys.Users'] },
+    },
     { client_id: 'server', session_id: 'F.S', state: 'ERROR' },
   ],
-  hunts: [{ hunt_id: 'H.ABC', hunt_description: 'Find <users>', tags: ['triage'], version: 1_795_564_937_934_178_547n }],
+  hunts: [
+    { hunt_id: 'H.ABC', hunt_description: 'Find <users>', tags: ['triage'], version: 1_795_564_937_934_178_547n },
+  ],
   artifacts: [
     { name: 'Linux.Sys.Users', parameters: [{ name: 'PasswordFile' }], required_permissions: ['EXECVE'] },
     { name: 'Lab.Server.Alerter', type: 'SERVER_EVENT', sources: [] },
   ],
-  results: [{ client_id: client, flow_id: flow, artifact: 'Linux.Sys.Users', rows: [{ User: 'root' }, { User: 'www' }] }],
-  uploads: [{ client_id: client, flow_id: flow, rows: [{ vfs_path: '/a', Type: '', uploaded_size: 3, Timestamp: 'T+6s' }] }],
+  results: [
+    { client_id: client, flow_id: flow, artifact: 'Linux.Sys.Users', rows: [{ User: 'root' }, { User: 'www' }] },
+  ],
+  uploads: [
+    { client_id: client, flow_id: flow, rows: [{ vfs_path: '/a', Type: '', uploaded_size: 3, Timestamp: 'T+6s' }] },
+  ],
 }
 
 interface Seen {
@@ -118,7 +139,8 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
       return end as ConnectorError
     }
 
-    const watchers = (queue = completion, org = 'root'): number => insideOf(here.world).org(org)?.watchers.get(queue)?.size ?? 0
+    const watchers = (queue = completion, org = 'root'): number =>
+      insideOf(here.world).org(org)?.watchers.get(queue)?.size ?? 0
 
     const watchCompletions = async (): Promise<Seen> => {
       const one = watch(watchQuery([completion, 'Server.Internal.Alerts', 'Server.Internal.Interrogation']))
@@ -129,7 +151,10 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
     const events = (one: Seen): readonly string[] => one.rows.filter((row) => !row.includes('"_Beat"'))
 
     it('gives the rows of a query as they stand in its answer, then completes', async () => {
-      const one = watch({ vql: "SELECT '<&>' AS S, 9007199254740993 AS B, 1.0 AS F, dict(`10`=1, `9`=2) AS D, V FROM range(end=2)", env: { V: 'v"' } })
+      const one = watch({
+        vql: "SELECT '<&>' AS S, 9007199254740993 AS B, 1.0 AS F, dict(`10`=1, `9`=2) AS D, V FROM range(end=2)",
+        env: { V: 'v"' },
+      })
       expect(await ended(one)).toBe('complete')
       const row = '{"S":"\\u003c\\u0026\\u003e","B":9007199254740993,"F":1,"D":{"10":1,"9":2},"V":"v\\""}'
       expect(one.rows).toEqual([row, row])
@@ -146,7 +171,9 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
       expect(events(one)[0]).toBe(
         `{"Timestamp":${Math.floor(at / 1000)},"ClientId":"${client}","FlowId":"F.0","_ts":${Math.floor(at / 1000)},"_Source":"${completion}","_Queue":"${completion}"}`,
       )
-      expect(events(one).map((row) => (JSON.parse(row) as { FlowId?: string }).FlowId)).toEqual([...Array(250).keys()].map((n) => `F.${n}`).concat([undefined as never]))
+      expect(events(one).map((row) => (JSON.parse(row) as { FlowId?: string }).FlowId)).toEqual(
+        [...Array(250).keys()].map((n) => `F.${n}`).concat([undefined as never]),
+      )
       expect(one.rows.filter((row) => row.includes('"_Beat"'))[0]).toMatch(/^\{"_Queue":"","_Beat":\d{10}\}$/)
       expect(one.end).toBe('open')
     })
@@ -167,37 +194,69 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
     })
 
     it('reads back what was stored, with the time of writing in ms', async () => {
-      here.world.emit('root', completion, { ClientId: client, FlowId: 'F.1', Flow: { at: '2026-01-02T10:00:00.100+02:00' } }, t0)
+      here.world.emit(
+        'root',
+        completion,
+        { ClientId: client, FlowId: 'F.1', Flow: { at: '2026-01-02T10:00:00.100+02:00' } },
+        t0,
+      )
       here.world.emit('root', completion, { ClientId: 'server', FlowId: 'F.2' }, t0 + 1)
       here.world.emit('root', completion, { ClientId: other, FlowId: 'F.3' }, t0 + 2)
       here.world.emit('root', completion, { ClientId: client, FlowId: 'F.4' }, t0 + 3)
       here.world.emit('root', 'Server.Internal.Interrogation', { ClientId: client }, t0)
-      const all = await answer(askRows(here.velociraptor, { org: 'root', ...clientsHistoryQuery({ queue: completion, fromMs: t0 }) }))
+      const all = await answer(
+        askRows(here.velociraptor, { org: 'root', ...clientsHistoryQuery({ queue: completion, fromMs: t0 }) }),
+      )
       expect(all.map(({ FlowId, _Client, _ts, _Source }) => [FlowId, _Client, _ts, _Source])).toEqual([
         ['F.2', 'server', t0 + 1, 'server'],
         ['F.1', client, t0, 'server'],
         ['F.4', client, t0 + 3, 'server'],
       ])
       expect(all[1]?.['Flow']).toEqual({ at: '2026-01-02T08:00:00.1Z' })
-      const later = await answer(askRows(here.velociraptor, { org: 'root', ...clientsHistoryQuery({ queue: completion, fromMs: t0 + 1, seenSinceMs: t0 - 10 * 86_400_000 }) }))
+      const later = await answer(
+        askRows(here.velociraptor, {
+          org: 'root',
+          ...clientsHistoryQuery({ queue: completion, fromMs: t0 + 1, seenSinceMs: t0 - 10 * 86_400_000 }),
+        }),
+      )
       expect(later.map(({ FlowId }) => FlowId)).toEqual(['F.2', 'F.4', 'F.3'])
-      const internal = await answer(askRows(here.velociraptor, { org: 'root', ...serverHistoryQuery({ queue: 'Server.Internal.Interrogation', fromMs: 1 }) }))
+      const internal = await answer(
+        askRows(here.velociraptor, {
+          org: 'root',
+          ...serverHistoryQuery({ queue: 'Server.Internal.Interrogation', fromMs: 1 }),
+        }),
+      )
       expect(internal).toEqual([])
     })
 
     it('looks up flows with their clients, and says null where there is nothing', async () => {
-      const keys = [{ client, flow }, { client: 'server', flow: 'F.S' }, { client: 'C.0', flow: 'F.0' }, { client: other, flow: "F.'" }]
+      const keys = [
+        { client, flow },
+        { client: 'server', flow: 'F.S' },
+        { client: 'C.0', flow: 'F.0' },
+        { client: other, flow: "F.'" },
+      ]
       const found = await answer(lookUpFlows(here.velociraptor, 'root', keys))
       expect([...found.keys()]).toEqual(keys.map(flowKey))
       expect(found.get(flowKey({ client, flow }))).toMatchObject({
         flow: {
-          session_id: flow, state: 'FINISHED', create_time: t0 * 1000, start_time: (t0 + 5000) * 1000, total_collected_rows: 2, total_uploaded_files: 1,
-          artifacts_with_results: ['Linux.Sys.Users'], request: { creator: 'analyst', artifacts: ['Linux.Sys.Users'], urgent: false, specs: [] },
+          session_id: flow,
+          state: 'FINISHED',
+          create_time: t0 * 1000,
+          start_time: (t0 + 5000) * 1000,
+          total_collected_rows: 2,
+          total_uploaded_files: 1,
+          artifacts_with_results: ['Linux.Sys.Users'],
+          request: { creator: 'analyst', artifacts: ['Linux.Sys.Users'], urgent: false, specs: [] },
         },
         client: { client_id: client, labels: ['vip'], os_info: { fqdn: 'host1.example.org', hostname: 'host1' } },
         metadata: { Owner: 'a <b>' },
       })
-      expect(found.get('server F.S')).toMatchObject({ flow: { state: 'ERROR' }, client: { client_id: 'server' }, metadata: null })
+      expect(found.get('server F.S')).toMatchObject({
+        flow: { state: 'ERROR' },
+        client: { client_id: 'server' },
+        metadata: null,
+      })
       expect(found.get('C.0 F.0')).toEqual({ flow: null, client: null, metadata: {} })
       expect(found.get(`${other} F.'`)).toMatchObject({ flow: null, client: { client_id: other }, metadata: {} })
     })
@@ -212,11 +271,21 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
 
     it('looks up hunts without rounding their numbers, and definitions', async () => {
       const hunts = await answer(lookUpHunts(here.velociraptor, 'root', ['H.ABC', 'H.NO']))
-      expect(hunts.get('H.ABC')).toMatchObject({ hunt_description: 'Find <users>', tags: ['triage'], version: 1_795_564_937_934_178_547n })
+      expect(hunts.get('H.ABC')).toMatchObject({
+        hunt_description: 'Find <users>',
+        tags: ['triage'],
+        version: 1_795_564_937_934_178_547n,
+      })
       expect(hunts.get('H.NO')).toBeNull()
-      const definitions = await answer(lookUpDefinitions(here.velociraptor, 'root', ['Linux.Sys.Users', 'No.Such', completion, 'Generic.Client.Info']))
+      const definitions = await answer(
+        lookUpDefinitions(here.velociraptor, 'root', ['Linux.Sys.Users', 'No.Such', completion, 'Generic.Client.Info']),
+      )
       expect(definitions.get('Linux.Sys.Users')).toEqual({
-        name: 'Linux.Sys.Users', type: 'client', required_permissions: ['EXECVE'], implied_permissions: [], sources: [{ name: '' }],
+        name: 'Linux.Sys.Users',
+        type: 'client',
+        required_permissions: ['EXECVE'],
+        implied_permissions: [],
+        sources: [{ name: '' }],
         parameters: [{ name: 'PasswordFile', type: '' }],
       })
       expect(definitions.get('No.Such')).toBeNull()
@@ -226,10 +295,15 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
 
     it('tells version, organisations, event tables and uploads', async () => {
       expect(await answer(serverVersion(here.velociraptor))).toBe('0.77.2')
-      expect(await answer(orgs(here.velociraptor))).toEqual([{ id: 'root', name: '<root>' }, { id: 'O1', name: 'Branch' }])
+      expect(await answer(orgs(here.velociraptor))).toEqual([
+        { id: 'root', name: '<root>' },
+        { id: 'O1', name: 'Branch' },
+      ])
       expect(await answer(serverMonitoring(here.velociraptor, 'root'))).toEqual({ artifacts: ['Lab.Server.Alerter'] })
       expect(await answer(clientMonitoring(here.velociraptor, 'root'))).toMatchObject({ artifacts: { artifacts: [] } })
-      expect(await answer(lookUpUploads(here.velociraptor, 'root', { client, flow }))).toMatchObject([{ vfs_path: '/a', Timestamp: (t0 + 6000) / 1000 }])
+      expect(await answer(lookUpUploads(here.velociraptor, 'root', { client, flow }))).toMatchObject([
+        { vfs_path: '/a', Timestamp: (t0 + 6000) / 1000 },
+      ])
     })
 
     it('keeps organisations apart', async () => {
@@ -246,7 +320,10 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
     it('carries messages beyond the usual bound of 4 MiB', async () => {
       const text = 'x'.repeat(6_000_000)
       here.world.set({ results: [{ client_id: client, flow_id: flow, artifact: 'Big', rows: [{ text }] }] })
-      const one = watch({ vql: 'SELECT * FROM flow_results(client_id=C, flow_id=F, artifact=A)', env: { C: client, F: flow, A: 'Big' } })
+      const one = watch({
+        vql: 'SELECT * FROM flow_results(client_id=C, flow_id=F, artifact=A)',
+        env: { C: client, F: flow, A: 'Big' },
+      })
       await ended(one)
       expect(one.rows[0]?.length).toBe(text.length + 11)
     })
@@ -255,8 +332,12 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
       const unknown = watch({ vql: 'SELECT * FROM watch_monitoring(artifact=Q)', env: { Q: 'No.Such' } })
       expect(await ended(unknown)).toBe('complete')
       expect(failureOf(unknown.log)?.message).toContain('No.Such')
-      await expect(answer(askRows(here.velociraptor, { org: 'root', vql: 'SELECT FROM WHERE' }))).rejects.toMatchObject({ code: 'VELOCIRAPTOR_DENIED' })
-      await expect(answer(askRows(here.velociraptor, { org: 'root', vql: 'SELECT * FROM info()' }))).rejects.toThrow(/MACHINE_STATE/)
+      await expect(answer(askRows(here.velociraptor, { org: 'root', vql: 'SELECT FROM WHERE' }))).rejects.toMatchObject(
+        { code: 'VELOCIRAPTOR_DENIED' },
+      )
+      await expect(answer(askRows(here.velociraptor, { org: 'root', vql: 'SELECT * FROM info()' }))).rejects.toThrow(
+        /MACHINE_STATE/,
+      )
     })
 
     it('ends a query after its time, saying that it was cut short', async () => {
@@ -265,7 +346,9 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
     })
 
     it('is denied in an unknown organisation, and without permission to query', async () => {
-      expect(await failed(watch({ org: 'Onope', vql: 'SELECT 1 FROM scope()' }))).toMatchObject({ code: 'VELOCIRAPTOR_DENIED' })
+      expect(await failed(watch({ org: 'Onope', vql: 'SELECT 1 FROM scope()' }))).toMatchObject({
+        code: 'VELOCIRAPTOR_DENIED',
+      })
       here.world.faults.revoke('root', 'ANY_QUERY')
       expect((await failed(watch({ vql: 'SELECT 1 FROM scope()' }))).message).toMatch(/ANY_QUERY/)
       here.world.faults.grant('root', 'ANY_QUERY')
@@ -315,9 +398,12 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
     it('refuses connections for a while', async () => {
       const untilMs = here.clock.now() + 60_000
       here.world.faults.refuse({ untilMs })
-      expect(await failed(watch({ vql: 'SELECT 1 FROM scope()' }), 1)).toMatchObject({ code: 'VELOCIRAPTOR_UNAVAILABLE' })
+      expect(await failed(watch({ vql: 'SELECT 1 FROM scope()' }), 1)).toMatchObject({
+        code: 'VELOCIRAPTOR_UNAVAILABLE',
+      })
       here.clock.advanceTo(untilMs)
-      const answers = async (): Promise<boolean> => (await ended(watch({ vql: 'SELECT 1 FROM scope()' }))) === 'complete'
+      const answers = async (): Promise<boolean> =>
+        (await ended(watch({ vql: 'SELECT 1 FROM scope()' }))) === 'complete'
       const deadline = performance.now() + 5000
       while (!(await answers())) expect(performance.now()).toBeLessThan(deadline)
     })

@@ -56,7 +56,13 @@ const newKey = (): Pair => generateKeyPairSync('rsa', { modulusLength: 2048 })
 
 const pkcs1 = (key: KeyObject): string => key.export({ type: 'pkcs1', format: 'pem' }).toString()
 
-const signed = (terms: CertificateTerms, issuer: string, of: Pair, by: KeyObject, extensions: readonly object[]): string => {
+const signed = (
+  terms: CertificateTerms,
+  issuer: string,
+  of: Pair,
+  by: KeyObject,
+  extensions: readonly object[],
+): string => {
   const certificate = forge.pki.createCertificate()
   certificate.publicKey = forge.pki.publicKeyFromPem(of.publicKey.export({ type: 'spki', format: 'pem' }).toString())
   // Positive, and without a needless leading zero, which OpenSSL refuses.

@@ -77,7 +77,10 @@ export const standInVelociraptor = (
 
 const closedError = (): ConnectorError => new ConnectorError('CLOSED', 'the connection to Velociraptor was closed')
 
-const served = ({ org, vql, env = {}, mostRows = 1000, longestWaitS = 1, timeoutS = 0 }: QueryRequest, principal: string): ServedQuery => ({
+const served = (
+  { org, vql, env = {}, mostRows = 1000, longestWaitS = 1, timeoutS = 0 }: QueryRequest,
+  principal: string,
+): ServedQuery => ({
   queries: [{ Name: 'relay', VQL: vql }],
   env: Object.entries(env).map(([key, value]) => ({ key, value })),
   maxRow: Math.max(1, Math.floor(mostRows)),

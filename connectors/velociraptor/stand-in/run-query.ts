@@ -149,7 +149,14 @@ const serve = ({ ground, clock, query, statements, stop, send, finish }: Serving
   if (stop.stopped) return
   const begun = clock.now()
   const envelope = (part: Partial<QueryResponse>): QueryResponse => ({
-    Response: '', Columns: [], Query: null, timestamp: String(clock.now() * 1000), query_id: '0', part: '0', log: '', ...part,
+    Response: '',
+    Columns: [],
+    Query: null,
+    timestamp: String(clock.now() * 1000),
+    query_id: '0',
+    part: '0',
+    log: '',
+    ...part,
   })
   const log = (text: string): void => send(envelope({ log: `${text}\n` }))
   log('Starting query execution.')
@@ -167,9 +174,14 @@ const serve = ({ ground, clock, query, statements, stop, send, finish }: Serving
     memories: new Map(),
     group: '',
   }
-  const names = new Map<string, Value>([...query.env.map(({ key, value }) => [key, value] as const), ['config', configValue(ground)]])
+  const names = new Map<string, Value>([
+    ...query.env.map(({ key, value }) => [key, value] as const),
+    ['config', configValue(ground)],
+  ])
   const scope = within(null, names)
-  const work = statements.flatMap((list, n) => list.map((statement, id) => ({ statement, id, request: query.queries[n] as VqlRequest })))
+  const work = statements.flatMap((list, n) =>
+    list.map((statement, id) => ({ statement, id, request: query.queries[n] as VqlRequest })),
+  )
   let timedOut = false
   let current: Batch | undefined
 
@@ -184,7 +196,18 @@ const serve = ({ ground, clock, query, statements, stop, send, finish }: Serving
       next(at + 1)
       return
     }
-    const batch = openBatch({ clock, query, begun, stop, request: piece.request, id: piece.id, envelope, send, log, quiet: () => timedOut })
+    const batch = openBatch({
+      clock,
+      query,
+      begun,
+      stop,
+      request: piece.request,
+      id: piece.id,
+      envelope,
+      send,
+      log,
+      quiet: () => timedOut,
+    })
     current = batch
     const inner = makeStop(stop)
     const out: Sink = {
@@ -256,7 +279,9 @@ const openBatch = ({ clock, query, begun, stop, request, id, envelope, send, log
     since = clock.now()
     const response = `[${held.join(',')}]`
     if (!quiet())
-      log(`Time ${Math.floor((clock.now() - begun) / 1000)}: ${request.Name}: Sending response part ${part} ${humanBytes(Buffer.byteLength(response))} (${held.length} rows).`)
+      log(
+        `Time ${Math.floor((clock.now() - begun) / 1000)}: ${request.Name}: Sending response part ${part} ${humanBytes(Buffer.byteLength(response))} (${held.length} rows).`,
+      )
     send(envelope({ Response: response, Columns: columns, Query: request, query_id: String(id), part: String(part) }))
     part++
     held = []
@@ -268,7 +293,8 @@ const openBatch = ({ clock, query, begun, stop, request, id, envelope, send, log
       if (held.length >= query.maxRow) flush()
       if (held.length === 0) columns = [...row.keys()]
       held.push(toJson(row))
-      if (disarm === undefined) disarm = clock.at(since + (Math.floor((clock.now() - since) / waitMs) + 1) * waitMs, flush)
+      if (disarm === undefined)
+        disarm = clock.at(since + (Math.floor((clock.now() - since) / waitMs) + 1) * waitMs, flush)
     },
     end: flush,
   }

@@ -1,4 +1,12 @@
-import { sendRows, type Arguments, type CallContext, type Plugin, type Signature, type Sink, type VqlFunction } from './vql/evaluator.ts'
+import {
+  sendRows,
+  type Arguments,
+  type CallContext,
+  type Plugin,
+  type Signature,
+  type Sink,
+  type VqlFunction,
+} from './vql/evaluator.ts'
 import { argumentItems, argumentText, argumentValue, plainFunctions } from './vql/functions.ts'
 import { plainPlugins } from './vql/plugins.ts'
 import { fromPlain, isTrue, nanoseconds, type Row, type Value } from './vql/values.ts'
@@ -66,17 +74,25 @@ const serverFunctions = (ground: Ground): Readonly<Record<string, VqlFunction>> 
     whoami: { call: () => principal },
     org: {
       optional: ['org_id'],
-      call: () => new Map<string, Value>([['name', org.name], ['id', org.id]]),
+      call: () =>
+        new Map<string, Value>([
+          ['name', org.name],
+          ['id', org.id],
+        ]),
     },
     version: {
       optional: ['plugin', 'function'],
       call: (args) => {
-        const known = args.has('plugin') ? pluginsOn(ground).has(argumentText(args, 'plugin')) : functionsOn(ground).has(argumentText(args, 'function'))
+        const known = args.has('plugin')
+          ? pluginsOn(ground).has(argumentText(args, 'plugin'))
+          : functionsOn(ground).has(argumentText(args, 'function'))
         return known ? (argumentText(args, 'function') === 'user_message' ? 1 : 0) : null
       },
     },
     get_server_monitoring: monitoring(() => org.serverMonitoring ?? tableOf(org, 'server_event')),
-    get_client_monitoring: monitoring(() => org.clientMonitoring ?? { version: 1, artifacts: tableOf(org, 'client_event') }),
+    get_client_monitoring: monitoring(
+      () => org.clientMonitoring ?? { version: 1, artifacts: tableOf(org, 'client_event') },
+    ),
     user_message: {
       required: ['user', 'message'],
       call: (args, { session }) => {
@@ -106,11 +122,17 @@ const tableOf = (org: StandInOrg, type: string): Plain => {
     .map((key) => [key.slice(0, key.indexOf(' ')), cut(key.slice(key.indexOf(' ') + 1))[0]] as const)
     .filter(([client]) => (client === 'server') === (type === 'server_event'))
     .map(([, artifact]) => artifact)
-  const defined = [...org.artifacts.values()].filter((row) => row['type'] === type && row['built_in'] !== true).map((row) => textOf(row['name']))
+  const defined = [...org.artifacts.values()]
+    .filter((row) => row['type'] === type && row['built_in'] !== true)
+    .map((row) => textOf(row['name']))
   return { artifacts: [...new Set([...defined, ...logged])] }
 }
 
-const denied = (needs: string, required: readonly string[] = [], optional: readonly string[] = []): Signature => ({ needs, required, optional })
+const denied = (needs: string, required: readonly string[] = [], optional: readonly string[] = []): Signature => ({
+  needs,
+  required,
+  optional,
+})
 
 /** What role `api` may not do; nobody else may here either. */
 const forbiddenFunctions: Readonly<Record<string, VqlFunction>> = {
@@ -131,8 +153,12 @@ type Rows = (args: Arguments, call: CallContext) => readonly Row[]
 
 const serverPlugins = (ground: Ground): Readonly<Record<string, Plugin>> => {
   const { world, org, principal, blind } = ground
-  const plugin = (signature: Signature, rows: Rows): Plugin => ({ ...signature, run: (args, out, call) => sendRows(rows(args, call), out) })
-  const lookup = (signature: Signature, rows: Rows): Plugin => plugin({ ...results, ...signature }, (args, call) => (blind ? [] : rows(args, call)))
+  const plugin = (signature: Signature, rows: Rows): Plugin => ({
+    ...signature,
+    run: (args, out, call) => sendRows(rows(args, call), out),
+  })
+  const lookup = (signature: Signature, rows: Rows): Plugin =>
+    plugin({ ...results, ...signature }, (args, call) => (blind ? [] : rows(args, call)))
   const history: Rows = (args, { session }) => {
     const artifact = queueOf(args)
     // A source that the artifact has not got is no error here, only an empty history.
@@ -140,21 +166,47 @@ const serverPlugins = (ground: Ground): Readonly<Record<string, Plugin>> => {
       session.log(`monitoring: Artifact ${artifact} not known`)
       return []
     }
-    const stored = typeOf(org, artifact) === 'internal' ? [] : world.stored(org, artifact, argumentText(args, 'client_id'), session.clock.now())
+    const stored =
+      typeOf(org, artifact) === 'internal'
+        ? []
+        : world.stored(org, artifact, argumentText(args, 'client_id'), session.clock.now())
     return between(stored, args)
   }
   return {
-    watch_monitoring: { ...results, required: ['artifact'], run: (args, out, call) => watch(ground, argumentText(args, 'artifact'), out, call) },
-    monitoring: plugin({ ...results, required: ['client_id', 'artifact'], optional: ['source', 'start_time', 'end_time', 'start_row'] }, history),
+    watch_monitoring: {
+      ...results,
+      required: ['artifact'],
+      run: (args, out, call) => watch(ground, argumentText(args, 'artifact'), out, call),
+    },
+    monitoring: plugin(
+      { ...results, required: ['client_id', 'artifact'], optional: ['source', 'start_time', 'end_time', 'start_row'] },
+      history,
+    ),
     monitoring_logs: plugin(
       { ...results, required: ['client_id', 'artifact'], optional: ['source', 'start_time', 'end_time'] },
       (args) => between(world.logged(org, argumentText(args, 'client_id'), queueOf(args)), args),
     ),
     source: plugin(
-      { ...results, optional: ['client_id', 'flow_id', 'artifact', 'source', 'start_time', 'end_time', 'mode', 'hunt_id', 'start_row', 'count'] },
+      {
+        ...results,
+        optional: [
+          'client_id',
+          'flow_id',
+          'artifact',
+          'source',
+          'start_time',
+          'end_time',
+          'mode',
+          'hunt_id',
+          'start_row',
+          'count',
+        ],
+      },
       (args, call) => (args.has('flow_id') ? flowResults(ground, args, call) : history(args, call)),
     ),
-    flow_results: plugin({ ...results, optional: ['client_id', 'flow_id', 'artifact', 'source'] }, (args, call) => flowResults(ground, args, call)),
+    flow_results: plugin({ ...results, optional: ['client_id', 'flow_id', 'artifact', 'source'] }, (args, call) =>
+      flowResults(ground, args, call),
+    ),
     flows: lookup({ required: ['client_id'], optional: ['flow_id', 'summary'] }, (args, { session }) => {
       const client = argumentText(args, 'client_id')
       // A world may hold a flow and leave out its client: a client that was deleted meanwhile.
@@ -164,7 +216,9 @@ const serverPlugins = (ground: Ground): Readonly<Record<string, Plugin>> => {
       }
       const ids = args.has('flow_id') ? [argumentText(args, 'flow_id')] : flowsOf(org, client)
       const found = ids.map((id) => world.flow(org, client, id)).filter((flow) => flow !== undefined)
-      return rowsOf(isTrue(args.get('summary') ?? null) ? found.map((flow) => ({ ...flow, AvailableDownloads: null })) : found)
+      return rowsOf(
+        isTrue(args.get('summary') ?? null) ? found.map((flow) => ({ ...flow, AvailableDownloads: null })) : found,
+      )
     }),
     uploads: lookup({ optional: ['client_id', 'flow_id', 'hunt_id'] }, (args) =>
       rowsOf(org.uploads.get(pair(argumentText(args, 'client_id'), argumentText(args, 'flow_id'))) ?? []),
@@ -177,16 +231,29 @@ const serverPlugins = (ground: Ground): Readonly<Record<string, Plugin>> => {
         ? rowsOf([org.hunts.get(argumentText(args, 'hunt_id'))].filter((hunt) => hunt !== undefined))
         : rowsOf([...org.hunts.values()].map(huntSummary)),
     ),
-    hunt_flows: lookup({ required: ['hunt_id'], optional: ['start_row', 'limit', 'basic_info'] }, (args) => huntFlows(ground, argumentText(args, 'hunt_id'))),
-    artifact_definitions: lookup({ optional: ['names', 'deps', 'sanitize'] }, (args, call) => definitions(org, args, call)),
+    hunt_flows: lookup({ required: ['hunt_id'], optional: ['start_row', 'limit', 'basic_info'] }, (args) =>
+      huntFlows(ground, argumentText(args, 'hunt_id')),
+    ),
+    artifact_definitions: lookup({ optional: ['names', 'deps', 'sanitize'] }, (args, call) =>
+      definitions(org, args, call),
+    ),
     orgs: plugin({}, () =>
       world.orgs
         .filter((one) => world.allows(principal, one.id, 'READ_RESULTS'))
-        .map((one) => new Map<string, Value>([['Name', one.name], ['OrgId', one.id]])),
+        .map(
+          (one) =>
+            new Map<string, Value>([
+              ['Name', one.name],
+              ['OrgId', one.id],
+            ]),
+        ),
     ),
     gui_users: plugin({ optional: ['all_orgs'] }, () => rowsOf(world.users)),
     user_messages: plugin(
-      { optional: ['user'], needs: (args) => (args.has('user') && argumentText(args, 'user') !== principal ? 'SERVER_ADMIN' : null) },
+      {
+        optional: ['user'],
+        needs: (args) => (args.has('user') && argumentText(args, 'user') !== principal ? 'SERVER_ADMIN' : null),
+      },
       (args) => messagesOf(world, args.has('user') ? argumentText(args, 'user') : principal),
     ),
   }
@@ -231,7 +298,11 @@ const flowResults = ({ org, blind }: Ground, args: Arguments, { session }: CallC
 }
 
 const flowsOf = (org: StandInOrg, client: string): readonly string[] =>
-  [...org.flows.keys()].filter((key) => key.startsWith(`${client} `)).map((key) => key.slice(client.length + 1)).sort().reverse()
+  [...org.flows.keys()]
+    .filter((key) => key.startsWith(`${client} `))
+    .map((key) => key.slice(client.length + 1))
+    .sort()
+    .reverse()
 
 const wantedClient = (client: Plain, args: Arguments): boolean => {
   const id = textOf(client['client_id'])
@@ -252,7 +323,14 @@ const huntFlows = ({ world, org }: Ground, hunt: string): readonly Row[] => {
     const found = world.flow(org, client, flow)
     return found === undefined
       ? []
-      : [new Map<string, Value>([['HuntId', hunt], ['ClientId', client], ['FlowId', flow], ['Flow', fromPlain(found)]])]
+      : [
+          new Map<string, Value>([
+            ['HuntId', hunt],
+            ['ClientId', client],
+            ['FlowId', flow],
+            ['Flow', fromPlain(found)],
+          ]),
+        ]
   })
 }
 
@@ -272,6 +350,9 @@ const messagesOf = (world: WorldInside, user: string): readonly Row[] =>
     .filter(({ to }) => to === user)
     .map(
       ({ at, from, message }) =>
-        new Map<string, Value>([['Timestamp', `${new Date(at).toISOString().slice(0, 19)}Z`], ['From', from], ['Message', message]]),
+        new Map<string, Value>([
+          ['Timestamp', `${new Date(at).toISOString().slice(0, 19)}Z`],
+          ['From', from],
+          ['Message', message],
+        ]),
     )
-

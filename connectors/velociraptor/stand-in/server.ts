@@ -1,4 +1,11 @@
-import { Server, ServerCredentials, status as codes, type ServerDuplexStream, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js'
+import {
+  Server,
+  ServerCredentials,
+  status as codes,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type sendUnaryData,
+} from '@grpc/grpc-js'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,14 +1,25 @@
 import type { EpochMs } from '../../../schemas/time.ts'
 import { splitRows } from '../split-rows.ts'
 import {
-  artifactRow, builtInArtifacts, clientRow, completionFlow, flowRow, huntRow, isPlain, plainOf, rolesAllow, serverClientRow, userRow,
-  type FlowResults, type Plain,
+  artifactRow,
+  builtInArtifacts,
+  clientRow,
+  completionFlow,
+  flowRow,
+  huntRow,
+  isPlain,
+  plainOf,
+  rolesAllow,
+  serverClientRow,
+  userRow,
+  type FlowResults,
+  type Plain,
 } from './defaults.ts'
 import { lastingFaults, type Faults, type LastingFaults } from './faults.ts'
 import { momentNs, timeField } from './moments.ts'
 import { fromPlain, integer, readJson, toJson, writeMoment, type Row, type Value } from './vql/values.ts'
 
-export type { Faults, Span } from './faults.ts'
+export type { Faults } from './faults.ts'
 
 /** The world of a scenario: what the server knows. Rows have the shapes of the API; fields left out get a default. */
 export interface WorldDescription {
@@ -102,7 +113,12 @@ export interface WorldInside extends StandInWorld {
   allows(principal: string, org: string, permission: string): boolean
   knowsUser(principal: string): boolean
   watch(org: StandInOrg, queue: string, watcher: Watcher): () => void
-  stored(org: StandInOrg, queue: string, client: string, now: EpochMs): readonly { readonly at: EpochMs; readonly row: Row }[]
+  stored(
+    org: StandInOrg,
+    queue: string,
+    client: string,
+    now: EpochMs,
+  ): readonly { readonly at: EpochMs; readonly row: Row }[]
   logged(org: StandInOrg, client: string, artifact: string): readonly { readonly at: EpochMs; readonly row: Row }[]
   flow(org: StandInOrg, client: string, flow: string): Plain | undefined
   send(message: StandInMessage): void
@@ -150,7 +166,8 @@ const openWorld = (description: WorldDescription): WorldInside => {
 
   const set = (change: WorldDescription): void => {
     for (const { id, name } of (change.orgs ?? []).map(plainOf))
-      if (typeof id === 'string' && !organisations.has(id)) organisations.set(id, emptyOrg(id, typeof name === 'string' ? name : id))
+      if (typeof id === 'string' && !organisations.has(id))
+        organisations.set(id, emptyOrg(id, typeof name === 'string' ? name : id))
     for (const item of change.clients ?? []) {
       const org = orgFor(item)
       org.clients.set(textOf(item['client_id']), clientRow(item, t0))
@@ -161,7 +178,8 @@ const openWorld = (description: WorldDescription): WorldInside => {
     for (const item of change.artifacts ?? []) {
       // Artifacts of the root organisation are seen in every other one.
       const row = artifactRow(item)
-      for (const org of item['org'] === undefined ? organisations.values() : [orgFor(item)]) org.artifacts.set(textOf(item['name']), row)
+      for (const org of item['org'] === undefined ? organisations.values() : [orgFor(item)])
+        org.artifacts.set(textOf(item['name']), row)
     }
     for (const item of change.users ?? []) {
       const row = userRow(item)
@@ -170,18 +188,27 @@ const openWorld = (description: WorldDescription): WorldInside => {
       else users[at] = row
     }
     for (const item of change.results ?? [])
-      orgFor(item).results.set(`${pair(item['client_id'], item['flow_id'])} ${textOf(item['artifact'])}`, listOf(item['rows']))
+      orgFor(item).results.set(
+        `${pair(item['client_id'], item['flow_id'])} ${textOf(item['artifact'])}`,
+        listOf(item['rows']),
+      )
     for (const item of change.uploads ?? [])
-      orgFor(item).uploads.set(pair(item['client_id'], item['flow_id']), listOf(item['rows']).map((row) => uploadRow(row, t0)))
+      orgFor(item).uploads.set(
+        pair(item['client_id'], item['flow_id']),
+        listOf(item['rows']).map((row) => uploadRow(row, t0)),
+      )
     if (change.server_monitoring !== undefined) orgOf('root').serverMonitoring = change.server_monitoring
     if (change.client_monitoring !== undefined) orgOf('root').clientMonitoring = change.client_monitoring
   }
 
   const knowQueue = (orgId: string, queue: string): void => {
     const org = orgOf(orgId)
-    const [artifact = queue, source] = cut(queue)
+    const [artifact, source] = cut(queue)
     if (org.artifacts.has(artifact)) return
-    org.artifacts.set(artifact, artifactRow({ name: artifact, type: 'CLIENT_EVENT', sources: [{ name: source ?? '' }] }))
+    org.artifacts.set(
+      artifact,
+      artifactRow({ name: artifact, type: 'CLIENT_EVENT', sources: [{ name: source ?? '' }] }),
+    )
   }
 
   const emit = (orgId: string, queue: string, given: Plain | string, at: EpochMs): void => {
@@ -192,7 +219,11 @@ const openWorld = (description: WorldDescription): WorldInside => {
     const client = clientOf(event.row)
     if (type !== 'internal') {
       const key = historyKey(queue, type === 'server_event' ? 'server' : client)
-      append(org.history, key, { at: event.at, writer: event.source ?? writerOf(queue, type, event.row, client), row: event.row })
+      append(org.history, key, {
+        at: event.at,
+        writer: event.source ?? writerOf(queue, type, event.row, client),
+        row: event.row,
+      })
     }
     const live = new Map(event.row)
     live.set('_ts', Math.floor(event.at / 1000))
@@ -230,7 +261,8 @@ const openWorld = (description: WorldDescription): WorldInside => {
       return [...organisations.values()]
     },
     org: (id) => organisations.get(id === '' ? 'root' : id),
-    log: (orgId, client, artifact, line, at) => append(orgOf(orgId).logs, historyKey(artifact, client), logRow(client, line, at, t0)),
+    log: (orgId, client, artifact, line, at) =>
+      append(orgOf(orgId).logs, historyKey(artifact, client), logRow(client, line, at, t0)),
     allows: (principal, org, permission) => {
       if (revoked.has(`${org} ${permission}`)) return false
       const rows = users.filter((user) => user['name'] === principal)
@@ -348,7 +380,10 @@ export const cut = (queue: string): readonly [artifact: string, source: string |
 export const knowsArtifact = (org: StandInOrg, queue: string): boolean => {
   const [artifact, source] = cut(queue)
   const row = org.artifacts.get(artifact)
-  return row !== undefined && (source === undefined || listOf(row['sources']).some((one) => isPlain(one) && one['name'] === source))
+  return (
+    row !== undefined &&
+    (source === undefined || listOf(row['sources']).some((one) => isPlain(one) && one['name'] === source))
+  )
 }
 
 /** The type of a queue's artifact, in lower case. */
@@ -392,7 +427,9 @@ const withOwnTime = (queue: string, given: Plain, at: EpochMs, t0: EpochMs): Pla
   if (queue !== 'Server.Internal.Alerts') return row
   const moment = 'timestamp' in row ? row['timestamp'] : 'T'
   const ns = typeof moment === 'string' ? momentNs(moment, moment === 'T' && !('timestamp' in row) ? at : t0) : null
-  return ns === null ? row : { ...row, timestamp: typeof moment === 'string' && !moment.startsWith('T') ? moment : writeMoment(ns) }
+  return ns === null
+    ? row
+    : { ...row, timestamp: typeof moment === 'string' && !moment.startsWith('T') ? moment : writeMoment(ns) }
 }
 
 const toEvent = (queue: string, row: Plain, own: unknown, source: unknown, at: EpochMs): Event => ({
@@ -453,7 +490,8 @@ const writerOf = (queue: string, type: string, row: Row, client: string): string
 /** What was stored, as it is read back: texts that look like times have become times, all in UTC. */
 const reread = ({ row, writer, at }: StoredRow): Row => {
   const read = new Map<string, Value>()
-  for (const [key, value] of row) read.set(key, { kind: 'json', text: toJson(readJson(toJson(value), { moments: true })) })
+  for (const [key, value] of row)
+    read.set(key, { kind: 'json', text: toJson(readJson(toJson(value), { moments: true })) })
   return read.set('_Source', writer).set('_ts', at)
 }
 
@@ -464,12 +502,27 @@ const goTime = (at: EpochMs): string => {
   return `${day} ${seconds}${digits === '' ? '' : `.${digits}`} +0000 UTC`
 }
 
-const logRow = (client: string, { level, message, client_time }: StandInLogLine, at: EpochMs, t0: EpochMs): StoredRow => ({
+const logRow = (
+  client: string,
+  { level, message, client_time }: StandInLogLine,
+  at: EpochMs,
+  t0: EpochMs,
+): StoredRow => ({
   at,
   writer: '',
   row: new Map<string, Value>(
     client === 'server'
-      ? [['Timestamp', goTime(at)], ['Level', level], ['Message', message], ['_ts', at]]
-      : [['client_time', fromPlain(timeField(client_time ?? integer(BigInt(Math.floor(at / 1000))), 's', t0))], ['level', level], ['message', message], ['_ts', at]],
+      ? [
+          ['Timestamp', goTime(at)],
+          ['Level', level],
+          ['Message', message],
+          ['_ts', at],
+        ]
+      : [
+          ['client_time', fromPlain(timeField(client_time ?? integer(BigInt(Math.floor(at / 1000))), 's', t0))],
+          ['level', level],
+          ['message', message],
+          ['_ts', at],
+        ],
   ),
 })

@@ -99,7 +99,10 @@ const measureEvents = async () => {
   const pipeline = (): Promise<number> =>
     inTemporaryDir(async (dir) => {
       const log = await openLog(dir)
+      const cpu = process.cpuUsage()
       const rate = await perSecond(eventCount, () => runThrough(log, world))
+      const used = process.cpuUsage(cpu)
+      console.log('cpu us/event', (used.user + used.system) / eventCount, rate)
       transactions = await transactionsOf(log)
       await log.close()
       return rate
@@ -107,7 +110,10 @@ const measureEvents = async () => {
   const bare = (): Promise<number> =>
     inTemporaryDir(async (dir) => {
       const log = openBareLog(dir)
+      const cpu = process.cpuUsage()
       const rate = await perSecond(eventCount, () => transactions.forEach((records) => log.commit(records)))
+      const used = process.cpuUsage(cpu)
+      console.log('bare cpu us/event', (used.user + used.system) / eventCount, rate)
       log.close()
       return rate
     })

@@ -72,12 +72,14 @@ const openHarness = async (): Promise<EventLogHarness> => {
 eventLogContract('the embedded log', openHarness)
 
 describe('the embedded log', () => {
+  let root = ''
   let dir = ''
   let told: Happening[] = []
   let logs: EmbeddedLog[] = []
   let children: ChildProcess[] = []
   beforeEach(() => {
-    dir = join(temporaryDir(), 'data')
+    root = temporaryDir()
+    dir = join(root, 'data')
     told = []
   })
   afterEach(async () => {
@@ -90,7 +92,7 @@ describe('the embedded log', () => {
     for (const log of logs) await log.close()
     logs = []
     children = []
-    rmSync(join(dir, '..'), { recursive: true, force: true })
+    rmSync(root, { recursive: true, force: true })
   })
 
   const open = async (options: Partial<EmbeddedLogOptions> = {}): Promise<EmbeddedLog> => {
@@ -252,6 +254,9 @@ describe('the embedded log', () => {
       for (const n of range(6)) {
         const [position] = (await both[n % 2]?.append([record('in', `${n}`)])) ?? []
         expect(position?.offset).toBe(n)
+      }
+      for (const n of range(9).slice(6)) {
+        await both[n % 2]?.append([record('in', `${n}`)])
         for (const log of both)
           expect(texts(await readAll(log, { topic: 'in', partition: 0 }))).toEqual(range(n + 1).map(String))
       }
@@ -316,7 +321,11 @@ describe('the embedded log', () => {
         ),
       )
       expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
-      expect(texts(await readAll(log, { topic: 'out', partition: 0 }))).toEqual(['0', '2'])
+      const outputs = await readAll(log, { topic: 'out', partition: 0 })
+      expect(outputs.map(({ key, offset }) => [key, offset])).toEqual([
+        ['0', 0],
+        ['2', 1],
+      ])
     })
   })
 
@@ -584,7 +593,7 @@ describe('the embedded log', () => {
   it('opens what was copied while it ran, once the write-ahead log is copied too', async () => {
     const log = await open()
     await log.append(range(20).map((n) => record('in', `${n}`)))
-    const copy = join(dir, '..', 'copy')
+    const copy = join(root, 'copy')
     cpSync(dir, copy, { recursive: true, filter: (source) => !source.endsWith('-shm') })
     await quiet()
     dir = copy

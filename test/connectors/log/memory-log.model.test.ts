@@ -37,7 +37,7 @@ const commands = fc.array(
     fc.record({ deed: fc.constant('close' as const) }),
     fc.record({ deed: fc.constant('pass' as const), ms: fc.nat({ max: 100 }) }),
   ),
-  { maxLength: 40 },
+  { maxLength: 40, size: 'max' },
 )
 
 type Command = (typeof commands extends fc.Arbitrary<infer C> ? C : never)[number]
@@ -143,7 +143,9 @@ const openWorld = () => {
       expect(texts(await readAll(log, { topic: 'in', partition: index }))).toEqual(input)
       await quiet()
       if (position < input.length) expect(openTurn(index), 'a turn is open while records wait').toBeDefined()
-      expect(openTurn(index)?.records.length ?? 0).toBeLessThanOrEqual(most)
+      const records = openTurn(index)?.records ?? []
+      expect(texts(records)).toEqual(input.slice(position, position + records.length))
+      expect(records.length).toBeLessThanOrEqual(most)
     }
   }
   return { run, check, dispose: () => log.close() }

@@ -43,7 +43,10 @@ const good = (): Record<string, string> => ({
   name: 'connector',
 })
 
-const read = (change: Record<string, string | undefined> = {}, options: { serverName?: string; mode?: number; at?: number } = {}) =>
+const read = (
+  change: Record<string, string | undefined> = {},
+  options: { serverName?: string; mode?: number; at?: number } = {},
+) =>
   readApiConfig(fileOf(stringify({ ...good(), ...change }, { keepUndefined: false }), options.mode), {
     now: options.at ?? now,
     ...(options.serverName === undefined ? {} : { serverName: options.serverName }),
@@ -86,25 +89,43 @@ describe('the file of velociraptor config api_client', () => {
     expect(configOf({ api_connection_string: text }).address).toBe(address)
   })
 
-  it.each(['127.0.0.1', '127.0.0.1:0', '127.0.0.1:99999', 'https://127.0.0.1:8001', 'unix://'])('refuses the address %s', (text) => {
-    expect(problemsOf({ api_connection_string: text })).toMatchObject([{ text: expect.stringContaining('api_connection_string') as string }])
-  })
+  it.each(['127.0.0.1', '127.0.0.1:0', '127.0.0.1:99999', 'https://127.0.0.1:8001', 'unix://'])(
+    'refuses the address %s',
+    (text) => {
+      expect(problemsOf({ api_connection_string: text })).toMatchObject([
+        { text: expect.stringContaining('api_connection_string') as string },
+      ])
+    },
+  )
 
   it('says where in the file a bad value stands', () => {
     const head = 'name: connector\napi_connection_string: nowhere\n'
-    const rest = stringify({ ca_certificate: authority.certificate, client_cert: user.certificate, client_private_key: user.privateKey })
+    const rest = stringify({
+      ca_certificate: authority.certificate,
+      client_cert: user.certificate,
+      client_private_key: user.privateKey,
+    })
     const { problems } = readApiConfig(fileOf(head + rest), { now })
     expect(problems).toMatchObject([{ line: 2, column: 24 }])
   })
 
   it('names all missing keys at once', () => {
     const problems = problemsOf({ ca_certificate: undefined, client_private_key: undefined, api_connection_string: '' })
-    expect(problems.map(({ text }) => text.split(' ')[2])).toEqual(['ca_certificate', 'client_private_key', 'api_connection_string'])
+    expect(problems.map(({ text }) => text.split(' ')[2])).toEqual([
+      'ca_certificate',
+      'client_private_key',
+      'api_connection_string',
+    ])
   })
 
   it('tells an unreadable file, one that is not YAML, and one that is something else', () => {
-    expect(readApiConfig(join(dir, 'none'), { now }).problems).toMatchObject([{ text: expect.stringMatching(/ENOENT.*config api_client/) as string }])
-    expect(readApiConfig(fileOf('a: [1\nb: 2'), { now }).problems[0]).toMatchObject({ line: 2, text: expect.stringContaining('not YAML') as string })
+    expect(readApiConfig(join(dir, 'none'), { now }).problems).toMatchObject([
+      { text: expect.stringMatching(/ENOENT.*config api_client/) as string },
+    ])
+    expect(readApiConfig(fileOf('a: [1\nb: 2'), { now }).problems[0]).toMatchObject({
+      line: 2,
+      text: expect.stringContaining('not YAML') as string,
+    })
     expect(readApiConfig(fileOf('- 1'), { now }).problems).toMatchObject([{ line: 1, column: 1 }])
     expect(readApiConfig(fileOf(''), { now }).problems).toHaveLength(1)
   })
@@ -120,11 +141,15 @@ describe('the file of velociraptor config api_client', () => {
       publicKeyEncoding: { type: 'spki', format: 'pem' },
       privateKeyEncoding: { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' },
     }).privateKey
-    expect(problemsOf({ client_private_key: locked })).toMatchObject([{ text: expect.stringContaining('without --password') as string }])
+    expect(problemsOf({ client_private_key: locked })).toMatchObject([
+      { text: expect.stringContaining('without --password') as string },
+    ])
   })
 
   it('refuses a key of another certificate', () => {
-    expect(problemsOf({ client_private_key: stranger.privateKey })).toMatchObject([{ text: expect.stringContaining('does not belong') as string }])
+    expect(problemsOf({ client_private_key: stranger.privateKey })).toMatchObject([
+      { text: expect.stringContaining('does not belong') as string },
+    ])
   })
 
   it('refuses a certificate of another authority, also one of the same name', () => {
@@ -133,13 +158,19 @@ describe('the file of velociraptor config api_client', () => {
   })
 
   it('refuses a certificate that has ended or has not begun', () => {
-    expect(problemsOf({}, { at: now + 366 * day })).toMatchObject([{ text: expect.stringContaining('ended on 2027-06-01') as string }])
-    expect(problemsOf({}, { at: now - 2 * day })).toMatchObject([{ text: expect.stringContaining('valid only from 2026-05-31') as string }])
+    expect(problemsOf({}, { at: now + 366 * day })).toMatchObject([
+      { text: expect.stringContaining('ended on 2027-06-01') as string },
+    ])
+    expect(problemsOf({}, { at: now - 2 * day })).toMatchObject([
+      { text: expect.stringContaining('valid only from 2026-05-31') as string },
+    ])
   })
 
   it('warns thirty days before the certificate ends', () => {
     expect(configOf({}, { at: now + 334 * day }).warnings).toEqual([])
-    expect(configOf({}, { at: now + 336 * day + 1 }).warnings).toMatchObject([{ kind: 'certificate ends soon', daysLeft: 28 }])
+    expect(configOf({}, { at: now + 336 * day + 1 }).warnings).toMatchObject([
+      { kind: 'certificate ends soon', daysLeft: 28 },
+    ])
   })
 
   it('warns when others can read the file', () => {

@@ -1,33 +1,45 @@
 import { describe, expect, it } from 'vitest'
 import { failureOf, failureOfStatus, logLine, type LogLine } from '../../../connectors/velociraptor/failures.ts'
-import { rows } from './recordings.ts'
+import { transcripts, type Transcript } from './recordings.ts'
 
 const place = { address: '192.0.2.1:8001', org: 'O1', principal: 'connector', serverName: 'VelociraptorServer' }
 const line = (text: string): LogLine => logLine(text)
 
-interface Transcript {
-  readonly case: string
-  readonly request: { readonly vql?: string | readonly string[] }
-  readonly messages?: readonly { readonly log?: string }[]
-  readonly code?: number
-  readonly details?: string
-}
-const transcripts = rows<Transcript>('probes/query-transcripts.jsonl')
 const transcript = (name: string): Transcript => {
-  const found = transcripts.find((one) => one.case === name)
+  const found = transcripts().find((one) => one.case === name)
   if (found === undefined) throw new Error(name)
   return found
 }
 
 describe('the bad end of a call', () => {
   it.each([
-    [14, "Error [ERR_TLS_CERT_ALTNAME_INVALID]: Hostname/IP does not match certificate's altnames", 'VELOCIRAPTOR_DENIED', /server_name/],
+    [
+      14,
+      "Error [ERR_TLS_CERT_ALTNAME_INVALID]: Hostname/IP does not match certificate's altnames",
+      'VELOCIRAPTOR_DENIED',
+      /server_name/,
+    ],
     [14, 'Last error: Error: self-signed certificate in certificate chain', 'VELOCIRAPTOR_DENIED', /ca_certificate/],
     [14, 'Last error: Error: certificate has expired', 'VELOCIRAPTOR_DENIED', /renew/],
-    [14, 'No connection established. Last error: error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:SSL alert number 48', 'VELOCIRAPTOR_DENIED', /does not take our certificate/],
-    [14, 'No connection established. Last error: error:0A000415:SSL routines:ssl3_read_bytes:ssl/tls alert certificate expired:SSL alert number 45', 'VELOCIRAPTOR_DENIED', /our certificate has run out/],
+    [
+      14,
+      'No connection established. Last error: error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:SSL alert number 48',
+      'VELOCIRAPTOR_DENIED',
+      /does not take our certificate/,
+    ],
+    [
+      14,
+      'No connection established. Last error: error:0A000415:SSL routines:ssl3_read_bytes:ssl/tls alert certificate expired:SSL alert number 45',
+      'VELOCIRAPTOR_DENIED',
+      /our certificate has run out/,
+    ],
     [14, 'No connection established. Last error: Failed to connect', 'VELOCIRAPTOR_UNAVAILABLE', /closes connections/],
-    [14, 'SSL alert number 116: tlsv13 alert certificate required', 'VELOCIRAPTOR_DENIED', /does not take our certificate/],
+    [
+      14,
+      'SSL alert number 116: tlsv13 alert certificate required',
+      'VELOCIRAPTOR_DENIED',
+      /does not take our certificate/,
+    ],
     [14, 'tls_validate_record_header:wrong version number', 'VELOCIRAPTOR_DENIED', /API.bind_port/],
     [14, 'connect ECONNREFUSED 192.0.2.1:8001', 'VELOCIRAPTOR_UNAVAILABLE', /nothing listens at 192\.0\.2\.1:8001/],
     [14, 'Name resolution failed for target dns:nowhere', 'VELOCIRAPTOR_UNAVAILABLE', /name/],
@@ -71,14 +83,19 @@ describe('a stream that ended well and failed', () => {
     ['history of an unknown artifact', /No\.Such/],
   ])('recorded: %s', (name, says) => {
     const { messages = [], request } = transcript(name)
-    const failure = failureOf(messages.flatMap(({ log }) => (log === undefined ? [] : [line(log)])), String(request.vql))
+    const failure = failureOf(
+      messages.flatMap(({ log }) => (log === undefined ? [] : [line(log)])),
+      String(request.vql),
+    )
     expect(failure?.code).toBe('VELOCIRAPTOR_DENIED')
     expect(failure?.message).toMatch(says)
   })
 
   it('is out of time, and may be asked again', () => {
     const { messages = [] } = transcript('timeout of an event query')
-    expect(failureOf(messages.flatMap(({ log }) => (log === undefined ? [] : [line(log)])))?.code).toBe('VELOCIRAPTOR_UNAVAILABLE')
+    expect(failureOf(messages.flatMap(({ log }) => (log === undefined ? [] : [line(log)])))?.code).toBe(
+      'VELOCIRAPTOR_UNAVAILABLE',
+    )
   })
 
   it('names the permission to read results and the role that has it', () => {

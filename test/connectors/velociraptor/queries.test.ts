@@ -14,17 +14,23 @@ describe('a query that watches queues', () => {
     expect(parseVql(vql)).toHaveLength(1)
   })
 
-  it.each(['', ' ', "A'B", 'A"B', 'A/', '/A', 'A//B', 'A.B/C/D', 'A\nB', '../x', 'A..B', 'A B', 'x'.repeat(300)])('refuses the name %j', (name) => {
-    expect(() => checkedQueueName(name)).toThrow(/cannot name an event queue/)
-    expect(() => watchQuery([name])).toThrow(expect.objectContaining({ code: 'VELOCIRAPTOR_REFUSED' }))
-    expect(() => serverHistoryQuery({ queue: name, fromMs: 1 })).toThrow(/cannot name/)
-    expect(() => clientsHistoryQuery({ queue: name, fromMs: 1 })).toThrow(/cannot name/)
-  })
+  it.each(['', ' ', "A'B", 'A"B', 'A/', '/A', 'A//B', 'A.B/C/D', 'A\nB', '../x', 'A..B', 'A B', 'x'.repeat(300)])(
+    'refuses the name %j',
+    (name) => {
+      expect(() => checkedQueueName(name)).toThrow(/cannot name an event queue/)
+      expect(() => watchQuery([name])).toThrow(expect.objectContaining({ code: 'VELOCIRAPTOR_REFUSED' }))
+      expect(() => serverHistoryQuery({ queue: name, fromMs: 1 })).toThrow(/cannot name/)
+      expect(() => clientsHistoryQuery({ queue: name, fromMs: 1 })).toThrow(/cannot name/)
+    },
+  )
 })
 
 describe('a query of history', () => {
   it('gives times as whole ms, since a decimal point would read everything', () => {
-    expect(serverHistoryQuery({ queue: 'A.B', fromMs: 1_700_000_000_123.9 }).env).toEqual({ QueueName: 'A.B', FromMs: '1700000000123' })
+    expect(serverHistoryQuery({ queue: 'A.B', fromMs: 1_700_000_000_123.9 }).env).toEqual({
+      QueueName: 'A.B',
+      FromMs: '1700000000123',
+    })
   })
 
   it('goes through clients seen since an hour before, and through the server', () => {
@@ -36,8 +42,15 @@ describe('a query of history', () => {
 
 describe('exact JSON', () => {
   it('keeps integers of any size and reads the rest as ever', () => {
-    const text = '{"a":9007199254740993,"b":[1,-18446744073709551615],"c":1.5,"d":"9007199254740993","e":12345678901234567.5}'
-    expect(parseExact(text)).toEqual({ a: 9_007_199_254_740_993n, b: [1, -18_446_744_073_709_551_615n], c: 1.5, d: '9007199254740993', e: 12345678901234567.5 })
+    const text =
+      '{"a":9007199254740993,"b":[1,-18446744073709551615],"c":1.5,"d":"9007199254740993","e":1234567890123456.5}'
+    expect(parseExact(text)).toEqual({
+      a: 9_007_199_254_740_993n,
+      b: [1, -18_446_744_073_709_551_615n],
+      c: 1.5,
+      d: '9007199254740993',
+      e: 1234567890123456.5,
+    })
     expect(exactJson(parseExact('{"a":9007199254740993}'))).toBe('{"a":9007199254740993}')
   })
 })

@@ -167,6 +167,11 @@ describe('a wrong file is refused at the place of its fault:', () => {
       `${good}zebra: 1\n`,
       ['13:1 zebra: is not known here: known are velociraptor, mail, log, monitors, log_level'],
     ],
+    [
+      'a wrong value under a key twice',
+      `${good}log_level: info\nlog_level: loud\n`,
+      ['14:1: this key stands here twice: remove one', '14:12 log_level: must be one of debug, info, warn, error'],
+    ],
     ['a key twice', `${good}log_level: info\nlog_level: info\n`, ['14:1: this key stands here twice: remove one']],
     ['a tab', good.replace('  from:', '\tfrom:'), ['7:1: a tab used for indentation: use spaces']],
     [

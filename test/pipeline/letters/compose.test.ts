@@ -40,6 +40,10 @@ describe('composeMail', () => {
     expect(mail.text).toContain('Client collection finished')
   })
 
+  it('names no event in a letter that tells of none', () => {
+    expect(headersWith({ event: '' })).not.toHaveProperty('X-Raptor-Relay-Event')
+  })
+
   it('leaves the page out of a message that is text alone', () => {
     expect(composeMail(flowLetter(noticeWith(), CONTEXT), { ...TERMS, html: false }).html).toBeNull()
   })

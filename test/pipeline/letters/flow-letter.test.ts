@@ -455,11 +455,11 @@ describe('results', () => {
 
 describe('attachments', () => {
   it('RD-39 lists what was not attached with its size and where it is', () => {
-    const attachments = [
+    const omitted = [
       { name: 'A.B.jsonl', size: 943_718, why: 'too large' },
       { name: 'C.D.jsonl', size: null, why: 'unreadable' },
     ] as const
-    const letter = letterWith({ options: { html: false } }, { attachments })
+    const letter = letterWith({ options: { html: false } }, { omitted })
     expect(tableOf(letter, 'Attachments').rows).toEqual([
       ['A.B.jsonl', '944 kB', 'it exceeds the size limit'],
       ['C.D.jsonl', 'n/a', 'it could not be read'],

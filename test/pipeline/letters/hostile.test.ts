@@ -54,7 +54,7 @@ function letterOf(foreign: readonly string[]): { readonly notice: Notice; readon
     ...CONTEXT,
     uploads: { rows: [{ path: next(), size: 1, components: [next()], type: '' }], total: 1, maxRows: 10 },
     results: [resultTable(0, 0, { source: next(), columns, rows, total: 1 })],
-    attachments: [{ name: next(), size: 1, why: 'too large' }] as const,
+    omitted: [{ name: next(), size: 1, why: 'too large' }] as const,
     remarks: [next()],
   }
   return { notice, context }

@@ -76,7 +76,7 @@ export const LETTERS: Readonly<Record<string, Letter>> = {
     {
       uploads: { rows: uploadRows(15), total: 15, maxRows: 10 },
       results: [resultTable(6, 100, { maxRows: 20 }), resultTable(30, 3, { source: 'Wide.Source', maxColumns: 0 })],
-      attachments: [{ name: 'Linux.Sys.Users.jsonl', size: 120_000_000, why: 'too large' }],
+      omitted: [{ name: 'Linux.Sys.Users.jsonl', size: 120_000_000, why: 'too large' }],
     },
   ),
 }

@@ -15,6 +15,19 @@ const GUI = 'https://velociraptor.example.org/app/index.html'
 /** The letter is written as the flow completes. */
 export const CONTEXT: LetterContext = { now: T + 60_000, guiUrl: GUI }
 
+const OPTIONS: FlowLetterOptions = {
+  html: true,
+  keep_empty_rows: false,
+  new_client: false,
+  client_metadata: [],
+  uploads_rows: 10,
+  result_tables: [],
+  result_columns: 4,
+  attachments: [],
+  attachment_format: 'jsonl',
+  most_attached_bytes: 100 * 1_048_576,
+}
+
 /** What differs from the baseline notice. */
 export interface Difference {
   readonly client?: Partial<ClientFacts>
@@ -33,12 +46,12 @@ export function noticeWith({ client, flow, event, options, notice, hunt }: Diffe
     artifact: 'Server.Monitor.FlowCompletion',
     channel: 'default',
     recipient: { address: 'soc@example.org', name: '' },
-    sender: '',
+    sender: null,
     noticed_at: T + 60_000,
     event_at: { topic: 'events.flows', partition: 0, offset: 0 },
     configuration: 'c1',
     flow: { ...eventWith(client ?? {}, flow ?? {}), hunt: hunt ?? null, ...event },
-    flow_letter: { html: true, keep_empty_rows: false, new_client: false, client_metadata: [], ...options },
+    flow_letter: { ...OPTIONS, ...options },
     ...notice,
   }
 }

@@ -89,7 +89,7 @@ describe('both forms of a letter', () => {
           arguments: many.map((name) => ({ artifact: WORST, name, value: WORST, redacted: false })),
         },
       },
-      { remarks: [WORST], attachments: many.map((name) => ({ name, size: 1, why: 'too large' })) },
+      { remarks: [WORST], omitted: many.map((name) => ({ name, size: 1, why: 'too large' })) },
     )
     expect(shortened).toBe(true)
     expect(Buffer.byteLength(html)).toBeLessThanOrEqual(LARGEST_HTML)

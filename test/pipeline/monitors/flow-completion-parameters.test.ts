@@ -110,6 +110,13 @@ describe('a scalar', () => {
   ])('%j is the number %j to the server', (written, expected) => expect(parseWhole(written)).toBe(expected))
 
   it('may be a number as text', () => expect(good({ DelayThreshold: '60' }).DelayThreshold).toBe(60))
+  it('may be an exact integer, as scenario files have them', () => {
+    expect(good({ DelayThreshold: 60n, ArtifactsToAlertOn: 404n })).toMatchObject({
+      DelayThreshold: 60,
+      ArtifactsToAlertOn: { text: '404' },
+    })
+    expect(read({ DelayThreshold: 2n ** 60n }).parameters).toBeNull()
+  })
   it.each(['', 'x', 1.5, true, null])('is no number: %j', (value) =>
     expect(read({ DelayThreshold: value }).parameters).toBeNull(),
   )

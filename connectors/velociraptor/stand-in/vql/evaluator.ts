@@ -3,8 +3,21 @@ import { lookUp, within, type Scope } from './scope.ts'
 import { makeStop, type Stop } from './stop.ts'
 import { expressionText, type Argument, type Expression, type Operator, type Select, type Statement } from './syntax.ts'
 import {
-  compare, integer, isDict, isEqual, isExpression, isList, isMoment, isNumeric, isQuery, isTrue, opened, toJson,
-  type Row, type StoredQuery, type Value,
+  compare,
+  integer,
+  isDict,
+  isEqual,
+  isExpression,
+  isList,
+  isMoment,
+  isNumeric,
+  isQuery,
+  isTrue,
+  opened,
+  toJson,
+  type Row,
+  type StoredQuery,
+  type Value,
 } from './values.ts'
 
 /** Where a query's rows go. `done` is called once, after the last row. */
@@ -72,7 +85,9 @@ export const runStatement = (
 
 const bound = ({ value, eager, parameters }: Statement & { is: 'let' }, scope: Scope, session: Session): Value => {
   if (value.is === 'query' && parameters.length === 0)
-    return eager ? rowsOf({ kind: 'query', select: value.select, scope }, session) : { kind: 'query', select: value.select, scope }
+    return eager
+      ? rowsOf({ kind: 'query', select: value.select, scope }, session)
+      : { kind: 'query', select: value.select, scope }
   if (eager) return evaluate(value, scope, session)
   return { kind: 'expression', parameters, body: value, scope }
 }
@@ -185,7 +200,9 @@ const passes = (select: Select, where: Expression, inner: Scope, session: Sessio
     parent: inner,
     read: (name) => {
       const value = aliases.get(name)
-      return value === undefined || (value.is === 'symbol' && value.name === name) ? undefined : evaluate(value, inner, session, true)
+      return value === undefined || (value.is === 'symbol' && value.name === name)
+        ? undefined
+        : evaluate(value, inner, session, true)
     },
     names: () => [],
   }
@@ -268,7 +285,11 @@ export const evaluate = (expression: Expression, scope: Scope, session: Session,
     case 'member':
       return memberOf(expression, scope, session, quiet)
     case 'index':
-      return indexed(evaluate(expression.of, scope, session, quiet), evaluate(expression.at, scope, session, quiet), session)
+      return indexed(
+        evaluate(expression.of, scope, session, quiet),
+        evaluate(expression.at, scope, session, quiet),
+        session,
+      )
     case 'query':
       return reduced(rowsOf({ kind: 'query', select: expression.select, scope }, session))
     case 'not':
@@ -299,7 +320,9 @@ const memberOf = (expression: Expression & { is: 'member' }, scope: Scope, sessi
   const root = expression.of
   if (root.is === 'symbol' && lookUp(scope, root.name) === undefined) {
     if (!quiet)
-      session.log(`ERROR:While resolving ${expressionText(expression)} Symbol ${root.name} not found. Current Scope is ${scopeText(scope)}`)
+      session.log(
+        `ERROR:While resolving ${expressionText(expression)} Symbol ${root.name} not found. Current Scope is ${scopeText(scope)}`,
+      )
     return null
   }
   return member(evaluate(root, scope, session, quiet), expression.name, session)
@@ -319,7 +342,12 @@ const member = (of: Value, name: string, session: Session): Value => {
 }
 
 const momentField = (ns: bigint, name: string): Value => {
-  const divisors: Readonly<Record<string, bigint>> = { Unix: 1_000_000_000n, UnixMilli: 1_000_000n, UnixMicro: 1000n, UnixNano: 1n }
+  const divisors: Readonly<Record<string, bigint>> = {
+    Unix: 1_000_000_000n,
+    UnixMilli: 1_000_000n,
+    UnixMicro: 1000n,
+    UnixNano: 1n,
+  }
   const divisor = divisors[name]
   return divisor === undefined ? null : integer(ns / divisor)
 }
@@ -402,7 +430,8 @@ const arithmetic = (operator: string, left: Value, right: Value): Value => {
   const b = opened(right)
   if (operator === '+') {
     if (typeof a === 'string' && typeof b === 'string') return a + b
-    if (isList(a) || isList(b)) return [...(isList(a) ? a : a === null ? [] : [a]), ...(isList(b) ? b : b === null ? [] : [b])]
+    if (isList(a) || isList(b))
+      return [...(isList(a) ? a : a === null ? [] : [a]), ...(isList(b) ? b : b === null ? [] : [b])]
   }
   if (operator === '*' && typeof a === 'string' && typeof b === 'number' && b >= 0 && b < 10_000) return a.repeat(b)
   if (!isNumeric(a) || !isNumeric(b)) return null
@@ -435,7 +464,9 @@ const call = (expression: Expression & { is: 'call' }, scope: Scope, session: Se
   const found = session.functions.get(name)
   if (found === undefined) {
     session.log(
-      quiet ? `ERROR:Symbol ${name} is not a function but it is being called.` : `ERROR:Symbol ${name} not found. Current Scope is ${scopeText(scope)}`,
+      quiet
+        ? `ERROR:Symbol ${name} is not a function but it is being called.`
+        : `ERROR:Symbol ${name} not found. Current Scope is ${scopeText(scope)}`,
     )
     return null
   }
@@ -452,7 +483,8 @@ const conditional = (args: readonly Argument[], scope: Scope, session: Session, 
   return branch(isTrue(settled(branch('condition'), session)) ? 'then' : 'else')
 }
 
-const memoryOf = (place: object, session: Session): CallContext['memory'] =>
+const memoryOf =
+  (place: object, session: Session): CallContext['memory'] =>
   <T>(first: () => T) => {
     let groups = session.memories.get(place)
     if (groups === undefined) session.memories.set(place, (groups = new Map()))
@@ -466,7 +498,13 @@ const argument = (expression: Expression, scope: Scope, session: Session): Value
   expression.is === 'query' ? { kind: 'query', select: expression.select, scope } : evaluate(expression, scope, session)
 
 /** The arguments, or null after a line in the log that says what is wrong with them. */
-const checked = (name: string, signature: Signature, args: readonly Argument[], scope: Scope, session: Session): Arguments | null => {
+const checked = (
+  name: string,
+  signature: Signature,
+  args: readonly Argument[],
+  scope: Scope,
+  session: Session,
+): Arguments | null => {
   const given = new Map<string, Value>()
   for (const one of args) {
     const value = argument(one.value, scope, session)

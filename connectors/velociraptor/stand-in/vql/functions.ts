@@ -1,6 +1,17 @@
 import { asRows, patternOf, settled, type Arguments, type CallContext, type VqlFunction } from './evaluator.ts'
 import {
-  compare, integer, isDict, isList, isMoment, isNumeric, nanoseconds, opened, readJson, toJson, writeMoment, type Value,
+  compare,
+  integer,
+  isDict,
+  isList,
+  isMoment,
+  isNumeric,
+  nanoseconds,
+  opened,
+  readJson,
+  toJson,
+  writeMoment,
+  type Value,
 } from './values.ts'
 
 const get = (args: Arguments, name: string): Exclude<Value, { kind: 'json' }> => opened(args.get(name) ?? null)
@@ -29,7 +40,8 @@ const whole = (value: Value): number | bigint => {
   if (typeof found === 'bigint') return found
   if (typeof found === 'number') return Math.trunc(found)
   if (typeof found === 'boolean') return found ? 1 : 0
-  if (typeof found === 'string' && /^\s*[+-]?(\d+|0x[0-9a-fA-F]+)\s*$/.test(found)) return integer(BigInt(found.trim().replace(/^\+/, '')))
+  if (typeof found === 'string' && /^\s*[+-]?(\d+|0x[0-9a-fA-F]+)\s*$/.test(found))
+    return integer(BigInt(found.trim().replace(/^\+/, '')))
   return 0
 }
 
@@ -40,20 +52,25 @@ const items = (value: Value, call: CallContext): readonly Value[] => {
 
 const formatted = (format: string, args: readonly Value[]): string => {
   let next = 0
-  return format.replace(/%([-+ 0#]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])/g, (_, flags: string, width: string | undefined, precision: string | undefined, verb: string) => {
-    if (verb === '%') return '%'
-    if (next >= args.length) return `%!${verb}(MISSING)`
-    const body = verbText(verb, opened(args[next++] ?? null), precision)
-    const size = Number(width ?? 0)
-    if (flags.includes('-')) return body.padEnd(size)
-    return flags.includes('0') && !body.startsWith('%!') ? body.padStart(size, '0') : body.padStart(size)
-  })
+  return format.replace(
+    /%([-+ 0#]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])/g,
+    (_, flags: string, width: string | undefined, precision: string | undefined, verb: string) => {
+      if (verb === '%') return '%'
+      if (next >= args.length) return `%!${verb}(MISSING)`
+      const body = verbText(verb, opened(args[next++] ?? null), precision)
+      const size = Number(width ?? 0)
+      if (flags.includes('-')) return body.padEnd(size)
+      return flags.includes('0') && !body.startsWith('%!') ? body.padStart(size, '0') : body.padStart(size)
+    },
+  )
 }
 
 const verbText = (verb: string, value: Value, precision: string | undefined): string => {
   switch (verb) {
     case 'd':
-      return isNumeric(value) ? String(whole(value)) : `%!d(${typeof value === 'string' ? 'string' : typeof value}=${printed(value)})`
+      return isNumeric(value)
+        ? String(whole(value))
+        : `%!d(${typeof value === 'string' ? 'string' : typeof value}=${printed(value)})`
     case 'f':
       return isNumeric(value) ? Number(value).toFixed(Number(precision ?? 6)) : `%!f(${typeof value}=${printed(value)})`
     case 'x':
@@ -87,7 +104,10 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
   str: { required: ['str'], call: (args) => printed(get(args, 'str')) },
   int: { required: ['int'], call: (args) => whole(get(args, 'int')) },
   atoi: { required: ['string'], call: (args) => whole(get(args, 'string')) },
-  dict: { free: true, call: (args, { session }) => new Map([...args].map(([key, value]) => [key, settled(value, session)])) },
+  dict: {
+    free: true,
+    call: (args, { session }) => new Map([...args].map(([key, value]) => [key, settled(value, session)])),
+  },
   array: {
     free: true,
     call: (args, call) => [...args.values()].flatMap((value) => items(value, call)),
@@ -117,7 +137,14 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
       return pattern === null ? [whole] : whole.split(pattern)
     },
   },
-  join: { required: ['array'], optional: ['sep'], call: (args, call) => items(args.get('array') ?? null, call).map(printed).join(text(args, 'sep')) },
+  join: {
+    required: ['array'],
+    optional: ['sep'],
+    call: (args, call) =>
+      items(args.get('array') ?? null, call)
+        .map(printed)
+        .join(text(args, 'sep')),
+  },
   format: {
     required: ['format'],
     optional: ['args'],
@@ -132,16 +159,23 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
   substr: {
     required: ['str'],
     optional: ['start', 'end'],
-    call: (args) => text(args, 'str').slice(Number(get(args, 'start') ?? 0), args.has('end') ? Number(get(args, 'end')) : undefined),
+    call: (args) =>
+      text(args, 'str').slice(Number(get(args, 'start') ?? 0), args.has('end') ? Number(get(args, 'end')) : undefined),
   },
-  basename: { required: ['path'], optional: ['sep', 'path_type'], call: (args) => text(args, 'path').split('/').at(-1) ?? '' },
+  basename: {
+    required: ['path'],
+    optional: ['sep', 'path_type'],
+    call: (args) => text(args, 'path').split('/').at(-1) ?? '',
+  },
   regex_replace: {
     required: ['source', 're'],
     optional: ['replace'],
     call: (args) => {
       const pattern = goPattern(text(args, 're'))
       const source = text(args, 'source')
-      return pattern === null ? source : source.replace(new RegExp(pattern, 'gis'), text(args, 'replace').replace(/\$\{?(\w+)\}?/g, '$$$1'))
+      return pattern === null
+        ? source
+        : source.replace(new RegExp(pattern, 'gis'), text(args, 'replace').replace(/\$\{?(\w+)\}?/g, '$$$1'))
     },
   },
   filter: {
@@ -149,15 +183,21 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
     optional: ['regex'],
     call: (args, call) => {
       const patterns = items(args.get('regex') ?? null, call).map((one) => goPattern(printed(one)))
-      return items(args.get('list') ?? null, call).filter((item) => patterns.some((pattern) => pattern?.test(printed(item))))
+      return items(args.get('list') ?? null, call).filter((item) =>
+        patterns.some((pattern) => pattern?.test(printed(item))),
+      )
     },
   },
   get: {
     optional: ['item', 'member', 'field', 'default'],
     call: (args) => {
       let found: Value = get(args, 'item')
-      for (const name of (args.has('member') ? text(args, 'member').split('.') : [text(args, 'field')]))
-        found = isDict(found) ? opened(found.get(name) ?? null) : isList(found) ? opened(found.at(Number(name)) ?? null) : null
+      for (const name of args.has('member') ? text(args, 'member').split('.') : [text(args, 'field')])
+        found = isDict(found)
+          ? opened(found.get(name) ?? null)
+          : isList(found)
+            ? opened(found.at(Number(name)) ?? null)
+            : null
       return found ?? get(args, 'default')
     },
   },
@@ -165,15 +205,32 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
     required: ['item'],
     call: (args) => {
       const value = get(args, 'item')
-      return isDict(value) ? [...value].map(([key, item]) => new Map<string, Value>([['_key', key], ['_value', item]])) : []
+      return isDict(value)
+        ? [...value].map(
+            ([key, item]) =>
+              new Map<string, Value>([
+                ['_key', key],
+                ['_value', item],
+              ]),
+          )
+        : []
     },
   },
   to_dict: {
     required: ['item'],
     call: (args, { session }) =>
-      new Map(asRows(args.get('item') ?? null, session).map((row) => [printed(row.get('_key') ?? null), row.get('_value') ?? null])),
+      new Map(
+        asRows(args.get('item') ?? null, session).map((row) => [
+          printed(row.get('_key') ?? null),
+          row.get('_value') ?? null,
+        ]),
+      ),
   },
-  parse_json: { required: ['data'], optional: ['schema'], call: (args, { session }) => parsed('parse_json', text(args, 'data'), session.log) },
+  parse_json: {
+    required: ['data'],
+    optional: ['schema'],
+    call: (args, { session }) => parsed('parse_json', text(args, 'data'), session.log),
+  },
   parse_json_array: {
     required: ['data'],
     call: (args, { session }) => {
@@ -181,7 +238,11 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
       return isList(found) ? found : null
     },
   },
-  serialize: { required: ['item'], optional: ['format'], call: (args, { session }) => toJson(settled(args.get('item') ?? null, session)) },
+  serialize: {
+    required: ['item'],
+    optional: ['format'],
+    call: (args, { session }) => toJson(settled(args.get('item') ?? null, session)),
+  },
   count: {
     optional: ['items'],
     call: (_, { memory }) => {
@@ -211,7 +272,9 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
     optional: ['args', 'level', 'dedup'],
     call: (args, call) => {
       const given = args.has('args') ? items(args.get('args') ?? null, call) : []
-      call.session.log(`${text(args, 'level') || 'DEFAULT'}:${given.length === 0 ? text(args, 'message') : formatted(text(args, 'message'), given)}`)
+      call.session.log(
+        `${text(args, 'level') || 'DEFAULT'}:${given.length === 0 ? text(args, 'message') : formatted(text(args, 'message'), given)}`,
+      )
       return true
     },
   },
@@ -222,7 +285,13 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
       const data = new Map([...args].filter(([key]) => !['name', 'dedup', 'condition'].includes(key)))
       // Run through the API an alert is only a line of the log: no event comes of it.
       session.log(
-        `ALERT:${toJson(new Map<string, Value>([['name', text(args, 'name')], ['timestamp', writeMoment(BigInt(session.clock.now()) * 1_000_000n)], ['event_data', data]]))}`,
+        `ALERT:${toJson(
+          new Map<string, Value>([
+            ['name', text(args, 'name')],
+            ['timestamp', writeMoment(BigInt(session.clock.now()) * 1_000_000n)],
+            ['event_data', data],
+          ]),
+        )}`,
       )
       return true
     },

@@ -13,7 +13,7 @@ export class VqlError extends Error {
 }
 
 const pattern =
-  /(?<blank>\s+|--[^\n]*|\/\/[^\n]*|\/\*[^]*?\*\/)|(?<raw>'''[^]*?''')|(?<single>'(?:[^'\\]|\\[^])*')|(?<double>"(?:[^"\\]|\\[^])*")|(?<number>0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?<quoted>`[^`]*`)|(?<word>[A-Za-z_$][A-Za-z0-9_$]*)|(?<sign>\*\*|=~|!=|<=|>=|&&|\|\||[-+*\/=<>.,()[\]{}:])/y
+  /(?<blank>\s+|--[^\n]*|\/\/[^\n]*|\/\*[^]*?\*\/)|(?<raw>'''[^]*?''')|(?<single>'(?:[^'\\]|\\[^])*')|(?<double>"(?:[^"\\]|\\[^])*")|(?<number>0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?<quoted>`[^`]*`)|(?<word>[A-Za-z_$][A-Za-z0-9_$]*)|(?<sign>\*\*|=~|!=|<=|>=|&&|\|\||[-+*/=<>.,()[\]{}:])/y
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', '0': '\0' }
 
@@ -29,7 +29,8 @@ export const tokensOf = (vql: string): readonly Token[] => {
   while (at < vql.length) {
     pattern.lastIndex = at
     const groups = pattern.exec(vql)?.groups
-    if (groups === undefined) throw new VqlError(`${whereIn(vql, at)}: lexer: invalid input text ${goQuoted(vql.slice(at))}.`)
+    if (groups === undefined)
+      throw new VqlError(`${whereIn(vql, at)}: lexer: invalid input text ${goQuoted(vql.slice(at))}.`)
     const [kind, text] = Object.entries(groups).find(([, found]) => found !== undefined) as [string, string]
     if (kind !== 'blank') tokens.push(tokenOf(kind, text, at))
     at += text.length

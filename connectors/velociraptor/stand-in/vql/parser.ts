@@ -1,9 +1,32 @@
 import { tokensOf, unexpected, type Token } from './lexer.ts'
-import { expressionText, type Argument, type Column, type Expression, type Operator, type Select, type Statement } from './syntax.ts'
+import {
+  expressionText,
+  type Argument,
+  type Column,
+  type Expression,
+  type Operator,
+  type Select,
+  type Statement,
+} from './syntax.ts'
 import { integer } from './values.ts'
 
-const keywords = new Set(['SELECT', 'FROM', 'WHERE', 'GROUP', 'ORDER', 'BY', 'LIMIT', 'LET', 'AS', 'AND', 'OR', 'IN', 'DESC'])
-const afterColumns = '<from> _From (<where> _CommaExpression)? (<groupby> _CommaExpression)? (<orderby> <ident> <desc>?)? (<limit> <number>)?'
+const keywords = new Set([
+  'SELECT',
+  'FROM',
+  'WHERE',
+  'GROUP',
+  'ORDER',
+  'BY',
+  'LIMIT',
+  'LET',
+  'AS',
+  'AND',
+  'OR',
+  'IN',
+  'DESC',
+])
+const afterColumns =
+  '<from> _From (<where> _CommaExpression)? (<groupby> _CommaExpression)? (<orderby> <ident> <desc>?)? (<limit> <number>)?'
 const comparisons = new Set<string>(['=', '!=', '<', '>', '<=', '>=', '=~'])
 
 /** Reads VQL: statements that share a scope. Throws VqlError in the server's words. */
@@ -117,7 +140,11 @@ export const parseVql = (vql: string): readonly Statement[] => {
   const argument = (): Argument => {
     const key = takeSign('**') ? '**' : name()
     needSign('=')
-    const value: Expression = isSign('[') ? listLiteral() : isWord('SELECT') ? { is: 'query', select: select() } : expression()
+    const value: Expression = isSign('[')
+      ? listLiteral()
+      : isWord('SELECT')
+        ? { is: 'query', select: select() }
+        : expression()
     return { name: key === '**' ? '' : key, value }
   }
 
@@ -180,7 +207,11 @@ export const parseVql = (vql: string): readonly Statement[] => {
     const token = peek()
     if (token.is === 'text') {
       next++
-      return { is: 'literal', value: token.value, text: `'${token.value.replace(/['\\]/g, '\\$&').replaceAll('\n', '\\n')}'` }
+      return {
+        is: 'literal',
+        value: token.value,
+        text: `'${token.value.replace(/['\\]/g, '\\$&').replaceAll('\n', '\\n')}'`,
+      }
     }
     if (token.is === 'number') {
       next++
@@ -223,7 +254,8 @@ export const parseVql = (vql: string): readonly Statement[] => {
 
   const statements: Statement[] = []
   while (peek().is !== 'end') {
-    if (!isWord('SELECT') && !isWord('LET')) fail(statements.length === 0 ? `<select> _SelectExpression ${afterColumns}` : undefined)
+    if (!isWord('SELECT') && !isWord('LET'))
+      fail(statements.length === 0 ? `<select> _SelectExpression ${afterColumns}` : undefined)
     statements.push(statement())
   }
   return statements

@@ -220,13 +220,28 @@ const itemRows: Plugin = {
   required: ['item'],
   run: (args, out) => {
     const value = argumentValue(args, 'item')
-    sendRows(isDict(value) ? [...value].map(([key, item]) => new Map<string, Value>([['_key', key], ['_value', item]])) : [], out)
+    sendRows(
+      isDict(value)
+        ? [...value].map(
+            ([key, item]) =>
+              new Map<string, Value>([
+                ['_key', key],
+                ['_value', item],
+              ]),
+          )
+        : [],
+      out,
+    )
   },
 }
 
 const flatten: Plugin = {
   required: ['query'],
-  run: (args, out, call) => sendRows(argumentItems(args.get('query') ?? null, call).flatMap((row) => asRows(row, call.session)), out),
+  run: (args, out, call) =>
+    sendRows(
+      argumentItems(args.get('query') ?? null, call).flatMap((row) => asRows(row, call.session)),
+      out,
+    ),
 }
 
 /** Plugins that need no server, by name. */

@@ -35,7 +35,13 @@ export interface Select {
 
 export type Statement =
   | { readonly is: 'select'; readonly select: Select }
-  | { readonly is: 'let'; readonly name: string; readonly parameters: readonly string[]; readonly eager: boolean; readonly value: Expression }
+  | {
+      readonly is: 'let'
+      readonly name: string
+      readonly parameters: readonly string[]
+      readonly eager: boolean
+      readonly value: Expression
+    }
 
 /** An expression as the server names a column without AS. */
 export const expressionText = (expression: Expression): string => {
@@ -64,12 +70,18 @@ export const expressionText = (expression: Expression): string => {
 }
 
 const argumentsText = (args: readonly Argument[]): string =>
-  args.map(({ name, value }) => (name === '' ? `\`**\`=${expressionText(value)}` : `${name}=${expressionText(value)}`)).join(', ')
+  args
+    .map(({ name, value }) => (name === '' ? `\`**\`=${expressionText(value)}` : `${name}=${expressionText(value)}`))
+    .join(', ')
 
 const selectText = ({ columns, from, where, groupBy, orderBy, limit }: Select): string =>
   [
     'SELECT',
-    columns.map(({ value, name }) => (value === null ? '*' : expressionText(value) === name ? name : `${expressionText(value)} AS ${name}`)).join(', '),
+    columns
+      .map(({ value, name }) =>
+        value === null ? '*' : expressionText(value) === name ? name : `${expressionText(value)} AS ${name}`,
+      )
+      .join(', '),
     'FROM',
     from.args === null ? from.name : `${from.name}(${argumentsText(from.args)})`,
     ...(where === null ? [] : ['WHERE', expressionText(where)]),

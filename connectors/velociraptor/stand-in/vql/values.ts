@@ -100,7 +100,8 @@ export const compare = (left: Value, right: Value): number | null => {
   return null
 }
 
-export const isNumeric = (value: Value): value is number | bigint => typeof value === 'number' || typeof value === 'bigint'
+export const isNumeric = (value: Value): value is number | bigint =>
+  typeof value === 'number' || typeof value === 'bigint'
 
 /** The times the server understands: moments, RFC 3339, and numbers or digits whose size tells the unit. */
 export const nanoseconds = (given: Value): bigint | null => {
@@ -177,7 +178,8 @@ export const toJson = (value: Value): string => {
 /** What a caller hands in as plain data: objects, lists, text, numbers (bigint beyond 2^53). undefined counts as null. */
 export const fromPlain = (data: unknown): Value => {
   if (data === null || data === undefined) return null
-  if (typeof data === 'string' || typeof data === 'number' || typeof data === 'boolean' || typeof data === 'bigint') return data
+  if (typeof data === 'string' || typeof data === 'number' || typeof data === 'boolean' || typeof data === 'bigint')
+    return data
   if (Array.isArray(data)) return data.map(fromPlain)
   if (data instanceof Map) return new Map([...data].map(([key, item]) => [String(key), fromPlain(item)]))
   if (data instanceof Date) return { kind: 'moment', ns: BigInt(data.getTime()) * 1_000_000n }

@@ -6,17 +6,8 @@ import { runQuery, type ServedQuery } from '../../../../connectors/velociraptor/
 import { insideOf, type StandInWorld } from '../../../../connectors/velociraptor/stand-in/world.ts'
 import { virtualClock } from '../../../../pipeline/runtime/virtual-clock.ts'
 import { watchQuery } from '../../../../connectors/velociraptor/watch-query.ts'
-import { lines, membersOf, recordedWorld, rows, withoutReading } from '../recordings.ts'
+import { lines, membersOf, recordedWorld, transcripts, withoutReading } from '../recordings.ts'
 
-interface Transcript {
-  readonly case: string
-  readonly role: string
-  readonly request: { readonly vql?: string | readonly string[]; readonly timeout?: number; readonly max_row?: number; readonly org?: string }
-  readonly messages?: readonly Readonly<Record<string, unknown>>[]
-  readonly end: string
-  readonly code?: number
-  readonly details?: string
-}
 
 const users: Readonly<Record<string, string>> = { none: 'norole', reader: 'readeronly', api: 'connector' }
 const t0 = 1_795_513_439_000
@@ -27,7 +18,14 @@ interface Run {
 }
 
 const served = (given: Partial<ServedQuery>): ServedQuery => ({
-  queries: [], env: [], maxRow: 100, maxWaitS: 1, timeoutS: 0, org: 'root', principal: 'connector', ...given,
+  queries: [],
+  env: [],
+  maxRow: 100,
+  maxWaitS: 1,
+  timeoutS: 0,
+  org: 'root',
+  principal: 'connector',
+  ...given,
 })
 
 const running = (world: StandInWorld, clock: ReturnType<typeof virtualClock>, query: ServedQuery): Run => {
@@ -49,50 +47,77 @@ const masked = (text: string): string =>
     .replace(/"Unix":\d+/g, '"Unix":…')
 
 describe('the stand-in answers as the recorded server did', () => {
-  const transcripts = rows<Transcript>('probes/query-transcripts.jsonl').filter(({ case: name }) => name !== 'PushEvents')
+  const calls = transcripts().filter(({ case: name }) => name !== 'PushEvents')
 
-  it.each(transcripts.map((one) => [one.case, one] as const))('%s', (_, { request, role, messages: expected = [], code, details }) => {
-    const clock = virtualClock(t0)
-    const world = recordedWorld()
-    world.set({ users: [{ name: 'readeronly', roles: ['reader'] }] })
-    const texts = request.vql === undefined ? [] : [request.vql].flat()
-    const run = running(world, clock, served({
-      queries: texts.map((VQL) => ({ Name: 'Q', VQL })),
-      maxRow: request.max_row ?? 100,
-      timeoutS: request.timeout ?? 0,
-      org: request.org ?? 'root',
-      principal: users[role] ?? '',
-    }))
-    clock.advanceTo(t0 + 5000)
-    expect(run.end).toEqual({ code: code ?? 0, details: details ?? '' })
-    const told = run.messages.map(({ log, Response, Columns, query_id, part, Query }) =>
-      log !== ''
-        ? { log: masked(log), query_id: Number(query_id), part: Number(part) }
-        : { Response: masked(Response), Columns, query_id: Number(query_id), part: Number(part), echoed_query: Query !== null },
-    )
-    const recorded = expected.map(({ timestamp: _, log, Response, ...rest }) => ({
-      ...(log === undefined ? {} : { log: masked(String(log)) }),
-      ...(Response === undefined ? {} : { Response: masked(String(Response)) }),
-      ...rest,
-    }))
-    expect(told).toEqual(recorded)
-  })
+  it.each(calls.map((one) => [one.case, one] as const))(
+    '%s',
+    (_, { request, role, messages: expected = [], code, details }) => {
+      const clock = virtualClock(t0)
+      const world = recordedWorld()
+      world.set({ users: [{ name: 'readeronly', roles: ['reader'] }] })
+      const texts = request.vql === undefined ? [] : [request.vql].flat()
+      const run = running(
+        world,
+        clock,
+        served({
+          queries: texts.map((VQL) => ({ Name: 'Q', VQL })),
+          maxRow: request.max_row ?? 100,
+          timeoutS: request.timeout ?? 0,
+          org: request.org ?? 'root',
+          principal: users[role] ?? '',
+        }),
+      )
+      clock.advanceTo(t0 + 5000)
+      expect(run.end).toEqual({ code: code ?? 0, details: details ?? '' })
+      const told = run.messages.map(({ log, Response, Columns, query_id, part, Query }) =>
+        log !== ''
+          ? { log: masked(log), query_id: Number(query_id), part: Number(part) }
+          : {
+              Response: masked(Response),
+              Columns,
+              query_id: Number(query_id),
+              part: Number(part),
+              echoed_query: Query !== null,
+            },
+      )
+      const recorded = expected.map((message) =>
+        Object.fromEntries(
+          Object.entries(message)
+            .filter(([key]) => key !== 'timestamp')
+            .map(([key, value]) => [key, typeof value === 'string' ? masked(value) : value]),
+        ),
+      )
+      expect(told).toEqual(recorded)
+    },
+  )
 })
 
 const queueOf = (file: string): string => file.replace('__', '/')
 
 describe('the stand-in delivers recorded rows as the recorded server did', () => {
   const queues = [
-    'Lab.Client.EventAlerts', 'Lab.Server.Alerter', 'Lab.Server.Trigger', 'Server.Audit.Logs', 'Server.Internal.Alerts',
-    'Server.Internal.ClientConflict', 'Server.Internal.Interrogation', 'Server.Monitor.FlowCompletion', 'System.Flow.Completion',
-    'System.Hunt.Creation', 'System.Upload.Completion',
+    'Lab.Client.EventAlerts',
+    'Lab.Server.Alerter',
+    'Lab.Server.Trigger',
+    'Server.Audit.Logs',
+    'Server.Internal.Alerts',
+    'Server.Internal.ClientConflict',
+    'Server.Internal.Interrogation',
+    'Server.Monitor.FlowCompletion',
+    'System.Flow.Completion',
+    'System.Hunt.Creation',
+    'System.Upload.Completion',
   ]
 
   it.each(queues)('live, byte for byte: %s', (queue) => {
     const clock = virtualClock(t0)
     const world = recordedWorld()
     world.knowQueue('root', queue)
-    const run = running(world, clock, served({ queries: [{ Name: 'Q', VQL: `SELECT * FROM watch_monitoring(artifact='${queue}')` }] }))
+    const run = running(
+      world,
+      clock,
+      served({ queries: [{ Name: 'Q', VQL: `SELECT * FROM watch_monitoring(artifact='${queue}')` }] }),
+    )
     const recorded = lines(`live/${queue}.jsonl`)
     for (const row of recorded) world.emit('root', queue, row, t0)
     clock.advanceTo(t0 + 2000)
@@ -106,7 +131,11 @@ describe('the stand-in delivers recorded rows as the recorded server did', () =>
     const names = [...new Set(recorded.map((row) => (JSON.parse(row) as { _Queue: string })._Queue))]
     for (const name of names) world.knowQueue('root', name)
     const { vql, env } = watchQuery(names)
-    const run = running(world, clock, served({ queries: [{ Name: 'Q', VQL: vql }], env: Object.entries(env).map(([key, value]) => ({ key, value })) }))
+    const run = running(
+      world,
+      clock,
+      served({ queries: [{ Name: 'Q', VQL: vql }], env: Object.entries(env).map(([key, value]) => ({ key, value })) }),
+    )
     for (const row of recorded) {
       const queue = (JSON.parse(row) as { _Queue: string })._Queue
       world.emit('root', queue, `{${membersOf(row).slice(0, -1).join(',')}}`, t0)
@@ -117,8 +146,16 @@ describe('the stand-in delivers recorded rows as the recorded server did', () =>
     expect(told.filter((row) => row.includes('"_Beat"'))).toEqual([`{"_Queue":"","_Beat":${t0 / 1000 + 2}}`])
   })
 
-  const stored = ['Lab.Client.EventAlerts', 'Lab.Client.Multi__Alpha', 'Lab.Server.Alerter', 'Server.Audit.Logs', 'Server.Internal.Alerts',
-    'System.Flow.Completion', 'System.Hunt.Creation', 'System.Upload.Completion']
+  const stored = [
+    'Lab.Client.EventAlerts',
+    'Lab.Client.Multi__Alpha',
+    'Lab.Server.Alerter',
+    'Server.Audit.Logs',
+    'Server.Internal.Alerts',
+    'System.Flow.Completion',
+    'System.Hunt.Creation',
+    'System.Upload.Completion',
+  ]
 
   it.each(stored)('read back, byte for byte: %s', (file) => {
     const clock = virtualClock(t0)
@@ -127,14 +164,26 @@ describe('the stand-in delivers recorded rows as the recorded server did', () =>
     const perClient = file.startsWith('Lab.Client') || file.endsWith('.Completion')
     // One recorded row was sent by hand for a client that the row does not name.
     const recorded = lines(`history/${file}.jsonl`).filter((row) => !perClient || row.includes('"ClientId"'))
-    const clients = perClient ? [...new Set(recorded.map((row) => (JSON.parse(row) as { ClientId: string }).ClientId))] : ['server']
+    const clients = perClient
+      ? [...new Set(recorded.map((row) => (JSON.parse(row) as { ClientId: string }).ClientId))]
+      : ['server']
     // The stored row in its live form: the same columns, and the two that say when and from whom.
     for (const row of recorded) world.emit('root', queue, row, t0)
     const told = clients.flatMap((client) => {
-      const run = running(world, clock, served({
-        queries: [{ Name: 'Q', VQL: 'SELECT * FROM monitoring(client_id=CId, artifact=QueueName, start_time=StartMs)' }],
-        env: [{ key: 'CId', value: client }, { key: 'QueueName', value: queue }, { key: 'StartMs', value: '1795509000000' }],
-      }))
+      const run = running(
+        world,
+        clock,
+        served({
+          queries: [
+            { Name: 'Q', VQL: 'SELECT * FROM monitoring(client_id=CId, artifact=QueueName, start_time=StartMs)' },
+          ],
+          env: [
+            { key: 'CId', value: client },
+            { key: 'QueueName', value: queue },
+            { key: 'StartMs', value: '1795509000000' },
+          ],
+        }),
+      )
       return run.messages.flatMap(({ Response }) => (Response === '' ? [] : splitRows(Response)))
     })
     expect(told).toEqual(recorded)
@@ -145,7 +194,15 @@ describe('the stand-in delivers recorded rows as the recorded server did', () =>
     const world = recordedWorld()
     const recorded = lines('live/Server.Internal.Alerts.jsonl')
     for (const row of recorded) world.emit('root', 'Server.Internal.Alerts', row, t0)
-    const run = running(world, clock, served({ queries: [{ Name: 'Q', VQL: "SELECT * FROM monitoring(client_id='server', artifact='Server.Internal.Alerts')" }] }))
+    const run = running(
+      world,
+      clock,
+      served({
+        queries: [
+          { Name: 'Q', VQL: "SELECT * FROM monitoring(client_id='server', artifact='Server.Internal.Alerts')" },
+        ],
+      }),
+    )
     const told = run.messages.flatMap(({ Response }) => (Response === '' ? [] : splitRows(Response)))
     expect(told.map(withoutReading)).toEqual(recorded.map(withoutReading))
     expect(told[0]).toMatch(/,"_Source":"","_ts":1795509633000\}$|"_ts":1795509633000\}$/)
@@ -155,8 +212,14 @@ describe('the stand-in delivers recorded rows as the recorded server did', () =>
     const clock = virtualClock(t0)
     const world = recordedWorld()
     const ask = (vql: string, env: Readonly<Record<string, string>> = {}): readonly string[] =>
-      running(world, clock, served({ queries: [{ Name: 'Q', VQL: vql }], env: Object.entries(env).map(([key, value]) => ({ key, value })) }))
-        .messages.flatMap(({ Response }) => (Response === '' ? [] : splitRows(Response)))
+      running(
+        world,
+        clock,
+        served({
+          queries: [{ Name: 'Q', VQL: vql }],
+          env: Object.entries(env).map(([key, value]) => ({ key, value })),
+        }),
+      ).messages.flatMap(({ Response }) => (Response === '' ? [] : splitRows(Response)))
     for (const row of lines('state/flows.jsonl')) {
       const { client_id: CId, session_id: FId } = JSON.parse(row) as { client_id: string; session_id: string }
       expect(ask('SELECT * FROM flows(client_id=CId, flow_id=FId)', { CId, FId })).toEqual([row])

@@ -50,7 +50,9 @@ describe('the stand-in on a virtual clock', () => {
     const clock = virtualClock(t0)
     const world = createWorld(contractWorld)
     const velociraptor = standInVelociraptor(world, { clock })
-    velociraptor.query({ org: 'root', vql: "SELECT * FROM watch_monitoring(artifact='System.Flow.Completion')" }).subscribe()
+    velociraptor
+      .query({ org: 'root', vql: "SELECT * FROM watch_monitoring(artifact='System.Flow.Completion')" })
+      .subscribe()
     clock.advanceTo(t0)
     expect(clock.next()).toBeUndefined()
     world.emit('root', 'System.Flow.Completion', { ClientId: 'server' }, t0)

@@ -29,7 +29,9 @@ velociraptorContract('gRPC to the stand-in server', async () => {
   const server = await startStandIn({ world, clock, port: 0, dir })
   const velociraptor = openVelociraptor({ config: configOf(server.apiConfig) })
   return {
-    velociraptor, world, clock,
+    velociraptor,
+    world,
+    clock,
     dispose: async () => {
       await velociraptor.close()
       await server.close()
@@ -45,7 +47,12 @@ describe('the stand-in server', () => {
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'stand-in-'))
-    server = await startStandIn({ world: createWorld({ users: [{ name: 'readeronly', roles: ['reader'] }] }), clock: systemClock(), port: 0, dir })
+    server = await startStandIn({
+      world: createWorld({ users: [{ name: 'readeronly', roles: ['reader'] }] }),
+      clock: systemClock(),
+      port: 0,
+      dir,
+    })
     config = configOf(server.apiConfig)
   })
   afterAll(async () => {
@@ -64,7 +71,16 @@ describe('the stand-in server', () => {
 
   const shakeHands = async (options: ConnectionOptions): Promise<TLSSocket> => {
     const port = Number(server.address.split(':')[1])
-    const socket = connect({ host: '127.0.0.1', port, ca: config.ca, cert: config.certificate, key: config.privateKey, servername: 'VelociraptorServer', ALPNProtocols: ['h2'], ...options })
+    const socket = connect({
+      host: '127.0.0.1',
+      port,
+      ca: config.ca,
+      cert: config.certificate,
+      key: config.privateKey,
+      servername: 'VelociraptorServer',
+      ALPNProtocols: ['h2'],
+      ...options,
+    })
     try {
       await once(socket, 'secureConnect')
       return socket
@@ -82,7 +98,11 @@ describe('the stand-in server', () => {
 
   it('shows a certificate of one name and speaks TLS 1.3 only', async () => {
     const socket = await shakeHands({})
-    expect([socket.getProtocol(), socket.getPeerCertificate().subjectaltname, socket.alpnProtocol]).toEqual(['TLSv1.3', 'DNS:VelociraptorServer', 'h2'])
+    expect([socket.getProtocol(), socket.getPeerCertificate().subjectaltname, socket.alpnProtocol]).toEqual([
+      'TLSv1.3',
+      'DNS:VelociraptorServer',
+      'h2',
+    ])
     socket.destroy()
     await expect(shakeHands({ maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version/)
   })
@@ -92,34 +112,58 @@ describe('the stand-in server', () => {
   })
 
   it('is recognised as another server by its name', async () => {
-    await expect(ask({ serverName: 'Another' })).rejects.toMatchObject({ code: 'VELOCIRAPTOR_DENIED', message: expect.stringContaining('server_name') as string })
+    await expect(ask({ serverName: 'Another' })).rejects.toMatchObject({
+      code: 'VELOCIRAPTOR_DENIED',
+      message: expect.stringContaining('server_name') as string,
+    })
   })
 
   it('is recognised as another server by its authority', async () => {
     const other = makeAuthority({ name: 'Velociraptor CA', from: Date.now() - day, to: Date.now() + day })
-    await expect(ask({ ca: other.certificate })).rejects.toMatchObject({ code: 'VELOCIRAPTOR_DENIED', message: expect.stringContaining('authority') as string })
+    await expect(ask({ ca: other.certificate })).rejects.toMatchObject({
+      code: 'VELOCIRAPTOR_DENIED',
+      message: expect.stringContaining('authority') as string,
+    })
   })
 
   it('does not take the certificate of another authority', async () => {
     const other = makeAuthority({ name: 'Velociraptor CA', from: Date.now() - day, to: Date.now() + day })
     const stranger = other.forUser({ name: 'connector', from: Date.now() - day, to: Date.now() + day })
     // Unlike the real server, Node closes such a connection without saying why.
-    await expect(ask({ ...stranger })).rejects.toMatchObject({ code: 'VELOCIRAPTOR_UNAVAILABLE', message: expect.stringContaining('closes connections') as string })
+    await expect(ask({ ...stranger })).rejects.toMatchObject({
+      code: 'VELOCIRAPTOR_UNAVAILABLE',
+      message: expect.stringContaining('closes connections') as string,
+    })
   })
 
   it('knows no user that was not made, and lets a mere reader not query', async () => {
-    await expect(ask(configOf(server.apiConfigFor('norole')))).rejects.toMatchObject({ code: 'VELOCIRAPTOR_DENIED', message: expect.stringContaining('knows no user norole') as string })
-    await expect(ask(configOf(server.apiConfigFor('readeronly')))).rejects.toMatchObject({ code: 'VELOCIRAPTOR_DENIED', message: expect.stringContaining('ANY_QUERY') as string })
+    await expect(ask(configOf(server.apiConfigFor('norole')))).rejects.toMatchObject({
+      code: 'VELOCIRAPTOR_DENIED',
+      message: expect.stringContaining('knows no user norole') as string,
+    })
+    await expect(ask(configOf(server.apiConfigFor('readeronly')))).rejects.toMatchObject({
+      code: 'VELOCIRAPTOR_DENIED',
+      message: expect.stringContaining('ANY_QUERY') as string,
+    })
   })
 
   it('is not there when nothing listens', async () => {
-    await expect(ask({ address: '127.0.0.1:1' })).rejects.toMatchObject({ code: 'VELOCIRAPTOR_UNAVAILABLE', message: expect.stringContaining('nothing listens') as string })
+    await expect(ask({ address: '127.0.0.1:1' })).rejects.toMatchObject({
+      code: 'VELOCIRAPTOR_UNAVAILABLE',
+      message: expect.stringContaining('nothing listens') as string,
+    })
   })
 
   it('tells the warnings of a configuration once', async () => {
     const told: unknown[] = []
     const velociraptor = openVelociraptor({
-      config: { ...config, warnings: [{ kind: 'certificate ends soon', file: 'f', daysLeft: 3 }, { kind: 'readable by others', file: 'f', mode: '0644' }] },
+      config: {
+        ...config,
+        warnings: [
+          { kind: 'certificate ends soon', file: 'f', daysLeft: 3 },
+          { kind: 'readable by others', file: 'f', mode: '0644' },
+        ],
+      },
       tell: (happening) => told.push(happening),
     })
     await serverVersion(velociraptor)

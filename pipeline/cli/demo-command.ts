@@ -1,0 +1,90 @@
+import { Command } from '@commander-js/extra-typings'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { momentNs } from '../../connectors/velociraptor/stand-in/moments.ts'
+import type { Happening } from '../../schemas/happenings.ts'
+import { type DemoWorld, openDemoWorld } from '../demo/demo-world.ts'
+import { narrate, type Told } from '../demo/narrator.ts'
+import { singleLine } from '../letters/texts.ts'
+import { systemClock } from '../runtime/system-clock.ts'
+import { startService, stageNames } from '../service.ts'
+import { openWorld } from './open-world.ts'
+import { printProblems, readFiles } from './read-files.ts'
+
+/** The demo gives up after that; it usually takes half of it. */
+const longestMs = 55_000
+const lookEveryMs = 200
+
+export const demoCommand = () =>
+  new Command('demo')
+    .description('Shows the whole way with no server: a stand-in Velociraptor, the embedded log, the relay, a mail catcher.')
+    .option('-o, --output <folder>', 'where the letters are left', 'demo-out')
+    .action(async ({ output }) => {
+      process.exitCode = await demo(output)
+      process.exit()
+    })
+
+/** Removes what an earlier demo left, and nothing else that lies in the folder. */
+const removeEarlierLetters = (dir: string): void => {
+  if (!existsSync(dir)) return
+  for (const file of readdirSync(dir)) if (/^\d{3}-.*\.(eml|html)$/.test(file)) rmSync(join(dir, file))
+}
+
+const demo = async (outputDir: string): Promise<number> => {
+  removeEarlierLetters(outputDir)
+  const clock = systemClock()
+  let mails = 0
+  const outside = await openDemoWorld({
+    clock,
+    outputDir,
+    onMail({ to, subject }) {
+      mails += 1
+      console.log(`mail     to ${singleLine(to.join(', '))}: ${singleLine(subject)}`)
+    },
+  })
+  try {
+    const told: Told = { events: 0, verdicts: 0, deliveries: 0, notices: 0 }
+    const isDone = await relay(outside, told, () => mails)
+    console.log(`\n${told.events} events, ${told.verdicts} verdicts, ${mails} mails. Open them: ${join(outputDir, '*.html')} (and .eml)`)
+    console.log('Your own server next: npx relay init')
+    if (!isDone) console.error(`The demo did not end within ${longestMs / 1000} s: ${told.notices - told.deliveries} letters are missing.`)
+    return isDone ? 0 : 1
+  } finally {
+    await outside.close()
+  }
+}
+
+/** Runs the relay as in life while the recording is played, until everything is told. Says whether it was. */
+const relay = async ({ configFile, world: server, timeline }: DemoWorld, told: Told, mails: () => number): Promise<boolean> => {
+  const { configuration, apiConfig, problems } = readFiles(configFile)
+  if (printProblems(problems) || configuration === null || apiConfig === null) return false
+  const world = await openWorld(configuration, apiConfig, sayTrouble)
+  const service = await startService(world, { configuration, stages: stageNames, since: null })
+  const narration = narrate(world.log, told, console.log).subscribe()
+  const start = world.clock.now()
+  for (const { at, queue, row } of timeline) {
+    const moment = Number((momentNs(at, server.t0) ?? 0n) / 1_000_000n)
+    world.clock.at(moment, () => server.emit('root', queue, row, moment))
+  }
+  const isDone = (): boolean =>
+    told.events === timeline.length && told.deliveries === told.notices && mails() === told.notices
+  const waiting = async (): Promise<boolean> => {
+    while (!isDone()) {
+      if (world.clock.now() - start > longestMs) return false
+      await new Promise((resolve) => void world.clock.at(world.clock.now() + lookEveryMs, () => resolve(undefined)))
+    }
+    return true
+  }
+  try {
+    return await Promise.race([waiting(), service.failed])
+  } finally {
+    await service.stop()
+    narration.unsubscribe()
+    await world.close()
+  }
+}
+
+const quiet = new Set<Happening['name']>(['collect begins', 'letter delivered', 'source in sync', 'retention removed records'])
+const sayTrouble = ({ name, ...facts }: Happening): void => {
+  if (!quiet.has(name)) console.log(`relay    ${name} ${JSON.stringify(facts)}`)
+}
