@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { from, type Observable } from 'rxjs'
 import type { EventLog, LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
+import type { BatchRule } from '../operators/batch.ts'
 import { isStanding, type Judgement, judgementOf } from '../operators/judgement.ts'
 import type { StateStore } from '../operators/with-state.ts'
 import { encode } from '../schemas/codec.ts'
-import type { FlowEvent, Mark, Notice, Outcome, Recipient, Verdict } from '../schemas/generated.ts'
+import type { BatchTerms, FlowEvent, Mark, Notice, Outcome, Recipient, Verdict } from '../schemas/generated.ts'
 import type { Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
 import { topics } from '../schemas/topics.ts'
@@ -23,7 +24,7 @@ export interface DecideOptions {
   readonly monitors: () => { readonly monitors: readonly FlowMonitor[]; readonly configuration: string }
 }
 
-/** What was told is remembered for one to two of these. */
+/** What was told is remembered for one to two of these; no window is longer. */
 const toldBucketMs = 30 * 86_400_000
 
 /** Asks every monitor about every event: one verdict each, and a notice for each recipient. No network, no clock but the event's. */
@@ -60,12 +61,13 @@ const decideTurn = async (task: Task, turn: Turn, options: DecideOptions): Promi
 
 /** Runs the events of a turn through a monitor's chain. */
 const judgeAll = (monitor: FlowMonitor, arrived: readonly Arrived[], state: TurnState, now: EpochMs): readonly Judgement<FlowEvent>[] => {
-  const marks = marksIn(state, `told/${monitor.name}`, toldBucketMs)
+  const told = marksIn(state, `told/${monitor.name}`, toldBucketMs)
+  const windows = marksIn(state, `window/${monitor.name}`, toldBucketMs)
   const judged: Judgement<FlowEvent>[] = []
   from(arrived.map(({ event }) => judgementOf(event)))
-    .pipe(monitor.chain(storeOf(marks)))
+    .pipe(monitor.chain({ told: storeOf(told), windows: storeOf(windows) }))
     .subscribe((judgement) => judged.push(judgement))
-  marks.forget(now - 2 * toldBucketMs)
+  for (const marks of [told, windows]) marks.forget(now - 2 * toldBucketMs)
   if (judged.length !== arrived.length) throw new Error(`monitor ${monitor.name} gave ${judged.length} verdicts for ${arrived.length} events`)
   return judged
 }
@@ -88,10 +90,14 @@ const noticesOf = (
   const { topic, partition, offset } = record
   const common = {
     monitor: monitor.name, artifact: monitor.artifact, channel: monitor.channel, sender: monitor.sender,
-    noticed_at: now, event_at: { topic, partition, offset }, configuration, ...monitor.noticeOf(event),
+    noticed_at: now, event_at: { topic, partition, offset }, configuration, batch: batchTerms(monitor.batch), ...monitor.noticeOf(event),
   }
   return judgement.recipients.map((recipient) => ({ ...common, id: noticeId(monitor, event, recipient), recipient }))
 }
+
+const batchTerms = ({ quietMs, longestMs, most, firstAtOnce, spacingMs }: BatchRule): BatchTerms => ({
+  quiet_ms: quietMs, longest_ms: longestMs, most, first_at_once: firstAtOnce, spacing_ms: spacingMs,
+})
 
 const noticeRecord = (notice: Notice): NewRecord => ({
   topic: topics.notices.name,

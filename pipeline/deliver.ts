@@ -1,8 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type Observable, Subject } from 'rxjs'
+import { from, type Observable, Subject } from 'rxjs'
 import type { LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
+import { batch, type BatchRule, type Placed } from '../operators/batch.ts'
+import type { StateStore } from '../operators/with-state.ts'
 import { decode, encode } from '../schemas/codec.ts'
-import type { Delivery, Letter, Notice, Outcome, Receipt } from '../schemas/generated.ts'
+import type { Delivery, Gathering, Letter, Notice, Outcome, Receipt } from '../schemas/generated.ts'
 import type { Happening } from '../schemas/happenings.ts'
 import { topics } from '../schemas/topics.ts'
 import type { EpochMs } from '../schemas/time.ts'
@@ -21,7 +23,11 @@ const longestDeferralMs = 5 * day
 const deferrals: Backoff = { firstMs: 60_000, longestMs: 4 * 3_600_000 }
 
 const letterPrefix = 'letter/'
-const noticeKey = (letter: string): string => `notice/${letter}`
+/** The notices of a letter, in the order in which they joined it. */
+const noticePrefix = (letter: string): string => `notice/${letter}/`
+const noticeKey = (letter: string, n: number): string => noticePrefix(letter) + String(n).padStart(6, '0')
+/** The latest batch of a monitor and recipient. */
+const gatheringKey = (group: string): string => `gathering/${group}`
 const letterKey = (letter: string): string => `${letterPrefix}${letter}`
 const timeDigits = 15
 /** Open letters by channel and the time from which they may be claimed. */
@@ -88,10 +94,12 @@ const deliverTurn = async (given: DeliverTurn): Promise<TurnResult> => {
     if ('problem' in decoded) append.push(...unreadable(decoded.record, decoded.problem, turn.now))
     else append.push(...takeReceipt(decoded.value, state, context))
   }
+  const arrived: Arrived[] = []
   for (const decoded of await decodeAll('Notice', byTopic.get(topics.notices.name) ?? [], options, task.lost)) {
     if ('problem' in decoded) append.push(...unreadable(decoded.record, decoded.problem, turn.now))
-    else open(decoded.value, decoded.record, state, turn.now)
+    else arrived.push({ notice: decoded.value, bytes: decoded.record.value, now: turn.now })
   }
+  gather(arrived, state)
   append.push(...settleStrays(state, context))
   append.push(...doubtful(state, context))
   const claimed = claimDue(state, context)
@@ -107,16 +115,52 @@ const deliverTurn = async (given: DeliverTurn): Promise<TurnResult> => {
   }
 }
 
-const open = (notice: Notice, record: LogRecord, state: TurnState, now: EpochMs): void => {
-  const id = notice.id
-  if (state.get('Letter', letterKey(id)) !== undefined) return
-  const letter: Letter = {
-    id, stage: 'open', message_id: '', channel: notice.channel, opened_at: now, due_at: now, attempt: 0, deferrals: 0,
-    until: 0, sender: '', marker: '', notices: 1,
-  }
-  state.putBytes(noticeKey(id), record.value)
-  putOpen(state, letter)
+interface Arrived {
+  readonly notice: Notice
+  readonly bytes: Uint8Array
+  readonly now: EpochMs
 }
+
+const ruleOf = ({ notice: { batch: terms } }: Arrived): BatchRule => ({
+  quietMs: terms.quiet_ms, longestMs: terms.longest_ms, most: terms.most, firstAtOnce: terms.first_at_once, spacingMs: terms.spacing_ms,
+})
+
+/** Gives each notice its letter: one of its own, or one that gathers. */
+const gather = (arrived: readonly Arrived[], state: TurnState): void => {
+  const store: StateStore<Gathering> = {
+    get: (group) => state.get('Gathering', gatheringKey(group)),
+    put: (group, gathering) => {
+      if (gathering !== undefined) state.put('Gathering', gatheringKey(group), gathering)
+    },
+  }
+  const keyOf = ({ notice: { monitor, recipient } }: Arrived): string => `${monitor}/${recipient.address.toLowerCase()}`
+  const isAlone = (one: Arrived): boolean => one.notice.batch.most === 1 && one.notice.batch.spacing_ms === 0
+  for (const one of arrived) if (isAlone(one)) join({ item: one, batch: one.notice.id, dueAt: one.now, count: 1 }, state)
+  from(arrived.filter((one) => !isAlone(one)))
+    .pipe(batch(store, { idOf: ({ notice }) => notice.id, keyOf, ruleOf }))
+    .subscribe((placed) => join(placed, state))
+}
+
+/** Puts a notice into its letter. A letter bears the id of its first notice. */
+const join = ({ item: { notice, bytes, now }, batch: id, dueAt: due_at, count }: Placed<Arrived>, state: TurnState): void => {
+  const letter = state.get('Letter', letterKey(id))
+  if (count === 1 && letter !== undefined) return
+  state.putBytes(noticeKey(id, count), bytes)
+  if (letter !== undefined) {
+    state.delete(dueKey(letter))
+    return putOpen(state, { ...letter, due_at, notices: count })
+  }
+  putOpen(state, {
+    id, stage: 'open', message_id: '', channel: notice.channel, opened_at: now, due_at, attempt: 0, deferrals: 0,
+    until: 0, sender: '', marker: '', notices: count,
+  })
+}
+
+const noticesOf = ({ id, notices }: Letter, state: TurnState): readonly { readonly bytes: Uint8Array; readonly notice: Notice }[] =>
+  Array.from({ length: notices }, (_, n) => {
+    const bytes = state.getBytes(noticeKey(id, n + 1)) as Uint8Array
+    return { bytes, notice: decode('Notice', bytes) }
+  })
 
 const putOpen = (state: TurnState, letter: Letter): void => {
   state.put('Letter', letterKey(letter.id), letter)
@@ -174,28 +218,29 @@ interface LetterEnd {
 /** Writes down how a letter ended and forgets it. */
 const settle = (letter: Letter, end: LetterEnd, state: TurnState, { task, turn, claims, said }: OpenTurn): readonly NewRecord[] => {
   const { isTold, code, reply, reason } = end
-  const bytes = state.getBytes(noticeKey(letter.id)) as Uint8Array
-  const notice = decode('Notice', bytes)
+  const told = noticesOf(letter, state)
   state.delete(letterKey(letter.id))
-  state.delete(noticeKey(letter.id))
+  told.forEach((_, n) => state.delete(noticeKey(letter.id, n + 1)))
   if (letter.stage === 'open') state.delete(dueKey(letter))
   claims.delete(letter.id)
-  const delivery: Delivery = {
-    notice: notice.id, monitor: notice.monitor, artifact: notice.artifact, recipient: notice.recipient.address,
-    outcome: isTold ? 'told' : 'undeliverable', message_id: letter.message_id, attempts: letter.attempt,
-    code, reply, reason,
-  }
   said.push({
-    name: isTold ? 'letter delivered' : 'letter undeliverable', notice: notice.id, event: notice.flow?.id,
+    name: isTold ? 'letter delivered' : 'letter undeliverable', letter: letter.id, notices: told.length, event: told[0]?.notice.flow?.id,
     partition: task.partition, attempts: letter.attempt, code,
   })
-  const outcome = { topic: topics.outcomes.name, key: '', partition: task.partition, value: encode('Outcome', outcomeOf(notice, delivery, turn.now)) }
-  if (isTold) return [outcome]
-  const reject = {
-    stage: 'deliver', topic: topics.notices.name, partition: task.partition, offset: -1, reason: `${reason}: ${code} ${reply}`,
-    at: turn.now, key: notice.id, bytes,
-  }
-  return [outcome, { topic: topics.rejects.name, key: '', partition: task.partition, value: encode('Reject', reject) }]
+  return told.flatMap(({ notice, bytes }) => {
+    const delivery: Delivery = {
+      notice: notice.id, monitor: notice.monitor, artifact: notice.artifact, recipient: notice.recipient.address,
+      outcome: isTold ? 'told' : 'undeliverable', message_id: letter.message_id, attempts: letter.attempt,
+      code, reply, reason,
+    }
+    const outcome = { topic: topics.outcomes.name, key: '', partition: task.partition, value: encode('Outcome', outcomeOf(notice, delivery, turn.now)) }
+    if (isTold) return [outcome]
+    const reject = {
+      stage: 'deliver', topic: topics.notices.name, partition: task.partition, offset: -1, reason: `${reason}: ${code} ${reply}`,
+      at: turn.now, key: notice.id, bytes,
+    }
+    return [outcome, { topic: topics.rejects.name, key: '', partition: task.partition, value: encode('Reject', reject) }]
+  })
 }
 
 const outcomeOf = (notice: Notice, delivery: Delivery, at: EpochMs): Outcome => ({
@@ -262,14 +307,14 @@ const claimDue = (state: TurnState, { task, turn, claims, options, sending }: De
         ...letter, stage: 'claimed', attempt: letter.attempt + 1, until: turn.now + claimMs, sender: options.process, marker: '',
         message_id: letter.message_id === '' ? messageIdOf(letter, options) : letter.message_id,
       }
-      const notice = decode('Notice', state.getBytes(noticeKey(id)) as Uint8Array)
+      const notices = noticesOf(letter, state).map(({ notice }) => notice)
       // Last, for a place that is taken must come to a claim.
       if (!sending.reserve(channel, task)) break
       state.delete(key)
       state.put('Letter', letterKey(id), claim)
       claims.set(id, claim)
       task.wake(claim.until)
-      claimed.push({ letter: claim, notice })
+      claimed.push({ letter: claim, notices })
     }
   return claimed
 }

@@ -10,7 +10,7 @@ import { configurationHash } from './config/hash.ts'
 import { decide } from './decide.ts'
 import { deliver } from './deliver.ts'
 import { enrich } from './enrich.ts'
-import { composeNotice } from './mailing/compose-notice.ts'
+import { composeNotices } from './mailing/compose-notices.ts'
 import type { OpenChannel } from './mailing/claim.ts'
 import { flowCompletionMonitor } from './monitors/flow-completion.ts'
 import type { FlowMonitor } from './monitors/monitor.ts'
@@ -58,7 +58,7 @@ export const startService = async (world: World, options: ServiceOptions): Promi
   const rules = { monitors: monitorsOf(configuration), configuration: configurationHash(configuration) }
   const delivery = deliver({
     ...common, channels, process: randomUUID(),
-    compose: composeNotice({ velociraptor, guiUrl: configuration.velociraptor.guiUrl }),
+    compose: composeNotices({ velociraptor, guiUrl: configuration.velociraptor.guiUrl }),
   })
   const running: Record<StageName, () => Observable<never>> = {
     collect: () => collect({ ...common, velociraptor, orgs: configuration.velociraptor.orgs, sources: [flowCompletions], since }),

@@ -5,7 +5,7 @@ import { fingerprint } from './fingerprint.ts'
 /** One file a schema. A schema may name those before it. */
 const files = [
   'raw-event', 'flow-event', 'notice', 'receipt', 'outcome', 'reject',
-  'collect-cursor', 'mark', 'parked-event', 'letter',
+  'collect-cursor', 'mark', 'parked-event', 'letter', 'gathering',
 ]
 
 const folder = new URL('./', import.meta.url)

@@ -136,6 +136,14 @@ export interface EventPosition {
   readonly offset: number
 }
 
+export interface BatchTerms {
+  readonly quiet_ms: number
+  readonly longest_ms: number
+  readonly most: number
+  readonly first_at_once: boolean
+  readonly spacing_ms: number
+}
+
 export interface MetadataRow {
   readonly field: string
   readonly alias: string
@@ -197,6 +205,8 @@ export interface Notice {
   readonly event_at: EventPosition
   /** Hash of the configuration that decided. */
   readonly configuration: string
+  /** When the monitor's letters to this recipient go out. */
+  readonly batch: BatchTerms
   readonly flow: null | FlowEvent
   readonly flow_letter: null | FlowLetterOptions
 }
@@ -336,7 +346,7 @@ export interface Letter {
   /** Fixed at the first claim, the same for every attempt. */
   readonly message_id: string
   readonly channel: string
-  /** Epoch ms. */
+  /** Epoch ms at which its first notice came. */
   readonly opened_at: number
   /** Epoch ms: not claimed before. */
   readonly due_at: number
@@ -349,7 +359,23 @@ export interface Letter {
   readonly sender: string
   /** Marker whose return allows a claim in doubt to be sent again; empty when none was written. */
   readonly marker: string
+  /** How many it tells. */
   readonly notices: number
+}
+
+/** State of deliver: the latest batch of one monitor and recipient. */
+export interface Gathering {
+  /** The letter that gathers, or gathered. */
+  readonly batch: string
+  /** Epoch ms. */
+  readonly opened_at: number
+  /** Epoch ms at which the latest item came. */
+  readonly last_at: number
+  /** Epoch ms at which it goes out, or went. */
+  readonly due_at: number
+  readonly count: number
+  /** Epoch ms before which the next letter may not go; 0: at any time. */
+  readonly free_at: number
 }
 
 /** Every schema by its name. */
@@ -364,4 +390,5 @@ export interface Schemas {
   readonly Mark: Mark
   readonly ParkedEvent: ParkedEvent
   readonly Letter: Letter
+  readonly Gathering: Gathering
 }

@@ -1,4 +1,4 @@
-import type { Reporter } from 'vitest/reporters'
+import type { Reporter } from 'vitest/node'
 
 /** Prints `N passed, N failed` alone on the last line. A file that could not be run counts as one failure. */
 export default class CountReporter implements Reporter {

@@ -12,6 +12,7 @@ import { ConnectorError } from '../errors.ts'
 import type { ApiConfig } from './api-config.ts'
 import { apiService, type QueryArguments, type QueryResponse } from './api-messages.ts'
 import { failureOfStatus, logLine, type Place } from './failures.ts'
+import { queryDeadlineMs } from './query-deadline.ts'
 import { splitRows } from './split-rows.ts'
 import type { QueryMessage, QueryRequest, Velociraptor } from './velociraptor.ts'
 
@@ -20,9 +21,6 @@ export interface VelociraptorOptions {
   /** Told the configuration's warnings, once. */
   readonly tell?: Tell
 }
-
-/** Beyond the server's own end of a query, s: by then it has hung. */
-const graceS = 15
 
 const channelOptions = (config: ApiConfig): ChannelOptions => ({
   'grpc.ssl_target_name_override': config.serverName,
@@ -115,8 +113,10 @@ const argumentsOf = ({
   org_id: org,
 })
 
-const deadlineOf = ({ timeoutS }: QueryRequest): { deadline?: number } =>
-  timeoutS === undefined ? {} : { deadline: Date.now() + (timeoutS + graceS) * 1000 }
+const deadlineOf = (request: QueryRequest): { deadline?: number } => {
+  const ms = queryDeadlineMs(request)
+  return ms === undefined ? {} : { deadline: Date.now() + ms }
+}
 
 /** Passes a call's messages on. It reads on after the subscriber has gone: the server must not be held back. */
 const forward = (

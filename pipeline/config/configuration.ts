@@ -1,3 +1,5 @@
+import type { BatchRule } from '../../operators/batch.ts'
+import type { FlowField } from '../../operators/flow-fields.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
 import type { FlowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
 import type { Secret } from './secret.ts'
@@ -42,6 +44,13 @@ export interface EmbeddedLogSettings {
   readonly maxSize: number | null
 }
 
+export interface DedupSettings {
+  readonly windowMs: number
+  /** As it was written. */
+  readonly window: string
+  readonly by: readonly FlowField[]
+}
+
 export interface FlowCompletionMonitor {
   /** Unique in its configuration; state belongs to it. */
   readonly name: string
@@ -49,6 +58,9 @@ export interface FlowCompletionMonitor {
   /** Name of a mail channel of the configuration. */
   readonly channel: string
   readonly parameters: FlowCompletionParameters
+  /** null: every event is judged by itself. */
+  readonly dedup: DedupSettings | null
+  readonly batch: BatchRule
 }
 
 export type Monitor = FlowCompletionMonitor

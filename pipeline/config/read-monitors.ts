@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { defaultSecret, readFlowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
-import type { Monitor } from './configuration.ts'
+import { alone, type BatchRule } from '../../operators/batch.ts'
+import type { DedupSettings, Monitor } from './configuration.ts'
+import { durationMs } from './duration.ts'
 import { instead, nearest } from './did-you-mean.ts'
 import { isRecord } from './is-record.ts'
 import type { Reading } from './parameters.ts'
@@ -8,7 +10,7 @@ import type { Path, Report } from './problem.ts'
 import { shown } from './problem.ts'
 import type { Mail } from './read-mail.ts'
 import { readRecord } from './record.ts'
-import { artifacts, monitorShape } from './relay-shape.ts'
+import { artifacts, batchShape, dedupShape, monitorShape } from './relay-shape.ts'
 
 /** Artifacts of the family that a later version does. */
 const laterArtifacts = [
@@ -20,8 +22,6 @@ const laterArtifacts = [
 
 /** Keys of a monitor that a later version reads. */
 const laterKeys = {
-  dedup: 'dedup is not in this version: remove it',
-  batch: 'batch is not in this version: remove it',
   queue: 'monitors of any queue are not in this version: remove this one',
   alert: 'monitors of any queue are not in this version: remove this one',
 }
@@ -62,6 +62,8 @@ const readMonitor = (value: unknown, path: Path, reading: Reading, mail: Mail | 
     name: monitorShape.shape.name,
     artifact: isOfQueue ? z.unknown() : z.unknown().refine(isGiven),
     parameters: z.unknown(),
+    dedup: isOfQueue ? z.unknown() : dedupShape.optional(),
+    batch: isOfQueue ? z.unknown() : batchShape.optional(),
   }
   const read = readRecord(shape, value, path, report, laterKeys)
   if (read === null || isOfQueue) return null
@@ -76,7 +78,28 @@ const readMonitor = (value: unknown, path: Path, reading: Reading, mail: Mail | 
     mail === null
       ? ''
       : channelOf(secret ?? defaultSecret, secret !== undefined, [...parametersPath, 'Secret'], mail, report)
-  return parameters === null ? null : { name: read.name ?? artifact, artifact, channel, parameters }
+  if (parameters === null) return null
+  const dedup = read.dedup === undefined ? null : readDedup(read.dedup as z.output<typeof dedupShape>, path, report)
+  const batch = batchRule(read.batch as z.output<typeof batchShape> | undefined, parameters.SendInterval)
+  return { name: read.name ?? artifact, artifact, channel, parameters, dedup, batch }
+}
+
+/** What an event must remember lies in one partition, so what makes events alike must contain the partition's key. */
+const readDedup = ({ window, by = ['client.id', 'flow.artifacts'] }: z.output<typeof dedupShape>, path: Path, report: Report): DedupSettings => {
+  if (!by.includes('client.id'))
+    report([...path, 'dedup', 'by'], 'must contain client.id: events of different clients are gathered by batch instead')
+  return { windowMs: durationMs(window) as number, window, by }
+}
+
+/** Events in one letter at most where only the spacing of letters gathers them. */
+const mostWaiting = 500
+
+/** `batch:` and `SendInterval` together say when letters of the monitor go out to one recipient. */
+const batchRule = (written: z.output<typeof batchShape> | undefined, sendInterval: number): BatchRule => {
+  const spacingMs = Math.max(0, sendInterval) * 1000
+  if (written === undefined) return { ...alone, spacingMs, most: spacingMs === 0 ? 1 : mostWaiting }
+  const { quiet = '30s', longest = '10m', most = 50, first = 'gathered' } = written
+  return { quietMs: durationMs(quiet) as number, longestMs: durationMs(longest) as number, most, firstAtOnce: first === 'now', spacingMs }
 }
 
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { flowFields } from '../../operators/flow-fields.ts'
 import { defaultSecret, flowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
+import { durationShape } from './duration.ts'
 
 /** The artifacts that this version does. */
 export const artifacts = ['Server.Monitor.FlowCompletion'] as const
@@ -64,6 +66,25 @@ export const logShape = z.strictObject({
   embedded: embeddedShape.optional().meta({ description: 'The log inside this process' }),
 })
 
+export const dedupShape = z.strictObject({
+  window: durationShape('1s', '30d', 'How long an event keeps those like it silent, from the one that was told: 2h'),
+  by: z
+    .array(z.enum(flowFields))
+    .min(1)
+    .optional()
+    .meta({ description: 'What makes events alike; client.id is part of it; default [client.id, flow.artifacts]' }),
+})
+
+export const batchShape = z.strictObject({
+  quiet: durationShape('1s', '1d', 'A letter goes out once nothing has joined it for so long; default 30s').optional(),
+  longest: durationShape('1s', '7d', '… or once it has gathered for so long; default 10m').optional(),
+  most: z.int().min(1).max(500).optional().meta({ description: '… or once it holds so many events; default 50' }),
+  first: z
+    .enum(['now', 'gathered'])
+    .optional()
+    .meta({ description: 'now: the first event after a quiet time is told at once; default gathered' }),
+})
+
 export const monitorShape = z.strictObject({
   name: z
     .string()
@@ -80,6 +101,8 @@ export const monitorShape = z.strictObject({
     .nullable()
     .optional()
     .meta({ description: "The artifact's own parameters; those left out have the artifact's defaults" }),
+  dedup: dedupShape.optional().meta({ description: 'Events like one that was told are not told again for a while' }),
+  batch: batchShape.optional().meta({ description: 'Events for one recipient are gathered into one letter' }),
 })
 
 export const logLevelShape = z.enum(['debug', 'info', 'warn', 'error'])

@@ -23,31 +23,51 @@ interface Cut {
   readonly length: number
 }
 
-// From mild to harsh; the first that fits is taken. The last holds whatever the texts are.
+// From mild to harsh; the first that fits is taken.
 const CUTS: readonly Cut[] = [
   { tables: true, tableRows: 50, tableColumns: 50, rows: 200, items: 200, length: 4_000 },
   { tables: true, tableRows: 25, tableColumns: 20, rows: 100, items: 100, length: 1_000 },
   { tables: true, tableRows: 10, tableColumns: 10, rows: 50, items: 50, length: 300 },
   { tables: true, tableRows: 4, tableColumns: 6, rows: 50, items: 10, length: 100 },
   { tables: false, tableRows: 0, tableColumns: 0, rows: 50, items: 10, length: 100 },
-  { tables: false, tableRows: 0, tableColumns: 0, rows: 15, items: 3, length: 25 },
 ]
+// Fits whatever the texts are.
+const LEAST: Cut = { tables: false, tableRows: 0, tableColumns: 0, rows: 15, items: 3, length: 25 }
 
 /** Renders both forms from the same facts, leaving out as little as makes the HTML fit `LARGEST_HTML`. */
 export function renderLetter(letter: Letter): RenderedLetter {
-  const whole = renderHtml(letter)
-  if (fits(whole)) return { html: whole, text: renderText(letter), shortened: false }
-  let last = { html: whole, text: '', shortened: true }
+  const whole = htmlThatFits(letter)
+  if (whole !== null) return { html: whole, text: renderText(letter), shortened: false }
   for (const cut of CUTS) {
     const shortened = shorten(letter, cut)
-    last = { html: renderHtml(shortened), text: renderText(shortened), shortened: true }
-    if (fits(last.html)) return last
+    const html = htmlThatFits(shortened)
+    if (html !== null) return { html, text: renderText(shortened), shortened: true }
   }
-  return last
+  const least = shorten(letter, LEAST)
+  return { html: renderHtml(least), text: renderText(least), shortened: true }
 }
 
-function fits(html: string): boolean {
-  return Buffer.byteLength(html) <= LARGEST_HTML
+function htmlThatFits(letter: Letter): string | null {
+  if (charactersOf(letter) > LARGEST_HTML) return null
+  const html = renderHtml(letter)
+  return Buffer.byteLength(html) <= LARGEST_HTML ? html : null
+}
+
+// A character is a byte or more: what has too many need not be rendered to be known as too long.
+function charactersOf({ summary, sections }: Letter): number {
+  let count = summary.length
+  for (const { body } of sections) {
+    if (body.kind === 'rows') for (const { name, value } of body.rows) count += name.length + charactersIn(value)
+    else for (const cells of body.rows) for (const cell of cells) count += charactersIn(cell)
+  }
+  return count
+}
+
+function charactersIn(value: Value): number {
+  if (typeof value === 'string') return value.length
+  if (value.kind === 'link') return value.text.length + value.url.length
+  if (value.kind === 'list') return value.items.reduce((count, item) => count + charactersIn(item), 0)
+  return value.rows.reduce((count, { name, text }) => count + name.length + text.length, 0)
 }
 
 function shorten(letter: Letter, cut: Cut): Letter {

@@ -23,8 +23,8 @@ export interface DeliverOptions {
   /** Names this process in claims. */
   readonly process: string
   readonly channels: ReadonlyMap<string, OpenChannel>
-  /** Writes the letter of a notice; may throw, and the notice is then undeliverable. */
-  readonly compose: (notice: Notice, terms: { messageId: string; now: EpochMs; channel: OpenChannel }) => Promise<OutgoingMail>
+  /** Writes the letter of one or several notices to one recipient; may throw, and they are then undeliverable. */
+  readonly compose: (notices: readonly Notice[], terms: { messageId: string; now: EpochMs; channel: OpenChannel }) => Promise<OutgoingMail>
 }
 
 /** How long a claim holds without a word from its sender, ms. */
@@ -39,5 +39,6 @@ export const receiptRecord = (partition: number, receipt: Receipt): NewRecord =>
 /** A letter claimed by this process, to be sent once the claim stands. */
 export interface Claim {
   readonly letter: Letter
-  readonly notice: Notice
+  /** What it tells, in the order of coming. */
+  readonly notices: readonly Notice[]
 }

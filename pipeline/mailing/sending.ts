@@ -86,14 +86,14 @@ export const openSending = (options: DeliverOptions): Sending => {
     }
   }
 
-  const exchange = async ({ letter, notice }: Claim, task: Task, state: ChannelState, deadline: () => number): Promise<MailReply> => {
+  const exchange = async ({ letter, notices }: Claim, task: Task, state: ChannelState, deadline: () => number): Promise<MailReply> => {
     const { channel } = state
     if (task.lost.aborted) return { kind: 'released', code: 0, text: 'not begun: the task is lost' }
     let mail: OutgoingMail
     try {
-      mail = await options.compose(notice, { messageId: letter.message_id, now: clock.now(), channel })
+      mail = await options.compose(notices, { messageId: letter.message_id, now: clock.now(), channel })
     } catch (cause) {
-      tell({ name: 'letter not composed', notice: notice.id, reason: cause instanceof Error ? cause.name : 'unknown' })
+      tell({ name: 'letter not composed', letter: letter.id, reason: cause instanceof Error ? cause.name : 'unknown' })
       return { kind: 'refused', code: 0, text: 'the letter could not be composed' }
     }
     const reply = await channel.sink.send(mail, { deadline: deadline(), signal: task.lost })

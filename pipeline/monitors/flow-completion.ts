@@ -1,5 +1,6 @@
-import { pipe } from 'rxjs'
+import { identity, pipe } from 'rxjs'
 import { addressedTo } from '../../operators/addressed-to.ts'
+import { dedupWindow, type WindowRule } from '../../operators/dedup-window.ts'
 import { artifactFilter } from '../../operators/filters/artifact-filter.ts'
 import { cancelledFilter } from '../../operators/filters/cancelled-filter.ts'
 import { delayFilter } from '../../operators/filters/delay-filter.ts'
@@ -7,6 +8,7 @@ import { huntFilter } from '../../operators/filters/hunt-filter.ts'
 import { labelFilter } from '../../operators/filters/label-filter.ts'
 import { permissionFilter } from '../../operators/filters/permission-filter.ts'
 import { serverFilter } from '../../operators/filters/server-filter.ts'
+import { likeness } from '../../operators/flow-fields.ts'
 import { isNewClient } from '../../operators/flow-facts.ts'
 import { objectTo } from '../../operators/object-to.ts'
 import { overruleFor } from '../../operators/overrule-for.ts'
@@ -15,7 +17,7 @@ import { newClients } from '../../operators/overrides/new-clients.ts'
 import { recipients, type RecipientRule } from '../../operators/recipients.ts'
 import { type RepeatRule, withoutRepeats } from '../../operators/without-repeats.ts'
 import type { FlowEvent, FlowLetterOptions } from '../../schemas/generated.ts'
-import type { FlowCompletionMonitor } from '../config/configuration.ts'
+import type { DedupSettings, FlowCompletionMonitor } from '../config/configuration.ts'
 import type { FlowCompletionParameters } from './flow-completion-parameters.ts'
 import type { FlowMonitor } from './monitor.ts'
 
@@ -25,6 +27,14 @@ const completedAgain: RepeatRule<FlowEvent> = {
   timeOf: ({ received_at }) => received_at,
   reason: 'completed again',
 }
+
+const windowRule = ({ windowMs, window, by }: DedupSettings): WindowRule<FlowEvent> => ({
+  windowMs,
+  keyOf: (event) => likeness(event, by),
+  idOf: ({ id }) => id,
+  timeOf: ({ received_at }) => received_at,
+  reason: `like one told less than ${window} before`,
+})
 
 const recipientRule = (p: FlowCompletionParameters, allowedDomains: readonly string[] | null): RecipientRule => ({
   fixed: p.Recipients,
@@ -56,7 +66,7 @@ const letterOptions = (p: FlowCompletionParameters, event: FlowEvent): FlowLette
 
 /** A monitor by the rules of Server.Monitor.FlowCompletion. */
 export const flowCompletionMonitor = (
-  { name, artifact, channel, parameters: p }: FlowCompletionMonitor,
+  { name, artifact, channel, parameters: p, dedup, batch }: FlowCompletionMonitor,
   allowedDomains: readonly string[] | null,
 ): FlowMonitor => {
   const bypasses = new Set<string>(p.ErrorHandling)
@@ -66,7 +76,8 @@ export const flowCompletionMonitor = (
     artifact,
     channel,
     sender: p.Sender,
-    chain: (told) =>
+    batch,
+    chain: ({ told, windows }) =>
       pipe(
         objectTo(serverFilter()),
         objectTo(artifactFilter(artifacts)),
@@ -81,7 +92,11 @@ export const flowCompletionMonitor = (
           overruleFor(labelledResults(p.NotifyIfResultsLabels)),
           overruleFor(labelledUploads(p.NotifyIfUploadsLabels)),
         ),
-        pipe(withoutRepeats(told, completedAgain), addressedTo(recipients(recipientRule(p, allowedDomains)))),
+        pipe(
+          withoutRepeats(told, completedAgain),
+          dedup === null ? identity : dedupWindow(windows, windowRule(dedup)),
+          addressedTo(recipients(recipientRule(p, allowedDomains))),
+        ),
       ),
     noticeOf: (event) => ({ flow: event, flow_letter: letterOptions(p, event) }),
   }

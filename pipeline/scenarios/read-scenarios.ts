@@ -22,22 +22,27 @@ export interface ReadScenarios {
 const ownKeys = ['name', 'world', 'timeline', 'until', 'expect']
 const relayKeys = Object.keys(relayShape.shape)
 
+export interface ReadScenariosOptions {
+  /** T of every scenario, epoch ms, whatever stands in its world: for playing one now. */
+  readonly now?: EpochMs
+}
+
 /** Reads the scenarios of a file: one a document. Never throws: all problems are reported at once, each with its place. */
-export const readScenarios = (text: string, file: string): ReadScenarios => {
+export const readScenarios = (text: string, file: string, options: ReadScenariosOptions = {}): ReadScenarios => {
   const problems: Problem[] = []
   const scenarios: Scenario[] = []
   const documents = openYamlDocuments(text)
   for (const { source, problems: faults } of documents) {
     for (const fault of faults) problems.push({ file, path: '', level: 'error', ...fault })
     if (source === null) continue
-    const scenario = readScenario(source, file, problems)
+    const scenario = readScenario(source, file, problems, options)
     if (scenario !== null) scenarios.push(scenario)
   }
   if (documents.length === 0) problems.push({ file, path: '', level: 'error', line: 1, column: 1, message: 'holds no scenario' })
   return { scenarios, problems: problems.toSorted(byPosition) }
 }
 
-const readScenario = (written: Source, file: string, problems: Problem[]): Scenario | null => {
+const readScenario = (written: Source, file: string, problems: Problem[], options: ReadScenariosOptions): Scenario | null => {
   const before = problems.length
   const report: Report = (path, message, { level = 'error', at = 'value' } = {}) => {
     problems.push({ file, ...written.positionOf(path, at), path: pathText(path), message, level })
@@ -50,7 +55,8 @@ const readScenario = (written: Source, file: string, problems: Problem[]): Scena
   for (const key of Object.keys(value))
     if (!ownKeys.includes(key) && !relayKeys.includes(key))
       report([key], `is not known here: ${instead(key, [...ownKeys, ...relayKeys])}`, { at: 'key' })
-  const t0 = readNow(value['world'], ['world'], report)
+  const named = readNow(value['world'], ['world'], report)
+  const t0 = options.now ?? named
   const orgs = orgIdsOf(value['world'])
   const scenario: Scenario = {
     ...written.positionOf([], 'value'),
@@ -72,8 +78,11 @@ const readName = (value: unknown, report: Report): string => {
   return name ?? ''
 }
 
+const defaultNow = Date.UTC(2026, 0, 1)
+
 const readNow = (world: unknown, path: Path, report: Report): EpochMs => {
   const now: unknown = isRecord(world) ? world['now'] : undefined
+  if (now === undefined) return defaultNow
   const at = [...path, 'now']
   const isRelative = typeof now === 'string' && now.startsWith('T')
   if (isRelative) report(at, 'is T itself: write a time such as 2026-04-22T14:42:27Z')
@@ -114,7 +123,7 @@ const filledMail = (mail: unknown): unknown => {
   return { ...mail, channels: Object.fromEntries(Object.entries(mail['channels']).map(([name, channel]) => [name, filledChannel(channel)])) }
 }
 
-/** Nothing outside of the file is read: every secret is the same word, every certificate a blank. */
+/** Nothing outside of the file is read: a scenario runs anywhere, and no secret comes into it. */
 const nowhere = (file: string): Surroundings => ({
   file,
   env: new Proxy<Record<string, string>>(
@@ -125,7 +134,7 @@ const nowhere = (file: string): Surroundings => ({
       getOwnPropertyDescriptor: () => ({ value: 'secret', configurable: true, enumerable: true, writable: true }),
     },
   ),
-  readFile: (path) => ({ text: /\.(pem|crt|cer)$/.test(path) ? '-----BEGIN CERTIFICATE-----' : 'secret', readableByOthers: false }),
+  readFile: () => ({ text: '-----BEGIN CERTIFICATE-----', readableByOthers: false }),
 })
 
 /** The part of a scenario that stands in relay.yaml elsewhere; what is left out there gets a default here. */

@@ -2,15 +2,16 @@ import { Observable } from 'rxjs'
 import type { QueryMessage, QueryRequest, Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { flowCompletionId, readFlowCompletion } from '../../pipeline/sources/flow-completion-row.ts'
 import type { RawEvent } from '../../schemas/generated.ts'
+import type { EpochMs } from '../../schemas/time.ts'
 
-/** Completed flows of a made-up server, the same at every call. */
+/** Completed flows of a made-up server: the same at every call but for their times, which lie in the last hour. */
 export interface FlowWorld {
   readonly events: readonly RawEvent[]
   readonly velociraptor: Velociraptor
 }
 
+const hour = 3_600_000
 const clientCount = 5000
-const begin = Date.UTC(2026, 3, 22, 14, 0, 0)
 const eventEveryMs = 20
 const rowBytes = 1000
 
@@ -64,8 +65,7 @@ interface MadeFlow {
   readonly record: object
 }
 
-const makeFlow = (n: number, client: string, random: () => number): MadeFlow => {
-  const completedAt = begin + n * eventEveryMs
+const makeFlow = (n: number, client: string, completedAt: EpochMs, random: () => number): MadeFlow => {
   const [artifact] = pick(artifacts, random)
   const isFailed = random() < 0.1
   const isHunt = random() < 0.3
@@ -103,8 +103,8 @@ const makeFlow = (n: number, client: string, random: () => number): MadeFlow => 
   return { row: JSON.stringify(lines), record }
 }
 
-const makeClient = (client: string, n: number, random: () => number): object => ({
-  client_id: client, first_seen_at: Math.floor(begin / 1000) - 90 * 86_400, last_seen_at: begin * 1000, last_ip: '192.0.2.7:52301',
+const makeClient = (client: string, n: number, now: EpochMs, random: () => number): object => ({
+  client_id: client, first_seen_at: Math.floor(now / 1000) - 90 * 86_400, last_seen_at: now * 1000, last_ip: '192.0.2.7:52301',
   labels: random() < 0.5 ? [pick(labels, random)] : [],
   os_info: { system: 'linux', hostname: `host${n}`, release: 'debian12.11', machine: 'amd64', fqdn: `host${n}.example.org`, mac_addresses: [] },
   agent_information: { version: '0.77.2', name: 'velociraptor', build_time: '', build_url: '' },
@@ -113,14 +113,15 @@ const makeClient = (client: string, n: number, random: () => number): object => 
 /** `count` completions of 1 kB each: clients by a skewed choice, hunts, failures, creators and labels mixed. */
 export const makeFlowWorld = (count: number): FlowWorld => {
   const random = seeded(42)
+  const begin = Date.now() - hour
   const nextClient = skewed(clientCount, random)
   const answers = new Map<string, string>()
   const clients = new Map<string, string>()
   const events = Array.from({ length: count }, (_, n): RawEvent => {
     const rank = nextClient()
     const client = clientId(rank)
-    if (!clients.has(client)) clients.set(client, JSON.stringify(makeClient(client, rank, random)))
-    const { row, record } = makeFlow(n, client, random)
+    if (!clients.has(client)) clients.set(client, JSON.stringify(makeClient(client, rank, begin, random)))
+    const { row, record } = makeFlow(n, client, begin + n * eventEveryMs, random)
     const read = readFlowCompletion(JSON.parse(row))
     answers.set(
       `${client} ${read.flow}`,

@@ -264,8 +264,16 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
     it('looks up many keys in parts', async () => {
       const keys = [...Array(120).keys()].map((n) => ({ client, flow: `F.${n}` }))
       here.world.set({ flows: keys.map(({ flow: session_id }) => ({ client_id: client, session_id })) })
-      const found = await answer(lookUpFlows(here.velociraptor, 'root', [...keys, ...keys]))
-      expect(found.size).toBe(120)
+      let queries = 0
+      const counted: Velociraptor = {
+        close: () => here.velociraptor.close(),
+        query: (request) => {
+          queries++
+          return here.velociraptor.query(request)
+        },
+      }
+      const found = await answer(lookUpFlows(counted, 'root', [...keys, ...keys]))
+      expect([found.size, queries]).toEqual([120, 3])
       expect([...found.values()].every((one) => one.flow !== null)).toBe(true)
     })
 
@@ -395,9 +403,20 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
       await until(() => events(one).length === 1)
     })
 
-    it('refuses connections for a while', async () => {
+    it('ends at a cut even while it is frozen', async () => {
+      const one = await watchCompletions()
+      await until(() => one.log.length > 0)
+      here.world.faults.freeze()
+      here.world.faults.cut()
+      expect(await failed(one)).toMatchObject({ code: 'VELOCIRAPTOR_UNAVAILABLE' })
+      here.world.faults.thaw()
+    })
+
+    it('refuses connections for a while, and breaks off the open ones', async () => {
       const untilMs = here.clock.now() + 60_000
+      const one = await watchCompletions()
       here.world.faults.refuse({ untilMs })
+      expect(await failed(one, 1)).toMatchObject({ code: 'VELOCIRAPTOR_UNAVAILABLE' })
       expect(await failed(watch({ vql: 'SELECT 1 FROM scope()' }), 1)).toMatchObject({
         code: 'VELOCIRAPTOR_UNAVAILABLE',
       })
@@ -420,7 +439,21 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
       const asked = here.clock.now()
       await answer(serverVersion(here.velociraptor), 100)
       expect(here.clock.now() - asked).toBeGreaterThanOrEqual(20_000)
+      here.world.faults.lookupsSlow(40_000)
+      const late = here.clock.now()
+      await expect(answer(serverVersion(here.velociraptor), 100)).rejects.toMatchObject({
+        code: 'VELOCIRAPTOR_UNAVAILABLE',
+      })
+      expect(here.clock.now() - late).toBeGreaterThanOrEqual(30_000)
       here.world.faults.heal()
+      expect(await answer(serverVersion(here.velociraptor))).toBe('0.77.2')
+    })
+
+    it('refuses as many queries as it is told to', async () => {
+      here.world.faults.refuse({ times: 2 })
+      for (const code of ['VELOCIRAPTOR_UNAVAILABLE', 'VELOCIRAPTOR_UNAVAILABLE'])
+        await expect(answer(serverVersion(here.velociraptor))).rejects.toMatchObject({ code })
+      expect(await answer(serverVersion(here.velociraptor))).toBe('0.77.2')
     })
 
     it('delivers in-app messages', async () => {

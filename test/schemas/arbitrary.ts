@@ -15,7 +15,10 @@ const primitives: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   boolean: fc.boolean(),
   int: fc.integer(),
   // Times, counts and offsets: avsc refuses 2^53 - 1 and rounds what is below -2^52.
-  long: fc.oneof(fc.maxSafeNat().map((n) => Math.min(n, Number.MAX_SAFE_INTEGER - 1)), fc.integer()),
+  long: fc.oneof(
+    fc.maxSafeNat().map((n) => Math.min(n, Number.MAX_SAFE_INTEGER - 1)),
+    fc.integer(),
+  ),
   // Lone surrogates have no UTF-8 form.
   string: fc.string({ unit: 'grapheme', maxLength: 12 }),
   bytes: fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
@@ -33,7 +36,8 @@ export const valuesOf = (schema: AvroSchema, known: ReadonlyMap<string, AvroSche
     if (part.name !== undefined) named.set(part.name, part)
     if (part.type === 'array') return fc.array(of(part.items ?? 'null'), { maxLength: 3 })
     if (part.type === 'enum') return fc.constantFrom(...(part.symbols ?? []))
-    if (part.type === 'record') return fc.record(Object.fromEntries((part.fields ?? []).map(({ name, type }) => [name, of(type)])))
+    if (part.type === 'record')
+      return fc.record(Object.fromEntries((part.fields ?? []).map(({ name, type }) => [name, of(type)])))
     return of(part.type)
   }
   return of(schema)

@@ -11,8 +11,7 @@ describe('the fingerprint', () => {
     ['"null"', 0x63dd24e7cc258f8an],
     ['"string"', 0x8f014872634503c7n],
     ['"bytes"', 0x4fc016dac3201965n],
-    ['""', 0n],
-  ].slice(0, 4) as [string, bigint][])('of %s is that of the Avro specification', (schema, expected) => {
+  ] as [string, bigint][])('of %s is that of the Avro specification', (schema, expected) => {
     expect(fingerprint(schema)).toBe(expected)
   })
 
@@ -33,13 +32,24 @@ describe('the canonical form', () => {
     ['arrays name their type first', { items: 'long', type: 'array' }, '{"type":"array","items":"long"}'],
     [
       'a name is full; docs, aliases and defaults are stripped',
-      { type: 'enum', namespace: 'x.y', name: 'E', doc: 'd', aliases: ['z'], symbols: ['A', 'B'], default: 'A' } as never,
+      {
+        type: 'enum',
+        namespace: 'x.y',
+        name: 'E',
+        doc: 'd',
+        aliases: ['z'],
+        symbols: ['A', 'B'],
+        default: 'A',
+      } as never,
       '{"name":"x.y.E","type":"enum","symbols":["A","B"]}',
     ],
     [
       'fields keep name and type, in this order; a name used again is full',
       {
-        type: 'record', name: 'R', namespace: 'x', doc: 'd',
+        type: 'record',
+        name: 'R',
+        namespace: 'x',
+        doc: 'd',
         fields: [
           { type: { type: 'fixed', size: 15, name: 'F' }, doc: 'q', name: 'a' },
           { name: 'b', type: ['null', 'F'], default: null },

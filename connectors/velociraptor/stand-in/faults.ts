@@ -13,11 +13,11 @@ export interface Faults {
   /** Sends nothing any more, neither rows nor log lines nor ends; connections stay open. What was held back comes at `thaw`. */
   freeze(): void
   thaw(): void
-  /** Takes no new queries (over gRPC: no new connections, and the open ones are cut). */
+  /** Breaks off every running query and takes no new one; over gRPC nothing listens meanwhile, unless the span is counted in queries. */
   refuse(span?: Span): void
   /** Lookups find nothing: flows, clients, hunts, definitions. */
   lookupsEmpty(span?: Span): void
-  /** Lookups begin only after `delayMs`. */
+  /** Lookups begin only after `delayMs`; those whose time is over by then end without rows. */
   lookupsSlow(delayMs: number, span?: Span): void
   /** Lookups break off. */
   lookupsFail(span?: Span): void

@@ -2,6 +2,7 @@ import { Observable } from 'rxjs'
 import type { Clock } from '../../../schemas/time.ts'
 import { ConnectorError } from '../../errors.ts'
 import { failureOfStatus, logLine } from '../failures.ts'
+import { queryDeadlineMs } from '../query-deadline.ts'
 import { splitRows } from '../split-rows.ts'
 import type { QueryMessage, QueryRequest, Velociraptor } from '../velociraptor.ts'
 import { runQuery, type RunningQuery, type ServedQuery } from './run-query.ts'
@@ -54,12 +55,20 @@ export const standInVelociraptor = (
         if (running.isEventStream) busy.delete(key)
         if (subscriber.closed) running.cancel()
       })
+      const deadlineMs = queryDeadlineMs(request)
+      const forgetDeadline =
+        deadlineMs === undefined
+          ? undefined
+          : clock.at(clock.now() + deadlineMs, () =>
+              subscriber.error(failureOfStatus({ code: 4, details: 'Deadline exceeded' }, place)),
+            )
       const stop = (): void => subscriber.error(closedError())
       open.add(stop)
       return () => {
         open.delete(stop)
         busy.delete(key)
         abort()
+        forgetDeadline?.()
         running?.cancel()
       }
     })

@@ -37,6 +37,7 @@ export interface RunningQuery {
 }
 
 const ok: CallStatus = { code: 0, details: '' }
+const dropped: CallStatus = { code: 14, details: 'Connection dropped' }
 const eventSources = ['watch_monitoring', 'clock']
 const historySources = ['monitoring', 'monitoring_logs', 'source']
 
@@ -55,7 +56,10 @@ export const runQuery = (world: WorldInside, clock: Clock, query: ServedQuery, l
   }
   const forgetFaults = world.whenFault((what) => {
     if (what === 'thaw') outlet.thaw()
-    else if (what === 'cut') finish({ code: 14, details: 'Connection dropped' })
+    else if (what === 'cut') {
+      outlet.end(dropped, true)
+      running.cancel()
+    }
   })
   running.cancel = () => {
     stop.stop()
@@ -68,8 +72,8 @@ export const runQuery = (world: WorldInside, clock: Clock, query: ServedQuery, l
     finish(refusal)
     return running
   }
-  const start = (ground: Ground, statements: readonly (readonly Statement[])[] | null): void =>
-    serve({ ground, clock, query, statements, stop, send: outlet.send, finish })
+  const start = (ground: Ground, statements: readonly (readonly Statement[])[] | null, isOutOfTime: boolean): void =>
+    serve({ ground, clock, query, statements, isOutOfTime, stop, send: outlet.send, finish })
 
   const org = world.org(query.org)
   if (org === undefined) return running
@@ -79,17 +83,29 @@ export const runQuery = (world: WorldInside, clock: Clock, query: ServedQuery, l
   const isLookup = !running.isEventStream && !historySources.some((name) => names.has(name))
   const hit = (kind: 'empty' | 'slow' | 'fail'): boolean => isLookup && world.lasting.hits(kind, clock.now())
   if (hit('fail')) {
-    finish({ code: 14, details: 'Connection dropped' })
+    finish(dropped)
     return running
   }
   const ground: Ground = { world, org, principal: query.principal, blind: hit('empty') }
-  if (hit('slow')) stop.whenStopped(clock.at(clock.now() + world.slowMs, () => start(ground, statements)))
-  else start(ground, statements)
+  if (!hit('slow')) start(ground, statements, false)
+  else {
+    const timeoutMs = query.timeoutS > 0 ? query.timeoutS * 1000 : Infinity
+    const delayMs = Math.min(world.slowMs, timeoutMs)
+    stop.whenStopped(clock.at(clock.now() + delayMs, () => start(ground, statements, delayMs === timeoutMs)))
+  }
   return running
 }
 
+interface Outlet {
+  send(message: QueryResponse): void
+  /** `now`: also while the server is frozen, without what was held back. */
+  end(status: CallStatus, now?: true): void
+  close(): void
+  thaw(): void
+}
+
 /** Holds messages back while the server is frozen. */
-const openOutlet = (world: WorldInside, listener: Listener) => {
+const openOutlet = (world: WorldInside, listener: Listener): Outlet => {
   let held: (() => void)[] = []
   let closed = false
   const pass = (call: () => void): void => {
@@ -97,18 +113,23 @@ const openOutlet = (world: WorldInside, listener: Listener) => {
     if (world.frozen) held.push(call)
     else call()
   }
+  const close = (): void => {
+    closed = true
+    held = []
+  }
   return {
-    send: (message: QueryResponse): void => pass(() => listener.message(message)),
-    end: (status: CallStatus): void =>
-      pass(() => {
-        closed = true
+    close,
+    send: (message) => pass(() => listener.message(message)),
+    end: (status, now) => {
+      if (now === true) held = []
+      const call = (): void => {
+        close()
         listener.end(status)
-      }),
-    close: (): void => {
-      closed = true
-      held = []
+      }
+      if (now !== true) pass(call)
+      else if (!closed) call()
     },
-    thaw: (): void => {
+    thaw: () => {
       const calls = held
       held = []
       for (const call of calls) if (!closed) call()
@@ -140,12 +161,14 @@ interface Serving {
   readonly clock: Clock
   readonly query: ServedQuery
   readonly statements: readonly (readonly Statement[])[] | null
+  /** Its time was over before it could begin. */
+  readonly isOutOfTime: boolean
   readonly stop: Stop
   send(message: QueryResponse): void
   finish(status: CallStatus): void
 }
 
-const serve = ({ ground, clock, query, statements, stop, send, finish }: Serving): void => {
+const serve = ({ ground, clock, query, statements, isOutOfTime, stop, send, finish }: Serving): void => {
   if (stop.stopped) return
   const begun = clock.now()
   const envelope = (part: Partial<QueryResponse>): QueryResponse => ({
@@ -162,6 +185,12 @@ const serve = ({ ground, clock, query, statements, stop, send, finish }: Serving
   log('Starting query execution.')
   if (statements === null) {
     for (const { VQL } of query.queries) logSyntaxError(VQL, log)
+    finish(ok)
+    return
+  }
+  const tellTimeout = (): void => log(`collect: <red>Timeout Error:</> Collection timed out after ${query.timeoutS}s`)
+  if (isOutOfTime) {
+    tellTimeout()
     finish(ok)
     return
   }
@@ -227,7 +256,7 @@ const serve = ({ ground, clock, query, statements, stop, send, finish }: Serving
     stop.whenStopped(
       clock.at(begun + query.timeoutS * 1000, () => {
         timedOut = true
-        log(`collect: <red>Timeout Error:</> Collection timed out after ${query.timeoutS}s`)
+        tellTimeout()
         current?.end()
         finish(ok)
       }),

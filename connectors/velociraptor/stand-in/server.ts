@@ -176,7 +176,6 @@ const obeyFaults = ({ world, clock, gate, sockets, port }: Obeying): (() => void
     if (what === 'cut') destroyAll()
     if (what === 'heal') reopen()
     if (what !== 'refuse') return
-    destroyAll()
     isShut = true
     shut = shut.then(() => gate.close())
     cancelOpening()

@@ -301,7 +301,8 @@ const openWorld = (description: WorldDescription): WorldInside => {
       },
       refuse: (span = {}) => {
         lasting.begin('refuse', span)
-        tellFault('refuse', span.untilMs)
+        tellFault('cut')
+        if (span.times === undefined) tellFault('refuse', span.untilMs)
       },
       lookupsEmpty: (span = {}) => lasting.begin('empty', span),
       lookupsSlow: (delayMs, span = {}) => {

@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded-log.ts'
 import type { LogRecord } from '../../../connectors/log/event-log.ts'
 import { readConfiguration } from '../../../pipeline/config/read-configuration.ts'
@@ -6,6 +6,7 @@ import type { Configuration } from '../../../pipeline/config/configuration.ts'
 import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
 import { startService } from '../../../pipeline/service.ts'
 import { encode } from '../../../schemas/codec.ts'
+import type { RawEvent } from '../../../schemas/generated.ts'
 import { allTopics, topics } from '../../../schemas/topics.ts'
 import { openBareLog } from '../bare-log.ts'
 import { type FlowWorld, makeFlowWorld } from '../flow-world.ts'
@@ -63,14 +64,19 @@ const runThrough = async (log: EmbeddedLog, { events, velociraptor }: FlowWorld)
   await service.stop()
 }
 
+const keyOf = ({ org, row }: RawEvent): string => `${org}/${(JSON.parse(row) as { readonly ClientId: string }).ClientId}`
+
+/** Appends what has come as raw records, as collect does; the next ones do not wait for it. */
 const feed = async (log: EmbeddedLog, events: FlowWorld['events']): Promise<void> => {
-  const { client } = { client: (row: string): string => (JSON.parse(row) as { ClientId: string }).ClientId }
-  for (let at = 0; at < events.length; at += fedTogether)
-    await log.append(
-      events.slice(at, at + fedTogether).map((event) => ({
-        topic: topics.rawFlowCompletions.name, key: `${event.org}/${client(event.row)}`, value: encode('RawEvent', event),
-      })),
-    )
+  const appends: Promise<unknown>[] = []
+  for (let at = 0; at < events.length; at += fedTogether) {
+    const records = events.slice(at, at + fedTogether).map((event) => ({
+      topic: topics.rawFlowCompletions.name, key: keyOf(event), value: encode('RawEvent', event),
+    }))
+    appends.push(log.append(records))
+    await setImmediate()
+  }
+  await Promise.all(appends)
 }
 
 /** Every record of the log, in the transactions in which they were written: one transaction has one time. */

@@ -31,7 +31,7 @@ export interface Transcript {
     readonly max_row?: number
     readonly org?: string
   }
-  readonly messages?: readonly Dictionary[]
+  readonly messages?: readonly (Dictionary & { readonly log?: string })[]
   readonly code?: number
   readonly details?: string
 }
@@ -50,9 +50,7 @@ export const withoutReading = (row: string): string =>
 
 /** The recorded server's state. */
 export const recordedDescription = (): WorldDescription => {
-  const metadata = new Map(
-    rows('state/client_metadata.jsonl').map(({ CId, M }) => [CId, M]),
-  )
+  const metadata = new Map(rows('state/client_metadata.jsonl').map(({ CId, M }) => [CId, M]))
   return {
     now: '2026-11-24T08:32:00Z',
     clients: rows('state/clients.jsonl').map((client) => ({

@@ -18,7 +18,12 @@ describe('splitting a JSON array into the texts of its elements', () => {
   })
 
   it('is not misled by brackets, commas, quotes and backslashes inside texts', () => {
-    const awkward = fc.array(fc.stringMatching(/^[\\"[\]{},: a]{0,12}$/).chain((text) => fc.constantFrom(text, 'x'.repeat(60) + text.repeat(5))), { maxLength: 6 })
+    const awkward = fc.array(
+      fc
+        .stringMatching(/^[\\"[\]{},: a]{0,12}$/)
+        .chain((text) => fc.constantFrom(text, 'x'.repeat(60) + text.repeat(5))),
+      { maxLength: 6 },
+    )
     fc.assert(
       fc.property(awkward, (texts) => {
         const rows = texts.map((text) => JSON.stringify({ [text]: [text, { a: text }] }))

@@ -368,7 +368,7 @@ describe('results', () => {
     const result = resultTable(0, 0, {
       source: 'Generic.Client.DiskSpace',
       columns,
-      rows: Array(9).fill(row),
+      rows: Array.from({ length: 9 }, () => row),
       total: 9,
     })
     const letter = letterWith({}, { results: [result] })

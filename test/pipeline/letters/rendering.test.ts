@@ -97,8 +97,12 @@ describe('both forms of a letter', () => {
     expect(text).toContain('is shortened')
   })
 
-  it('are whole when they fit', () => {
-    expect(renderLetter(LETTERS['tables'] as Letter).shortened).toBe(false)
+  it('are whole when they fit, up to the last bytes', () => {
+    const labels = (length: number): readonly string[] => Array.from({ length: 90 }, () => 'x'.repeat(length))
+    const full = rendered({ client: { labels: labels(1_015) } })
+    expect(full.shortened).toBe(false)
+    expect(Buffer.byteLength(full.html)).toBeGreaterThan(LARGEST_HTML * 0.97)
+    expect(rendered({ client: { labels: labels(1_100) } }).shortened).toBe(true)
   })
 })
 

@@ -8,7 +8,6 @@ import { virtualClock } from '../../../../pipeline/runtime/virtual-clock.ts'
 import { watchQuery } from '../../../../connectors/velociraptor/watch-query.ts'
 import { lines, membersOf, recordedWorld, transcripts, withoutReading } from '../recordings.ts'
 
-
 const users: Readonly<Record<string, string>> = { none: 'norole', reader: 'readeronly', api: 'connector' }
 const t0 = 1_795_513_439_000
 

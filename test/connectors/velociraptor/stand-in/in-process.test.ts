@@ -46,6 +46,22 @@ describe('the stand-in on a virtual clock', () => {
     expect([ended, velociraptor.isIdle()]).toEqual([true, true])
   })
 
+  it('gives a lookup up when a frozen server lets it wait beyond its time', () => {
+    const clock = virtualClock(t0)
+    const world = createWorld(contractWorld)
+    const velociraptor = standInVelociraptor(world, { clock })
+    world.faults.freeze()
+    const ends: unknown[] = []
+    velociraptor
+      .query({ org: 'root', vql: 'SELECT * FROM orgs()', timeoutS: 30 })
+      .subscribe({ error: (error: { code: string }) => ends.push(error.code) })
+    clock.advanceTo(t0 + 44_999)
+    expect([ends, velociraptor.isIdle()]).toEqual([[], false])
+    clock.advanceTo(t0 + 45_000)
+    expect([ends, velociraptor.isIdle()]).toEqual([['VELOCIRAPTOR_UNAVAILABLE'], true])
+    expect(clock.next()).toBeUndefined()
+  })
+
   it('leaves nothing waiting on the clock when an idle stream has no rows held', () => {
     const clock = virtualClock(t0)
     const world = createWorld(contractWorld)

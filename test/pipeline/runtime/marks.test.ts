@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import { openSortedMap } from '../../../connectors/log/sorted-map.ts'
+import { type Marks, marksIn, prefixRange } from '../../../pipeline/runtime/marks.ts'
+import { openTurnState } from '../../../pipeline/runtime/turn-state.ts'
+
+const hour = 3_600_000
+const T = Date.UTC(2026, 3, 22, 14)
+
+/** Marks over turns that commit one after the other. */
+const openMarks = (prefix = 'seen/root/Q', bucketMs = hour) => {
+  const map = openSortedMap<Uint8Array>()
+  return {
+    turn<R>(use: (marks: Marks) => R): R {
+      const state = openTurnState(map)
+      const result = use(marksIn(state, prefix, bucketMs))
+      for (const [key, bytes] of state.puts()) map.set(key, bytes ?? undefined)
+      return result
+    },
+    count: () => [...map.range(...prefixRange(`${prefix}/`))].length,
+  }
+}
+const at = (ms: number) => ({ event: 'e', at: ms })
+
+describe('marks', () => {
+  it('are found by their id at any time within a bucket, across its borders', () => {
+    const { turn } = openMarks()
+    turn((marks) => marks.put('id', at(T + hour - 1)))
+    const found = (ms: number): boolean => turn((marks) => marks.get('id', ms) !== undefined)
+    expect([T - hour, T, T + hour, T + 2 * hour - 1].map(found)).toEqual([true, true, true, true])
+    expect([T - hour - 1, T + 2 * hour].map(found)).toEqual([false, false])
+    expect(turn((marks) => marks.get('other', T))).toBeUndefined()
+  })
+
+  it('are seen in the turn that puts them', () => {
+    const { turn } = openMarks()
+    turn((marks) => {
+      marks.put('id', at(T))
+      expect(marks.get('id', T)).toEqual(at(T))
+    })
+  })
+
+  it('older than the given time are forgotten by whole buckets, those at it kept', () => {
+    const { turn, count } = openMarks()
+    turn((marks) => [T - 2 * hour, T - 1, T, T + hour].forEach((ms, n) => marks.put(`id${n}`, at(ms))))
+    turn((marks) => marks.forget(T))
+    expect(count()).toBe(2)
+    expect(turn((marks) => [marks.get('id1', T - 1), marks.get('id2', T)?.at])).toEqual([undefined, T])
+  })
+
+  it('are forgotten 200 a turn at most', () => {
+    const { turn, count } = openMarks()
+    turn((marks) => {
+      for (let n = 0; n < 450; n++) marks.put(`id${n}`, at(T - hour - n))
+    })
+    const left = [1, 2, 3].map(() => {
+      turn((marks) => marks.forget(T))
+      return count()
+    })
+    expect(left).toEqual([250, 50, 0])
+  })
+
+  it('of the farthest times are ordered too: what an endpoint’s clock says of the year 9999 is kept', () => {
+    const { turn, count } = openMarks()
+    const farthest = Date.UTC(9999, 11, 31)
+    turn((marks) => [farthest, Date.UTC(2199, 0, 1)].forEach((ms) => marks.put(`id${ms}`, at(ms))))
+    turn((marks) => marks.forget(T))
+    expect(count()).toBe(2)
+    turn((marks) => marks.forget(farthest + hour))
+    expect(count()).toBe(0)
+  })
+
+  it('before 1970 lie in the first bucket, and forgetting before 1970 forgets nothing', () => {
+    const { turn, count } = openMarks()
+    turn((marks) => marks.put('id', at(-1)))
+    expect(turn((marks) => marks.get('id', 0))).toMatchObject(at(-1))
+    turn((marks) => marks.forget(-hour))
+    expect(count()).toBe(1)
+  })
+
+  it('of another prefix are left alone', () => {
+    const map = openSortedMap<Uint8Array>()
+    const state = openTurnState(map)
+    marksIn(state, 'told/a', hour).put('id', at(T))
+    marksIn(state, 'told/b', hour).put('id', at(T))
+    for (const [key, bytes] of state.puts()) map.set(key, bytes ?? undefined)
+    const next = openTurnState(map)
+    marksIn(next, 'told/a', hour).forget(T + 2 * hour)
+    expect(next.puts()).toHaveLength(1)
+    expect(marksIn(next, 'told/b', hour).get('id', T)).toBeDefined()
+  })
+})
