@@ -38,8 +38,23 @@ const allowed = ({ recipients, warnings }: Addressed, domains: readonly string[]
   }
 }
 
+const longestRemembered = 256
+const mostRemembered = 1000
+const remembered = new Map<string, ReturnType<typeof parseMailboxes>>()
+
+/** The same few people start most flows: what their short texts mean is remembered, a bounded number. */
+const mailboxesOf = (text: string): ReturnType<typeof parseMailboxes> => {
+  const known = remembered.get(text)
+  if (known !== undefined) return known
+  const parsed = parseMailboxes(text)
+  if (text.length > longestRemembered) return parsed
+  if (remembered.size >= mostRemembered) remembered.clear()
+  remembered.set(text, parsed)
+  return parsed
+}
+
 const foreign = (text: string, source: string, domains: readonly string[] | null): Addressed => {
-  const { mailboxes, problems } = parseMailboxes(text)
+  const { mailboxes, problems } = mailboxesOf(text)
   return allowed({ recipients: mailboxes, warnings: problems.map((problem) => `${source}: ${problem}`) }, domains)
 }
 

@@ -1,4 +1,4 @@
-import { concatMap, type OperatorFunction } from 'rxjs'
+import { map, Observable, type OperatorFunction } from 'rxjs'
 import type { EpochMs } from '../schemas/time.ts'
 
 /** One transition: what the state becomes (undefined: nothing is kept), what leaves, and when to be asked again. */
@@ -32,7 +32,7 @@ export const withState =
   ): OperatorFunction<I, O> =>
   (inputs) =>
     inputs.pipe(
-      concatMap((input) => {
+      map((input) => {
         const key = keyOf(input)
         const now = timeOf(input)
         const before = key === null ? undefined : store.get(key, now)
@@ -41,5 +41,20 @@ export const withState =
         if (state !== before) store.put(key, state, now)
         if (wakeAt !== undefined) store.wake?.(key, wakeAt)
         return outputs
+      }),
+      inOrder(),
+    )
+
+/** What concatMap does with lists, without a subscription for each of them. */
+const inOrder =
+  <O>(): OperatorFunction<readonly O[], O> =>
+  (lists) =>
+    new Observable((subscriber) =>
+      lists.subscribe({
+        next: (list) => {
+          for (const item of list) subscriber.next(item)
+        },
+        error: (cause: unknown) => subscriber.error(cause),
+        complete: () => subscriber.complete(),
       }),
     )

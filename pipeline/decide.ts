@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { from, type Observable } from 'rxjs'
 import type { EventLog, LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import type { BatchRule } from '../operators/batch.ts'
@@ -80,7 +80,7 @@ const storeOf = (marks: Marks): StateStore<Mark> => ({
 })
 
 const noticeId = (monitor: FlowMonitor, event: FlowEvent, { address }: Recipient): string =>
-  createHash('sha256').update(JSON.stringify([monitor.name, event.id, address.toLowerCase()])).digest('base64url').slice(0, 22)
+  hash('sha256', JSON.stringify([monitor.name, event.id, address.toLowerCase()]), 'base64url').slice(0, 22)
 
 const noticesOf = (
   monitor: FlowMonitor, judgement: Judgement<FlowEvent>, record: LogRecord, configuration: string, now: EpochMs,

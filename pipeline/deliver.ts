@@ -143,16 +143,21 @@ const gather = (arrived: readonly Arrived[], state: TurnState): void => {
 
 /** Puts a notice into its letter. A letter bears the id of its first notice. */
 const join = ({ item: { notice, bytes, now }, batch: id, dueAt: due_at, count }: Placed<Arrived>, state: TurnState): void => {
-  const letter = state.get('Letter', letterKey(id))
-  if (count === 1 && letter !== undefined) return
-  state.putBytes(noticeKey(id, count), bytes)
-  if (letter !== undefined) {
-    state.delete(dueKey(letter))
-    return putOpen(state, { ...letter, due_at, notices: count })
-  }
+  const gathering = count === 1 ? undefined : state.get('Letter', letterKey(id))
+  // A letter may have been claimed or settled before its time: clocks are set back, channels are taken out of the configuration.
+  if (gathering === undefined || gathering.attempt > 0) return openLetter(notice, bytes, { now, due_at }, state)
+  state.delete(dueKey(gathering))
+  state.putBytes(noticeKey(id, gathering.notices + 1), bytes)
+  putOpen(state, { ...gathering, due_at, notices: gathering.notices + 1 })
+}
+
+const openLetter = (notice: Notice, bytes: Uint8Array, { now, due_at }: { now: EpochMs; due_at: EpochMs }, state: TurnState): void => {
+  const { id } = notice
+  if (state.get('Letter', letterKey(id)) !== undefined) return
+  state.putBytes(noticeKey(id, 1), bytes)
   putOpen(state, {
     id, stage: 'open', message_id: '', channel: notice.channel, opened_at: now, due_at, attempt: 0, deferrals: 0,
-    until: 0, sender: '', marker: '', notices: count,
+    until: 0, sender: '', marker: '', notices: 1,
   })
 }
 

@@ -36,7 +36,21 @@ const presentType = (name: string): avro.Type => {
   return type
 }
 
-const headers = new Map([...presentTypes].map(([name, type]) => [name, headerOf(type)]))
+/** A schema as this program writes it. */
+interface Writer {
+  readonly type: avro.Type
+  readonly header: Buffer
+  /** The header's fingerprint as two whole numbers: compared with these, most records need no search for their reader. */
+  readonly low: number
+  readonly high: number
+}
+
+const writerOf = (type: avro.Type): Writer => {
+  const header = headerOf(type)
+  return { type, header, low: header.readInt32LE(2), high: header.readInt32LE(6) }
+}
+
+const writers = new Map([...presentTypes].map(([name, type]) => [name, writerOf(type)]))
 const readers = new Map<string, Map<string, Reader>>([...presentTypes.keys()].map((name) => [name, new Map<string, Reader>()]))
 
 const parseWritten = (text: string): avro.Type | undefined => {
@@ -80,14 +94,29 @@ for (const { text } of writtenForms()) learnSchema(text)
 export const writersSchemas = (): ReadonlyMap<string, string> =>
   new Map([...presentTypes.values()].map((type) => [hex(fingerprint(canonicalForm(type))), canonicalForm(type)]))
 
+/** Nearly every record fits, and is copied out at once. */
+const scratch = Buffer.allocUnsafeSlow(65_536)
+
 /** Avro single-object encoding: C3 01, the schema's fingerprint, the bytes. */
 export const encode = <N extends SchemaName>(name: N, value: Schemas[N]): Uint8Array => {
-  const header = headers.get(name) as Buffer
-  const body = presentType(name).toBuffer(value)
-  const bytes = Buffer.allocUnsafe(headerBytes + body.length)
+  const { type, header } = writers.get(name) as Writer
+  const end = type.encode(value, scratch, headerBytes)
+  if (end < 0) return Buffer.concat([header, type.toBuffer(value)])
+  const bytes = Buffer.allocUnsafe(end)
+  scratch.copy(bytes, headerBytes, headerBytes, end)
   header.copy(bytes)
-  body.copy(bytes, headerBytes)
   return bytes
+}
+
+const writtenBy = (marked: Buffer): string => hex(marked.readBigUInt64LE(2))
+
+const readerFor = (name: string, marked: Buffer): Reader => {
+  const { type, low, high } = writers.get(name) as Writer
+  if (marked.readInt32LE(2) === low && marked.readInt32LE(6) === high) return (body) => type.fromBuffer(body) as unknown
+  const key = writtenBy(marked)
+  const reader = (readers.get(name) as Map<string, Reader>).get(key)
+  if (reader === undefined) throw new DecodeError('UNKNOWN_SCHEMA', `schema ${key} of ${name} is not known here`, key)
+  return reader
 }
 
 /** Reads what any known schema of that name wrote, as the present one. Throws DecodeError. */
@@ -95,12 +124,11 @@ export const decode = <N extends SchemaName>(name: N, bytes: Uint8Array): Schema
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (buffer.length < headerBytes || buffer.readUInt16BE(0) !== 0xc301)
     throw new DecodeError('UNMARKED', `no schema marker before ${buffer.length} bytes`)
-  const key = hex(buffer.readBigUInt64LE(2))
-  const reader = (readers.get(name) as Map<string, Reader>).get(key)
-  if (reader === undefined) throw new DecodeError('UNKNOWN_SCHEMA', `schema ${key} of ${name} is not known here`, key)
+  const reader = readerFor(name, buffer)
   try {
     return reader(buffer.subarray(headerBytes)) as Schemas[N]
   } catch (cause) {
+    const key = writtenBy(buffer)
     throw new DecodeError('DAMAGED', `bytes do not fit schema ${key} of ${name}: ${(cause as Error).message}`, key)
   }
 }

@@ -1,7 +1,6 @@
 import { Command } from '@commander-js/extra-typings'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { momentNs } from '../../connectors/velociraptor/stand-in/moments.ts'
 import type { Happening } from '../../schemas/happenings.ts'
 import { type DemoWorld, openDemoWorld } from '../demo/demo-world.ts'
 import { narrate, type Told } from '../demo/narrator.ts'
@@ -55,19 +54,15 @@ const demo = async (outputDir: string): Promise<number> => {
 }
 
 /** Runs the relay as in life while the recording is played, until everything is told. Says whether it was. */
-const relay = async ({ configFile, world: server, timeline }: DemoWorld, told: Told, mails: () => number): Promise<boolean> => {
+const relay = async ({ configFile, events }: DemoWorld, told: Told, mails: () => number): Promise<boolean> => {
   const { configuration, apiConfig, problems } = readFiles(configFile)
   if (printProblems(problems) || configuration === null || apiConfig === null) return false
   const world = await openWorld(configuration, apiConfig, sayTrouble)
   const service = await startService(world, { configuration, stages: stageNames, since: null })
   const narration = narrate(world.log, told, console.log).subscribe()
   const start = world.clock.now()
-  for (const { at, queue, row } of timeline) {
-    const moment = Number((momentNs(at, server.t0) ?? 0n) / 1_000_000n)
-    world.clock.at(moment, () => server.emit('root', queue, row, moment))
-  }
   const isDone = (): boolean =>
-    told.events === timeline.length && told.deliveries === told.notices && mails() === told.notices
+    told.events === events && told.deliveries === told.notices && mails() === told.notices
   const waiting = async (): Promise<boolean> => {
     while (!isDone()) {
       if (world.clock.now() - start > longestMs) return false

@@ -5,6 +5,7 @@ import { demoCommand } from './demo-command.ts'
 import { initCommand } from './init-command.ts'
 import { runCommand } from './run-command.ts'
 import { schemaCommand } from './schema-command.ts'
+import { simulateCommand } from './simulate-command.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -18,7 +19,7 @@ const program = new Command('relay')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : wrongUse))
 
 for (const command of [
-  demoCommand(), initCommand(), runCommand(), checkCommand(), schemaCommand(),
+  demoCommand(), initCommand(), runCommand(), checkCommand(), simulateCommand(), schemaCommand(),
 ])
   program.addCommand(command.copyInheritedSettings(program))
 

@@ -1,34 +1,25 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
 import { type MailCatcher, openCatcher, saveMail } from '../../connectors/mail/catcher.ts'
-import { startStandIn, type StandIn } from '../../connectors/velociraptor/stand-in/server.ts'
-import { createWorld, type StandInWorld, type WorldDescription } from '../../connectors/velociraptor/stand-in/world.ts'
 import type { Clock } from '../../schemas/time.ts'
+import { printProblem } from '../config/problem.ts'
+import { readScenarios } from '../scenarios/read-scenarios.ts'
+import { type ServedScenario, serveScenario } from '../scenarios/serve-scenario.ts'
+
+/** The relay needs a moment to start; what happens before it listens is not for it. */
+const startMs = 2000
 
 const recordingFile = new URL('recording.yaml', import.meta.url)
-
-/** An event of the recording. */
-export interface RecordedEvent {
-  /** `T+…`: after the moment of playing. */
-  readonly at: string
-  readonly queue: string
-  readonly row: Readonly<Record<string, unknown>>
-}
-
-interface Recording {
-  readonly world: WorldDescription
-  readonly monitors: readonly unknown[]
-  readonly timeline: readonly RecordedEvent[]
-}
 
 /** Everything outside of the relay that the demo needs, on loopback and in a folder of its own. */
 export interface DemoWorld {
   /** The relay.yaml to run. */
   readonly configFile: string
-  readonly world: StandInWorld
-  readonly timeline: readonly RecordedEvent[]
+  /** Events that the server plays. */
+  readonly events: number
   close(): Promise<void>
 }
 
@@ -41,17 +32,19 @@ export interface DemoWorldOptions {
 
 /** Starts the stand-in server and the mail catcher, and writes the configuration that leads to both. */
 export const openDemoWorld = async ({ clock, outputDir, onMail }: DemoWorldOptions): Promise<DemoWorld> => {
-  const { world: description, monitors, timeline } = parse(readFileSync(recordingFile, 'utf8')) as Recording
+  const text = readFileSync(recordingFile, 'utf8')
+  const { scenarios, problems } = readScenarios(text, fileURLToPath(recordingFile), { now: clock.now() + startMs })
+  const [recording] = scenarios
+  if (recording === undefined || problems.length > 0) throw new Error(problems.map(printProblem).join('\n'))
+  const { monitors } = parse(text) as { readonly monitors: readonly unknown[] }
   const dir = mkdtempSync(join(tmpdir(), 'raptor-relay-demo-'))
-  const world = createWorld({ ...description, now: clock.now() })
-  const standIn = await startStandIn({ world, clock, port: 0, dir })
+  const standIn = await serveScenario(recording, { clock, port: 0, dir })
   const catcher = await openMailCatcher(outputDir, onMail)
   const configFile = join(dir, 'relay.yaml')
   writeFileSync(configFile, configurationText(standIn, catcher, monitors), { mode: 0o600 })
   return {
     configFile,
-    world,
-    timeline,
+    events: recording.timeline.length,
     async close() {
       await catcher.close()
       await standIn.close()
@@ -71,7 +64,7 @@ const openMailCatcher = (outputDir: string, onMail: DemoWorldOptions['onMail']):
   })
 }
 
-const configurationText = ({ apiConfig }: StandIn, { host, port }: MailCatcher, monitors: readonly unknown[]): string =>
+const configurationText = ({ apiConfig }: ServedScenario, { host, port }: MailCatcher, monitors: readonly unknown[]): string =>
   stringify({
     velociraptor: { api_config: apiConfig, gui_url: 'https://velociraptor.example.org/app/index.html' },
     mail: { url: `smtp://${host}:${port}`, tls: 'off', from: 'Velociraptor <velociraptor@example.org>' },

@@ -31,7 +31,10 @@ export const decodeAll = async <N extends SchemaName>(
   lost: AbortSignal,
 ): Promise<readonly Decoded<N>[]> => {
   const decoded: Decoded<N>[] = []
-  for (const record of records) decoded.push(await decodeOne(name, record, decoding, lost))
+  for (const record of records) {
+    const tried = tryDecode(name, record)
+    decoded.push('unknown' in tried ? await decodeOne(name, record, decoding, lost) : tried)
+  }
   return decoded
 }
 

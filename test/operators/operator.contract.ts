@@ -41,7 +41,7 @@ export const operatorContract = <E>(
     it(
       'completes when nothing came',
       marbles(({ cold, expectObservable }) => {
-        const source = cold(' ---|')
+        const source = cold<Judgement<E>>(' ---|')
         const expected = '    ---|'
         expectObservable(source.pipe(open())).toBe(expected)
       }),
@@ -50,7 +50,7 @@ export const operatorContract = <E>(
     it(
       'stays open while nothing comes',
       marbles(({ cold, expectObservable }) => {
-        const source = cold(' ------')
+        const source = cold<Judgement<E>>(' ------')
         const expected = '    ------'
         expectObservable(source.pipe(open())).toBe(expected)
       }),

@@ -47,7 +47,7 @@ describe('withState', () => {
   it(
     'completes when nothing came',
     marbles(({ cold, expectObservable }) => {
-      const source = cold(' ---|')
+      const source = cold<Drop>(' ---|')
       const expected = '    ---|'
       expectObservable(source.pipe(filling(openStore()))).toBe(expected)
     }),
@@ -56,7 +56,7 @@ describe('withState', () => {
   it(
     'stays open while nothing comes',
     marbles(({ cold, expectObservable }) => {
-      const source = cold(' ------')
+      const source = cold<Drop>(' ------')
       const expected = '    ------'
       expectObservable(source.pipe(filling(openStore()))).toBe(expected)
     }),
@@ -134,6 +134,23 @@ describe('withState', () => {
       .subscribe()
     expect(store.calls).toEqual(['put a at 5', 'wake a at 15', 'put a at 7', 'wake a at 17', 'put a at 9'])
     expect(store.states.size).toBe(0)
+  })
+
+  it('steps an input without a key without a state, and keeps none for it', () => {
+    const store = openStore<number>()
+    const before: unknown[] = []
+    const watched: Step<number, Drop, never> = (state) => (before.push(state), { state: 1, outputs: [], wakeAt: 9 })
+    from([a, a])
+      .pipe(
+        withState(
+          store,
+          () => null,
+          ({ at }) => at,
+          watched,
+        ),
+      )
+      .subscribe()
+    expect([before, store.calls]).toEqual([[undefined, undefined], []])
   })
 
   it('works on a store that cannot wake', () => {

@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isStanding, type Judgement } from '../../../operators/judgement.ts'
-import type { FlowEvent, HuntFacts, Mark } from '../../../schemas/generated.ts'
+import type { FlowEvent, HuntFacts } from '../../../schemas/generated.ts'
 import { type FlowDifference, flowEvent, query, T, withRows } from '../../operators/flow-events.ts'
-import { openStore } from '../../operators/state-store.ts'
 import { judged, monitorWith } from './flow-monitors.ts'
 
 type Parameters = Readonly<Record<string, unknown>>
@@ -204,6 +203,27 @@ describe('the decision of Server.Monitor.FlowCompletion', () => {
   })
 })
 
+describe('a dedup window', () => {
+  const dedup = { windowMs: 3_600_000, window: '1h', by: ['client.id', 'flow.artifacts'] as const }
+  const at = (id: string, minutes: number, difference: FlowDifference = {}): FlowEvent =>
+    flowEvent({ ...difference, event: { id, told_once_as: id, received_at: T + minutes * 60_000 } })
+
+  it('keeps flows silent that are like one told before, and names it', () => {
+    const monitor = monitorWith({}, { dedup })
+    const flows = [at('a', 0), at('b', 59), at('c', 60), at('d', 61, ran(['Linux.Sys.Users']))]
+    expect(judged(monitor, flows).map(({ repeatOf }) => repeatOf)).toEqual([
+      null,
+      { event: 'a', reason: 'like one told less than 1h before' },
+      null,
+      null,
+    ])
+  })
+
+  it('is there only where it is asked for', () => {
+    expect(judged(monitorWith({}), [at('a', 0), at('b', 1)]).map(({ repeatOf }) => repeatOf)).toEqual([null, null])
+  })
+})
+
 describe('the recipients of Server.Monitor.FlowCompletion', () => {
   const creator = (name: string): FlowDifference => ({ flow: { creator: name } })
   const owner = (value: string): FlowDifference => ({ client: { metadata: [{ field: 'owner', value }] } })
@@ -366,7 +386,7 @@ describe('under any parameters', () => {
     fc.assert(
       fc.property(parameters, flows, (given, events) => {
         const told = new Map<string, string>()
-        for (const judgement of judged(monitorWith(given), events, openStore<Mark>())) {
+        for (const judgement of judged(monitorWith(given), events)) {
           const { id, told_once_as } = judgement.event
           const first = told.get(told_once_as)
           if (judgement.repeatOf !== null) expect(judgement.repeatOf.event).toBe(first)

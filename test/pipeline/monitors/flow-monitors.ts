@@ -1,7 +1,9 @@
 import { from } from 'rxjs'
+import type { DedupSettings } from '../../../pipeline/config/configuration.ts'
 import type { FlowMonitor } from '../../../pipeline/monitors/monitor.ts'
 import { flowCompletionMonitor } from '../../../pipeline/monitors/flow-completion.ts'
 import { readFlowCompletionParameters } from '../../../pipeline/monitors/flow-completion-parameters.ts'
+import { alone } from '../../../operators/batch.ts'
 import { type Judgement, judgementOf } from '../../../operators/judgement.ts'
 import type { FlowEvent, Mark } from '../../../schemas/generated.ts'
 import { openStore } from '../../operators/state-store.ts'
@@ -9,7 +11,7 @@ import { openStore } from '../../operators/state-store.ts'
 /** A monitor by parameters as relay.yaml has them, and what was said of them. */
 export const monitorWith = (
   parameters: Readonly<Record<string, unknown>>,
-  { name = 'flows', allowedDomains = null as readonly string[] | null } = {},
+  { name = 'flows', allowedDomains = null as readonly string[] | null, dedup = null as DedupSettings | null } = {},
 ): FlowMonitor & { readonly said: readonly string[] } => {
   const said: string[] = []
   const read = readFlowCompletionParameters({ Recipients: ['soc@example.org'], ...parameters }, [], {
@@ -17,7 +19,14 @@ export const monitorWith = (
     writtenAt: () => undefined,
   })
   if (read === null) throw new Error(said.join('\n'))
-  const settings = { name, artifact: 'Server.Monitor.FlowCompletion', channel: 'default', parameters: read } as const
+  const settings = {
+    name,
+    artifact: 'Server.Monitor.FlowCompletion',
+    channel: 'default',
+    parameters: read,
+    dedup,
+    batch: alone,
+  } as const
   return { ...flowCompletionMonitor(settings, allowedDomains), said }
 }
 
@@ -25,11 +34,11 @@ export const monitorWith = (
 export const judged = (
   monitor: FlowMonitor,
   events: readonly FlowEvent[],
-  told = openStore<Mark>(),
+  memory = { told: openStore<Mark>(), windows: openStore<Mark>() },
 ): readonly Judgement<FlowEvent>[] => {
   const judgements: Judgement<FlowEvent>[] = []
   from(events.map((event) => judgementOf(event)))
-    .pipe(monitor.chain(told))
+    .pipe(monitor.chain(memory))
     .subscribe((judgement) => judgements.push(judgement))
   return judgements
 }

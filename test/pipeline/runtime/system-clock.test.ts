@@ -39,7 +39,7 @@ describe('the system clock', () => {
   it('calls within a minute of a jump forward', () => {
     const times = called(T + 10 * hour)
     jump(10 * hour)
-    vi.advanceTimersByTime(60_000)
+    vi.advanceTimersByTime(60_001)
     expect(times).toHaveLength(1)
   })
 
