@@ -1,7 +1,7 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import type { Mark } from '../schemas/generated.ts'
 import type { EpochMs } from '../schemas/time.ts'
-import { isStanding, type Judgement } from './judgement.ts'
+import { isTold, type Judgement, repeating } from './judgement.ts'
 import { withState, type StateStore, type Step } from './with-state.ts'
 
 export interface WindowRule<E> {
@@ -18,19 +18,21 @@ export interface WindowRule<E> {
 const step =
   <E>({ windowMs, idOf, reason }: WindowRule<E>): Step<Mark, Judgement<E>, Judgement<E>> =>
   (window, judgement, now) => {
-    if (!isStanding(judgement)) return { state: window, outputs: [judgement] }
-    // An event from before the window was opened does not join it, nor does it move it.
-    if (window !== undefined && now < window.at) return { state: window, outputs: [judgement] }
-    if (window === undefined || now >= window.at + windowMs)
-      return { state: { event: idOf(judgement.event), at: now }, outputs: [judgement] }
-    return { state: window, outputs: [{ ...judgement, repeatOf: { event: window.event, reason } }] }
+    if (!isTold(judgement)) return { state: window, outputs: [judgement] }
+    const isInside = window !== undefined && now >= window.at && now < window.at + windowMs
+    return isInside
+      ? { state: window, outputs: [repeating(judgement, { event: window.event, reason })] }
+      : { state: { event: idOf(judgement.event), at: now }, outputs: [judgement] }
   }
 
-/** Tells the first event of a key and marks as repeats of it those that follow within the window. */
+/**
+ * Tells the first event of a key and marks as repeats of it those whose time lies within the window that it opens. A late event
+ * from before the window opens one of its own; whether the store keeps both is the store's affair.
+ */
 export const dedupWindow = <E>(store: StateStore<Mark>, rule: WindowRule<E>): MonoTypeOperatorFunction<Judgement<E>> =>
   withState(
     store,
-    ({ event }) => rule.keyOf(event),
+    (judgement) => (isTold(judgement) ? rule.keyOf(judgement.event) : null),
     ({ event }) => rule.timeOf(event),
     step(rule),
   )

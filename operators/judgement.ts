@@ -24,3 +24,13 @@ export const judgementOf = <E>(event: E): Judgement<E> => ({
 /** Whether the event is to be told as far as has been said: no objection stands, and it repeats nothing. */
 export const isStanding = ({ objections, overruledBy, repeatOf }: Judgement<unknown>): boolean =>
   repeatOf === null && (objections.length === 0 || overruledBy.length > 0)
+
+/** Whether somebody is told as far as has been said. */
+export const isTold = (judgement: Judgement<unknown>): boolean => isStanding(judgement) && judgement.recipients.length > 0
+
+/** The judgement of an event that is not told because another one was. */
+export const repeating = <E>(judgement: Judgement<E>, repeatOf: NonNullable<Judgement<E>['repeatOf']>): Judgement<E> => ({
+  ...judgement,
+  recipients: [],
+  repeatOf,
+})

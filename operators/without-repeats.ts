@@ -1,7 +1,7 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import type { Mark } from '../schemas/generated.ts'
 import type { EpochMs } from '../schemas/time.ts'
-import { isStanding, type Judgement } from './judgement.ts'
+import { isTold, type Judgement, repeating } from './judgement.ts'
 import { withState, type StateStore, type Step } from './with-state.ts'
 
 /** How events are known again. */
@@ -18,12 +18,12 @@ export interface RepeatRule<E> {
 const step =
   <E>({ idOf, reason }: RepeatRule<E>): Step<Mark, Judgement<E>, Judgement<E>> =>
   (told, judgement, now) => {
-    if (!isStanding(judgement)) return { state: told, outputs: [judgement] }
+    if (!isTold(judgement)) return { state: told, outputs: [judgement] }
     if (told === undefined) return { state: { event: idOf(judgement.event), at: now }, outputs: [judgement] }
-    return { state: told, outputs: [{ ...judgement, repeatOf: { event: told.event, reason } }] }
+    return { state: told, outputs: [repeating(judgement, { event: told.event, reason })] }
   }
 
-/** Marks as a repeat what was told before; only what is about to be told is remembered. */
+/** Marks as a repeat what was told before; only what is about to be told to somebody is remembered. */
 export const withoutRepeats = <E>(
   store: StateStore<Mark>,
   rule: RepeatRule<E>,
@@ -31,7 +31,7 @@ export const withoutRepeats = <E>(
   withState(
     store,
     // What is not told anyway needs no look at the past, and most is not.
-    (judgement) => (isStanding(judgement) ? rule.identityOf(judgement.event) : null),
+    (judgement) => (isTold(judgement) ? rule.identityOf(judgement.event) : null),
     ({ event }) => rule.timeOf(event),
     step(rule),
   )

@@ -33,8 +33,6 @@ const markBucketMs = 3_600_000
 const mostArrivalsPerTurn = 1000
 /** Rows held in memory before the log has them; beyond it the stream is given up and history asked instead. */
 const mostHeld = 100_000
-/** Characters; a broker takes 1 MB in one record. */
-const longestRow = 300_000
 const cursorEveryMs = 30_000
 /** Rows told live up to a beat may still be on their way when it comes. */
 const beatMarginMs = 2000
@@ -73,6 +71,8 @@ type Held = Arrival & Reader
 const collectSlot = (task: Task, readers: readonly Reader[], options: Collecting): TaskWork => {
   const inbox: Held[] = []
   const hold = (reader: Reader, arrival: Arrival): void => {
+    // A history longer than the inbox is read again from its begin: what the log has of it must not fill the inbox anew.
+    if (inbox.length >= mostArrivalsPerTurn && isKnown(task, reader, arrival, options.clock.now())) return
     if (inbox.length >= mostHeld)
       throw new ConnectorError(
         'VELOCIRAPTOR_UNAVAILABLE',
@@ -90,6 +90,17 @@ const collectSlot = (task: Task, readers: readonly Reader[], options: Collecting
     beside: merge(
       ...readers.map((reader) => read(task, reader, options).pipe(tap((arrival) => hold(reader, arrival)), reconnecting(reader, options))),
     ).pipe(ignoreElements()),
+  }
+}
+
+/** Whether a row of history is in the log already. */
+const isKnown = (task: Task, { org }: Reader, arrival: Arrival, now: EpochMs): boolean => {
+  if (arrival.kind !== 'row' || arrival.origin !== 'history') return false
+  try {
+    const { id, receivedAt } = arrival.source.identify(org, arrival.row, now)
+    return marksIn(openTurnState(task.state), seenPrefix(org, arrival.source.queue), markBucketMs).get(id, receivedAt) !== undefined
+  } catch {
+    return false
   }
 }
 
@@ -151,7 +162,6 @@ const turnResult = (taken: readonly Held[], turn: Turn, state: TurnState, option
 const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): readonly NewRecord[] => {
   const { org, source, json, row, origin } = held
   try {
-    if (json.length > longestRow) throw new Error(`the row has ${json.length} characters, more than ${longestRow}`)
     const { id, key, receivedAt } = source.identify(org, row, turn.now)
     const cursor = state.get('CollectCursor', cursorKey(org, source.queue))
     if (origin === 'history' && cursor !== undefined && receivedAt < cursor.began_at) return []
@@ -173,7 +183,7 @@ const rejectRow = ({ org, source, json }: Held & { kind: 'row' }, turn: Turn, st
   if (seen.get(id, turn.now) !== undefined) return []
   seen.put(id, { event: '', at: turn.now })
   const origin = { stage: 'collect', topic: '', partition: -1, offset: -1, key: `${org}/${source.queue}` }
-  return rejection({ ...origin, reason, at: turn.now, bytes: Buffer.from(json.slice(0, longestRow)) }, { event: id, org, received_at: turn.now })
+  return rejection({ ...origin, reason, at: turn.now, bytes: Buffer.from(json) }, { event: id, org, received_at: turn.now })
 }
 
 /** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. */

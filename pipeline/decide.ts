@@ -63,11 +63,12 @@ const decideTurn = async (task: Task, turn: Turn, options: DecideOptions): Promi
 const judgeAll = (monitor: FlowMonitor, arrived: readonly Arrived[], state: TurnState, now: EpochMs): readonly Judgement<FlowEvent>[] => {
   const told = marksIn(state, `told/${monitor.name}`, toldBucketMs)
   const windows = marksIn(state, `window/${monitor.name}`, toldBucketMs)
+  const lateWindows = marksIn(state, `late-window/${monitor.name}`, toldBucketMs)
   const judged: Judgement<FlowEvent>[] = []
   from(arrived.map(({ event }) => judgementOf(event)))
-    .pipe(monitor.chain({ told: storeOf(told), windows: storeOf(windows) }))
+    .pipe(monitor.chain({ told: storeOf(told), windows: windowStoreOf(windows, lateWindows) }))
     .subscribe((judgement) => judged.push(judgement))
-  for (const marks of [told, windows]) marks.forget(now - 2 * toldBucketMs)
+  for (const marks of [told, windows, lateWindows]) marks.forget(now - 2 * toldBucketMs)
   if (judged.length !== arrived.length) throw new Error(`monitor ${monitor.name} gave ${judged.length} verdicts for ${arrived.length} events`)
   return judged
 }
@@ -78,6 +79,23 @@ const storeOf = (marks: Marks): StateStore<Mark> => ({
     if (mark !== undefined) marks.put(key, mark)
   },
 })
+
+/**
+ * Of each key the latest window, and the latest of those that events from before it opened: what is read back after an outage
+ * comes after the first live event, and is deduplicated by itself.
+ */
+const windowStoreOf = (windows: Marks, lateWindows: Marks): StateStore<Mark> => {
+  const isBefore = (at: EpochMs, latest: Mark | undefined): boolean => latest !== undefined && at < latest.at
+  return {
+    get(key, now) {
+      const latest = windows.get(key, now)
+      return isBefore(now, latest) ? lateWindows.get(key, now) : latest
+    },
+    put(key, mark, now) {
+      if (mark !== undefined) (isBefore(now, windows.get(key, now)) ? lateWindows : windows).put(key, mark)
+    },
+  }
+}
 
 const noticeId = (monitor: FlowMonitor, event: FlowEvent, { address }: Recipient): string =>
   hash('sha256', JSON.stringify([monitor.name, event.id, address.toLowerCase()]), 'base64url').slice(0, 22)

@@ -26,8 +26,12 @@ const letterPrefix = 'letter/'
 /** The notices of a letter, in the order in which they joined it. */
 const noticePrefix = (letter: string): string => `notice/${letter}/`
 const noticeKey = (letter: string, n: number): string => noticePrefix(letter) + String(n).padStart(6, '0')
-/** The latest batch of a monitor and recipient. */
+/** What is gathered together. */
+const groupOf = ({ channel, monitor, recipient }: Notice): string => `${channel}/${monitor}/${recipient.address.toLowerCase()}`
+/** The latest batch of a group. */
 const gatheringKey = (group: string): string => `gathering/${group}`
+/** The letter of a group that went out last, and when; only where letters keep a distance. */
+const goneKey = (group: string): string => `gone/${group}`
 const letterKey = (letter: string): string => `${letterPrefix}${letter}`
 const timeDigits = 15
 /** Open letters by channel and the time from which they may be claimed. */
@@ -49,7 +53,7 @@ export const deliver = (options: DeliverOptions): { readonly running: Observable
 
 const deliverTask = (task: Task, options: DeliverOptions, sending: Sending): TaskWork => {
   const claims = claimedLetters(task)
-  for (const { until } of claims.values()) task.wake(until)
+  wakeForClaims(task, claims)
   const state = openTurnState(task.state)
   wakeForDue(task, state, 0, options)
   if (strayKey(state, options) !== undefined) task.wake(options.clock.now())
@@ -86,7 +90,7 @@ interface OpenTurn extends DeliverTurn {
 
 const deliverTurn = async (given: DeliverTurn): Promise<TurnResult> => {
   const context: OpenTurn = { ...given, said: [] }
-  const { task, turn, options, sending, said } = context
+  const { task, turn, options, sending, claims, said } = context
   const state = openTurnState(task.state)
   const append: NewRecord[] = []
   const byTopic = Map.groupBy(turn.records, ({ topic }) => topic)
@@ -103,7 +107,9 @@ const deliverTurn = async (given: DeliverTurn): Promise<TurnResult> => {
   append.push(...settleStrays(state, context))
   append.push(...doubtful(state, context))
   const claimed = claimDue(state, context)
+  // The earliest wake-up wins and a turn uses it up, so every turn asks for all that is still to come.
   wakeForDue(task, state, turn.now + 1, options)
+  wakeForClaims(task, claims)
   return {
     append,
     put: state.puts(),
@@ -133,11 +139,11 @@ const gather = (arrived: readonly Arrived[], state: TurnState): void => {
       if (gathering !== undefined) state.put('Gathering', gatheringKey(group), gathering)
     },
   }
-  const keyOf = ({ notice: { monitor, recipient } }: Arrived): string => `${monitor}/${recipient.address.toLowerCase()}`
+  const hasGone = (id: string): boolean => (state.get('Letter', letterKey(id))?.attempt ?? 1) > 0
   const isAlone = (one: Arrived): boolean => one.notice.batch.most === 1 && one.notice.batch.spacing_ms === 0
   for (const one of arrived) if (isAlone(one)) join({ item: one, batch: one.notice.id, dueAt: one.now, count: 1 }, state)
   from(arrived.filter((one) => !isAlone(one)))
-    .pipe(batch(store, { idOf: ({ notice }) => notice.id, keyOf, ruleOf }))
+    .pipe(batch(store, { idOf: ({ notice }) => notice.id, keyOf: ({ notice }) => groupOf(notice), ruleOf, hasGone }))
     .subscribe((placed) => join(placed, state))
 }
 
@@ -174,7 +180,7 @@ const putOpen = (state: TurnState, letter: Letter): void => {
 
 /** Takes what was learnt of a letter. What answers an older claim, or a letter already settled, says nothing new. */
 const takeReceipt = (receipt: Receipt, state: TurnState, context: OpenTurn): readonly NewRecord[] => {
-  const { turn, claims, options, task } = context
+  const { turn, claims, options } = context
   const letter = state.get('Letter', letterKey(receipt.letter))
   if (letter === undefined) return []
   const { code, reply } = receipt
@@ -193,7 +199,6 @@ const takeReceipt = (receipt: Receipt, state: TurnState, context: OpenTurn): rea
       const renewed = { ...letter, until: Math.max(letter.until, receipt.at + claimMs), marker: '' }
       state.put('Letter', letterKey(letter.id), renewed)
       claims.set(letter.id, renewed)
-      task.wake(renewed.until)
       return []
     }
     case 'marker':
@@ -290,7 +295,6 @@ const doubtful = (state: TurnState, { task, turn, claims, sending }: DeliverTurn
       const renewed = { ...letter, until: turn.now + claimMs }
       state.put('Letter', letterKey(id), renewed)
       claims.set(id, renewed)
-      task.wake(renewed.until)
       continue
     }
     const marked = { ...letter, marker: randomUUID() }
@@ -313,15 +317,37 @@ const claimDue = (state: TurnState, { task, turn, claims, options, sending }: De
         message_id: letter.message_id === '' ? messageIdOf(letter, options) : letter.message_id,
       }
       const notices = noticesOf(letter, state).map(({ notice }) => notice)
+      const [first] = notices as [Notice]
+      const free_at = freeAt(letter, first, state, turn.now)
+      if (free_at > turn.now) {
+        postpone(letter, first, free_at, state)
+        continue
+      }
       // Last, for a place that is taken must come to a claim.
       if (!sending.reserve(channel, task)) break
       state.delete(key)
       state.put('Letter', letterKey(id), claim)
+      if (first.batch.spacing_ms > 0) state.put('Mark', goneKey(groupOf(first)), { event: id, at: turn.now })
       claims.set(id, claim)
-      task.wake(claim.until)
       claimed.push({ letter: claim, notices })
     }
   return claimed
+}
+
+/** When a letter may go: those of one group keep their distance also when something held them up. */
+const freeAt = ({ id }: Letter, first: Notice, state: TurnState, now: EpochMs): EpochMs => {
+  const { spacing_ms } = first.batch
+  const last = spacing_ms === 0 ? undefined : state.get('Mark', goneKey(groupOf(first)))
+  // After a clock was set back the time of the last one says nothing.
+  return last === undefined || last.event === id || now < last.at ? now : last.at + spacing_ms
+}
+
+/** Holds a letter back until then; while it waits it goes on gathering. */
+const postpone = (letter: Letter, first: Notice, due_at: EpochMs, state: TurnState): void => {
+  state.delete(dueKey(letter))
+  putOpen(state, { ...letter, due_at })
+  const gathering = state.get('Gathering', gatheringKey(groupOf(first)))
+  if (gathering?.batch === letter.id) state.put('Gathering', gatheringKey(groupOf(first)), { ...gathering, due_at })
 }
 
 /** Stable for a notice: a letter sent twice is recognised by its Message-ID. */
@@ -329,6 +355,10 @@ const messageIdOf = ({ id, channel }: Letter, { channels }: DeliverOptions): str
   const from = channels.get(channel)?.from.address ?? ''
   const local = createHash('sha256').update(`letter ${id}`).digest('hex').slice(0, 32)
   return `<${local}@${from.slice(from.lastIndexOf('@') + 1) || 'raptor-relay.invalid'}>`
+}
+
+const wakeForClaims = (task: Task, claims: ReadonlyMap<string, Letter>): void => {
+  for (const { until, marker } of claims.values()) if (marker === '') task.wake(until)
 }
 
 /** What is due already waits for a place on its channel, which wakes the task; what is due later needs a wake-up. */

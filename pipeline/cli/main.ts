@@ -6,6 +6,17 @@ import { initCommand } from './init-command.ts'
 import { runCommand } from './run-command.ts'
 import { schemaCommand } from './schema-command.ts'
 import { simulateCommand } from './simulate-command.ts'
+import { testCommand } from './test-command.ts'
+
+const testScenarios = () =>
+  new Command('test')
+    .description('Runs scenarios under a virtual clock, without a network: one line each, the counts last.')
+    .argument('<files...>', 'scenario files, or folders of them')
+    .option('--json', 'one JSON object a line')
+    .action(async (files, { json }) => {
+      process.exitCode = await testCommand(files, { json: json === true, print: console.log })
+      process.exit()
+    })
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -19,7 +30,7 @@ const program = new Command('relay')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : wrongUse))
 
 for (const command of [
-  demoCommand(), initCommand(), runCommand(), checkCommand(), simulateCommand(), schemaCommand(),
+  demoCommand(), initCommand(), runCommand(), checkCommand(), testScenarios(), simulateCommand(), schemaCommand(),
 ])
   program.addCommand(command.copyInheritedSettings(program))
 

@@ -10,7 +10,7 @@ import { permissionFilter } from '../../operators/filters/permission-filter.ts'
 import { serverFilter } from '../../operators/filters/server-filter.ts'
 import { likeness } from '../../operators/flow-fields.ts'
 import { isNewClient } from '../../operators/flow-facts.ts'
-import { objectTo } from '../../operators/object-to.ts'
+import { type Filter, objectTo } from '../../operators/object-to.ts'
 import { overruleFor } from '../../operators/overrule-for.ts'
 import { labelledResults, labelledUploads } from '../../operators/overrides/labelled.ts'
 import { newClients } from '../../operators/overrides/new-clients.ts'
@@ -64,6 +64,12 @@ const letterOptions = (p: FlowCompletionParameters, event: FlowEvent): FlowLette
   most_attached_bytes: p.AttachmentsMaxMiB * mebibyte,
 })
 
+/** A filter of what ran on clients: of a collection on the server nothing was looked up that it could judge. */
+const ofClients =
+  (filter: Filter<FlowEvent>): Filter<FlowEvent> =>
+  (event) =>
+    event.client.id === 'server' ? null : filter(event)
+
 /** A monitor by the rules of Server.Monitor.FlowCompletion. */
 export const flowCompletionMonitor = (
   { name, artifact, channel, parameters: p, dedup, batch }: FlowCompletionMonitor,
@@ -80,12 +86,12 @@ export const flowCompletionMonitor = (
     chain: ({ told, windows }) =>
       pipe(
         objectTo(serverFilter()),
-        objectTo(artifactFilter(artifacts)),
-        objectTo(delayFilter({ thresholdS: p.DelayThreshold, exceptFailed: bypasses.has('IgnoreDelay') })),
-        objectTo(huntFilter({ letHunts: p.NotifyHunts, exceptFailed: bypasses.has('IncludeHunts') })),
-        objectTo(cancelledFilter({ ignoreCancelled: bypasses.has('IgnoreCancelled') })),
-        objectTo(labelFilter({ alertOn: p.ClientLabelsToAlertOn, ignore: p.ClientLabelsToIgnore })),
-        objectTo(permissionFilter({ alertOn: p.ArtifactPermToAlertOn })),
+        objectTo(ofClients(artifactFilter(artifacts))),
+        objectTo(ofClients(delayFilter({ thresholdS: p.DelayThreshold, exceptFailed: bypasses.has('IgnoreDelay') }))),
+        objectTo(ofClients(huntFilter({ letHunts: p.NotifyHunts, exceptFailed: bypasses.has('IncludeHunts') }))),
+        objectTo(ofClients(cancelledFilter({ ignoreCancelled: bypasses.has('IgnoreCancelled') }))),
+        objectTo(ofClients(labelFilter({ alertOn: p.ClientLabelsToAlertOn, ignore: p.ClientLabelsToIgnore }))),
+        objectTo(ofClients(permissionFilter({ alertOn: p.ArtifactPermToAlertOn }))),
         // `pipe` is typed for nine operators.
         pipe(
           overruleFor(newClients({ artifacts: p.NewClientArtifacts, thresholdS: p.NewClientThreshold })),
@@ -93,9 +99,10 @@ export const flowCompletionMonitor = (
           overruleFor(labelledUploads(p.NotifyIfUploadsLabels)),
         ),
         pipe(
+          // First who is told, then whether: what nobody was told of is no reason to keep silent about the next one.
+          addressedTo(recipients(recipientRule(p, allowedDomains))),
           withoutRepeats(told, completedAgain),
           dedup === null ? identity : dedupWindow(windows, windowRule(dedup)),
-          addressedTo(recipients(recipientRule(p, allowedDomains))),
         ),
       ),
     noticeOf: (event) => ({ flow: event, flow_letter: letterOptions(p, event) }),

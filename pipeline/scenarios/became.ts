@@ -35,9 +35,23 @@ export const readBecame = async (log: EventLog, entries: readonly EventEntry[]):
   const arrival = new Map(raws.map(({ value }, index) => [value.id, index]))
   return outcomes
     .map(({ value }, index) => ({ value, index, arrived: arrival.get(value.event) ?? Infinity }))
-    .toSorted((a, b) => a.value.received_at - b.value.received_at || (a.arrived < b.arrived ? -1 : a.arrived > b.arrived ? 1 : a.index - b.index))
+    .toSorted(inOrderOfArrival)
     .flatMap(({ value }) => becameOf(value, origins))
 }
+
+interface Arrived {
+  readonly value: Outcome
+  readonly index: number
+  /** Place of the event's row among all rows; Infinity: unknown. */
+  readonly arrived: number
+}
+
+const inOrderOfArrival = (a: Arrived, b: Arrived): number =>
+  a.value.received_at - b.value.received_at ||
+  (a.arrived === b.arrived ? 0 : a.arrived - b.arrived) ||
+  // What was decided comes before what became of its letters, also within one ms.
+  b.value.verdicts.length - a.value.verdicts.length ||
+  a.index - b.index
 
 interface Read<T> {
   readonly at: EpochMs

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { from } from 'rxjs'
+import { from, Subject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { alone, batch, type BatchRule, type Placed } from '../../operators/batch.ts'
 import type { Gathering } from '../../schemas/generated.ts'
@@ -87,36 +87,194 @@ describe('batch', () => {
     ])
   })
 
-  it('keeps batches of one recipient apart by the spacing', () => {
-    expect(shown({ ...alone, spacingMs: 60 }, item('a', 0), item('b', 1))[1]).toBe('b×1, 60')
+  it('does not count the first as first while things keep coming, also when a batch went for its age', () => {
+    const eager = { ...rule, longestMs: 50, firstAtOnce: true }
+    expect(shown(eager, item('a', 0), item('b', 20), item('c', 40), item('d', 60), item('e', 80))).toEqual([
+      'a×1, 0',
+      'b×1, 50',
+      'b×2, 70',
+      'b×3, 70',
+      'e×1, 110',
+    ])
+  })
+
+  it('counts as quiet what lasts exactly as long as the quiet time', () => {
+    const eager = { ...rule, firstAtOnce: true }
+    expect(shown(eager, item('a', 0), item('b', 30))[1]).toBe('b×1, 30')
+    expect(shown(eager, item('a', 0), item('b', 29))[1]).toBe('b×1, 59')
+  })
+
+  it('lets items of one moment go together, but for the first of them where that goes at once', () => {
+    expect(shown(rule, item('a', 0), item('b', 0), item('c', 0))).toEqual(['a×1, 30', 'a×2, 30', 'a×3, 30'])
+    expect(shown({ ...rule, firstAtOnce: true }, item('a', 0), item('b', 0), item('c', 0))).toEqual([
+      'a×1, 0',
+      'b×1, 30',
+      'b×2, 30',
+    ])
+  })
+
+  it('holds a batch of one item at once when no more may go together', () => {
+    expect(shown({ ...rule, most: 1 }, item('a', 0), item('b', 0))).toEqual(['a×1, 0', 'b×1, 0'])
+  })
+
+  it('keeps batches of one recipient apart by the spacing, and gathers meanwhile', () => {
+    const spaced = { ...alone, most: 500, spacingMs: 60 }
+    expect(shown(spaced, item('a', 0), item('b', 1), item('c', 59), item('d', 60), item('e', 120))).toEqual([
+      'a×1, 0',
+      'b×1, 60',
+      'b×2, 60',
+      'd×1, 120',
+      'e×1, 180',
+    ])
+  })
+
+  it('lets the next go at once when the spacing is over', () => {
+    const spaced = { ...alone, most: 500, spacingMs: 60 }
+    expect(shown(spaced, item('a', 0), item('b', 60), item('c', 121))).toEqual(['a×1, 0', 'b×1, 60', 'c×1, 121'])
+  })
+
+  it('keeps full batches apart by the spacing too', () => {
+    const spaced = { ...rule, most: 2, spacingMs: 60 }
+    expect(shown(spaced, item('a', 0), item('b', 0), item('c', 1), item('d', 2), item('e', 3))).toEqual([
+      'a×1, 30',
+      'a×2, 0',
+      'c×1, 60',
+      'c×2, 60',
+      'e×1, 120',
+    ])
+  })
+
+  it('counts on from where a clock was set back to', () => {
+    const spaced = { ...rule, spacingMs: 60 }
+    expect(shown(spaced, item('a', 100_000), item('b', 5), item('c', 34), item('d', 80))).toEqual([
+      'a×1, 100030',
+      'a×2, 35',
+      'a×3, 64',
+      'd×1, 124',
+    ])
+  })
+
+  it('goes on gathering what is held up, without putting it off', () => {
+    const seen: Placed<Item>[] = []
+    const gone = new Set<string>()
+    const options = {
+      idOf: ({ id }: Item) => id,
+      keyOf: () => '',
+      ruleOf: () => rule,
+      hasGone: (id: string) => gone.has(id),
+    }
+    const source = new Subject<Item>()
+    source.pipe(batch(openStore<Gathering>(), options)).subscribe((one) => seen.push(one))
+    for (const one of [item('a', 0), item('b', 500)]) source.next(one)
+    gone.add('a')
+    for (const one of [item('c', 501), item('d', 502)]) source.next(one)
+    gone.add('c')
+    source.next(item('e', 503))
+    expect(seen.map(({ batch: of, count, dueAt }) => `${of}×${count}, ${dueAt}`)).toEqual([
+      'a×1, 30',
+      'a×2, 30',
+      'c×1, 531',
+      'c×2, 532',
+      'e×1, 533',
+    ])
+  })
+
+  it('outlives its stream in the store', () => {
+    const store = openStore<Gathering>()
+    const options = { idOf: ({ id }: Item) => id, keyOf: () => 'k', ruleOf: () => rule }
+    const counts: number[] = []
+    for (const one of [item('a', 0), item('b', 10)])
+      from([one])
+        .pipe(batch(store, options))
+        .subscribe(({ count }) => counts.push(count))
+    expect(counts).toEqual([1, 2])
+    expect(store.calls).toContain('wake k at 40')
   })
 
   it('gathers nothing where everything goes alone', () => {
     expect(shown(alone, item('a', 5), item('b', 5))).toEqual(['a×1, 5', 'b×1, 5'])
   })
 
-  it('keeps its bounds whatever comes when: no batch is too full, none waits too long', () => {
-    const gaps = fc.array(fc.nat(80), { maxLength: 30 })
+  describe('whatever comes when', () => {
     const rules = fc.record({
       quietMs: fc.nat(60),
       longestMs: fc.integer({ min: 60, max: 200 }),
       most: fc.integer({ min: 1, max: 6 }),
       firstAtOnce: fc.boolean(),
-      spacingMs: fc.constant(0),
+      spacingMs: fc.constantFrom(0, 10, 90, 400),
     })
-    fc.assert(
-      fc.property(rules, gaps, (given, between) => {
-        let now = 0
-        const items = between.map((gap, n) => item(`i${n}`, (now += gap)))
-        const opened = new Map(items.map(({ id, now: at }) => [id, at]))
-        const all = placed(given, ...items)
-        expect(all.map((one) => one.item)).toEqual(items)
-        for (const one of all) {
-          expect(one.count).toBeLessThanOrEqual(given.most)
-          expect(one.dueAt).toBeGreaterThanOrEqual(one.item.now)
-          expect(one.dueAt).toBeLessThanOrEqual((opened.get(one.batch) ?? 0) + given.longestMs)
-        }
-      }),
-    )
+    const steps = (least: number) =>
+      fc.array(fc.record({ gap: fc.integer({ min: least, max: 80 }), to: fc.constantFrom('soc', 'ann') }), {
+        maxLength: 40,
+      })
+    const itemsOf = (given: readonly { readonly gap: number; readonly to: string }[]): readonly Item[] => {
+      let now = 100_000
+      return given.map(({ gap, to }, n) => item(`i${n}`, (now += gap), to))
+    }
+    /** Batches of a key in order: their items, and when they go. */
+    const batchesOf = (all: readonly Placed<Item>[], to: string) =>
+      [
+        ...Map.groupBy(
+          all.filter(({ item: one }) => one.to === to),
+          ({ batch: of }) => of,
+        ).values(),
+      ].map((members) => ({
+        members,
+        openedAt: members[0]?.item.now ?? NaN,
+        dueAt: members.at(-1)?.dueAt ?? NaN,
+      }))
+
+    it('every item is in exactly one batch, in order, and none is too full', () => {
+      fc.assert(
+        fc.property(rules, steps(-200), (given, some) => {
+          const items = itemsOf(some)
+          const all = placed(given, ...items)
+          expect(all.map((one) => one.item)).toEqual(items)
+          for (const to of ['soc', 'ann'])
+            for (const { members } of batchesOf(all, to)) {
+              expect(members.map(({ count }) => count)).toEqual(members.map((_, n) => n + 1))
+              expect(members[0]?.batch).toBe(members[0]?.item.id)
+              expect(members.length).toBeLessThanOrEqual(given.most)
+            }
+        }),
+      )
+    })
+
+    it('none goes before its last item, nor later than the longest time, but for the spacing', () => {
+      fc.assert(
+        fc.property(rules, steps(0), (given, some) => {
+          const all = placed(given, ...itemsOf(some))
+          for (const to of ['soc', 'ann']) {
+            let before = -Infinity
+            for (const { members, openedAt, dueAt } of batchesOf(all, to)) {
+              expect(dueAt).toBeGreaterThanOrEqual(members.at(-1)?.item.now ?? NaN)
+              expect(dueAt).toBeLessThanOrEqual(Math.max(openedAt + given.longestMs, before + given.spacingMs))
+              before = dueAt
+            }
+          }
+        }),
+      )
+    })
+
+    it('those of one key go at least the spacing apart', () => {
+      fc.assert(
+        fc.property(rules, steps(0), (given, some) => {
+          const batches = batchesOf(placed(given, ...itemsOf(some)), 'soc')
+          batches.slice(1).forEach(({ dueAt }, n) => {
+            expect(dueAt - (batches[n]?.dueAt ?? NaN)).toBeGreaterThanOrEqual(given.spacingMs)
+          })
+        }),
+      )
+    })
+
+    it('no step back of the clock makes anything wait longer than the rule says', () => {
+      fc.assert(
+        fc.property(rules, steps(-5000), (given, some) => {
+          const unbounded = { ...given, most: 1000 }
+          for (const { item: one, dueAt } of placed(unbounded, ...itemsOf(some)))
+            expect(dueAt - one.now).toBeLessThanOrEqual(Math.max(given.longestMs, given.spacingMs + given.quietMs))
+        }),
+      )
+    })
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isStanding, judgementOf } from '../../operators/judgement.ts'
+import { isStanding, isTold, judgementOf, repeating } from '../../operators/judgement.ts'
 
 const fresh = judgementOf('e')
 const objections = [{ by: 'delay', reason: 'too soon' }]
@@ -17,4 +17,14 @@ describe('an event stands', () => {
       false,
     ],
   ])('%s', (_, judgement, expected) => expect(isStanding(judgement)).toBe(expected))
+})
+
+describe('somebody is told', () => {
+  const addressed = { ...fresh, recipients: [{ address: 'soc@example.org', name: '' }] }
+  it('when the event stands and has a recipient', () => {
+    expect([addressed, fresh, { ...addressed, objections }].map(isTold)).toEqual([true, false, false])
+  })
+  it('of nothing that repeats another', () => {
+    expect(repeating(addressed, repeatOf)).toEqual({ ...fresh, repeatOf })
+  })
 })

@@ -17,16 +17,20 @@ const rule: RepeatRule<Completion> = {
   timeOf: ({ at }) => at,
   reason: 'completed again',
 }
-const first = judgementOf({ id: 'F/1', flow: 'F', at: 1 })
-const again = judgementOf({ id: 'F/2', flow: 'F', at: 2 })
-const other = judgementOf({ id: 'G/2', flow: 'G', at: 2 })
+const toSoc = (event: Completion): Judgement<Completion> => ({
+  ...judgementOf(event),
+  recipients: [{ address: 'soc@example.org', name: '' }],
+})
+const first = toSoc({ id: 'F/1', flow: 'F', at: 1 })
+const again = toSoc({ id: 'F/2', flow: 'F', at: 2 })
+const other = toSoc({ id: 'G/2', flow: 'G', at: 2 })
 const repeatOf = { event: 'F/1', reason: 'completed again' }
 
 operatorContract('withoutRepeats', () => withoutRepeats(openStore<Mark>(), rule), {
   a: first,
   b: again,
   x: first,
-  y: { ...again, repeatOf },
+  y: { ...again, recipients: [], repeatOf },
 })
 
 const judged = (store = openStore<Mark>(), ...judgements: readonly Judgement<Completion>[]) => {
@@ -61,9 +65,19 @@ describe('withoutRepeats', () => {
     expect(judged(openStore(), objected, again)).toEqual([objected, again])
   })
 
+  it('does not remember what nobody was told of: a later completion is told', () => {
+    const toNobody = { ...first, recipients: [] }
+    expect(judged(openStore(), toNobody, again)).toEqual([toNobody, again])
+  })
+
   it('does not mark as a repeat what is not told anyway', () => {
     const objected = { ...again, objections: [{ by: 'delay', reason: 'too soon' }] }
     expect(judged(openStore(), first, objected)).toEqual([first, objected])
+  })
+
+  it('does not remember what nobody is told of: a later completion is told', () => {
+    const lonely = { ...first, recipients: [] }
+    expect(judged(openStore(), lonely, again)).toEqual([lonely, again])
   })
 
   it('remembers what an override let through', () => {

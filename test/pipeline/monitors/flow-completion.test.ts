@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isStanding, type Judgement } from '../../../operators/judgement.ts'
+import { isStanding, isTold, type Judgement } from '../../../operators/judgement.ts'
 import type { FlowEvent, HuntFacts } from '../../../schemas/generated.ts'
 import { type FlowDifference, flowEvent, query, T, withRows } from '../../operators/flow-events.ts'
 import { judged, monitorWith } from './flow-monitors.ts'
@@ -390,7 +390,7 @@ describe('under any parameters', () => {
           const { id, told_once_as } = judgement.event
           const first = told.get(told_once_as)
           if (judgement.repeatOf !== null) expect(judgement.repeatOf.event).toBe(first)
-          else if (isStanding(judgement)) {
+          else if (isTold(judgement)) {
             expect(first).toBeUndefined()
             told.set(told_once_as, id)
           }

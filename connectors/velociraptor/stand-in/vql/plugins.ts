@@ -139,11 +139,11 @@ const clock: Plugin = {
   run: (args, out, { session }) => {
     const ms = args.has('ms') ? Number(argumentValue(args, 'ms')) : 1000 * (Number(argumentValue(args, 'period')) || 1)
     const start = session.clock.now()
-    let ticks = 0
     let cancel: () => void = () => undefined
     const tick = (): void => {
-      ticks++
       out.row(momentRow(session.clock.now()))
+      // Ticks that were missed are left out.
+      const ticks = Math.floor((session.clock.now() - start) / ms)
       if (!out.stop.stopped) cancel = session.clock.at(start + (ticks + 1) * ms, tick)
     }
     cancel = session.clock.at(start + ms, tick)

@@ -1,0 +1,79 @@
+import type { MemoryLog } from '../../connectors/log/memory-log.ts'
+import type { Happening } from '../../schemas/happenings.ts'
+import type { Configuration } from '../config/configuration.ts'
+import { type Service, stageNames, startService, type World } from '../service.ts'
+
+export interface RehearsedRelayOptions {
+  readonly configuration: Configuration
+  readonly log: MemoryLog
+  readonly world: Omit<World, 'log'>
+}
+
+/** The whole service as scenarios run it: it may stop and start again on what its log keeps. */
+export interface RehearsedRelay {
+  start(): void
+  /** As at SIGTERM: letters under way and their receipts end first. */
+  stop(): void
+  /** Neither does its log have work nor does it start or stop. */
+  isIdle(): boolean
+  /** Every organisation's stream lives and its history has been read; also while it is down. */
+  isInSync(): boolean
+  /** What ended it, in words; null: nothing did. */
+  failure(): string | null
+  log(): MemoryLog
+  /** Ends everything at once. */
+  end(): Promise<void>
+}
+
+export const rehearsedRelay = ({ configuration, log: first, world }: RehearsedRelayOptions): RehearsedRelay => {
+  const { orgs } = configuration.velociraptor
+  const inSync = new Set<string>()
+  let log = first
+  let service: Service | null = null
+  let failure: string | null = null
+  let changes = 0
+  let changing: Promise<void> = Promise.resolve()
+
+  const fail = (cause: unknown): void => {
+    failure ??= cause instanceof Error ? cause.message : String(cause)
+  }
+  const tell = (happening: Happening): void => {
+    const { name, org } = happening
+    if (name === 'source in sync') inSync.add(String(org))
+    if (name === 'source away') inSync.delete(String(org))
+    world.tell(happening)
+  }
+  const change = (what: () => Promise<void>): void => {
+    changes++
+    changing = changing
+      .then(what)
+      .catch(fail)
+      .finally(() => changes--)
+  }
+  const start = async (): Promise<void> => {
+    inSync.clear()
+    service = await startService({ ...world, log, tell }, { configuration, stages: stageNames, since: null })
+    service.failed.catch(fail)
+  }
+  const stop = async (): Promise<void> => {
+    const stopping = service?.stop()
+    service = null
+    await stopping
+    await log.close()
+    log = log.reopened()
+  }
+
+  return {
+    start: () => change(start),
+    stop: () => change(stop),
+    isIdle: () => changes === 0 && log.isIdle(),
+    isInSync: () => service === null || orgs.every((org) => inSync.has(org)),
+    failure: () => failure,
+    log: () => log,
+    async end() {
+      // It may wait for a time that never comes; its log's end ends it all the same.
+      void service?.stop()
+      await log.close()
+    },
+  }
+}

@@ -1,0 +1,352 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { collect, type CollectOptions } from '../../pipeline/collect.ts'
+import { mostRowBytes } from '../../pipeline/runtime/record-sizes.ts'
+import { flowCompletions } from '../../pipeline/sources/queue-source.ts'
+import type { RawEvent } from '../../schemas/generated.ts'
+import { topics } from '../../schemas/topics.ts'
+import { openStageWorld, type Running, type StageWorld, start } from './runtime/stage-world.ts'
+import {
+  away,
+  completionRow,
+  denied,
+  type HandVelociraptor,
+  openHandVelociraptor,
+  type Stream,
+} from './sources/hand-velociraptor.ts'
+
+const second = Math.floor(start / 1000)
+const minute = 60_000
+
+let world: StageWorld
+let server: HandVelociraptor
+beforeEach(() => {
+  world = openStageWorld()
+  server = openHandVelociraptor()
+})
+
+const run = (more: Partial<CollectOptions> = {}): Running =>
+  world.run(
+    collect({
+      ...world.common,
+      velociraptor: server,
+      orgs: ['root'],
+      sources: [flowCompletions],
+      since: null,
+      ...more,
+    }),
+  )
+const collected = (): Promise<readonly RawEvent[]> => world.values(topics.rawFlowCompletions, 'RawEvent')
+const flows = async (): Promise<readonly string[]> =>
+  (await collected()).map(({ row, origin }) => `${(JSON.parse(row) as { FlowId: string }).FlowId} ${origin}`)
+const stream = (): Stream => {
+  const [open, ...more] = server.streams
+  if (open === undefined || more.length > 0) throw new Error(`${server.streams.length} streams are open`)
+  return open
+}
+/** Keeps a row in the server's history, as it reads it back: with milliseconds. */
+const keep = (flow: string, at: number): void => {
+  const row = { ...completionRow(flow, Math.floor(at / 1000)), _ts: at }
+  server.history.push({ at, json: JSON.stringify(row) })
+}
+/** A stream whose server beats each 2 s. */
+const beats = async (ms: number): Promise<void> => {
+  for (let passed = 0; passed < ms; passed += 2000) {
+    for (const open of server.streams) open.beat(world.clock.now())
+    await world.pass(Math.min(2000, ms - passed))
+  }
+}
+const historyFroms = (): readonly number[] =>
+  server.asked.filter(({ vql }) => vql.includes('monitoring(client_id')).map(({ env }) => Number(env?.['FromMs']))
+
+describe('a first run', () => {
+  it('begins now: it tells what comes from then on, and says so', async () => {
+    keep('F.0', start - 1000)
+    run()
+    await world.settle()
+    await beats(4000)
+    stream().row(completionRow('F.1', second + 4))
+    await beats(20_000)
+    expect(await flows()).toEqual(['F.1 live'])
+    expect(world.saidOf('collect begins')).toEqual([
+      { name: 'collect begins', org: 'root', queue: 'System.Flow.Completion', at: new Date(start).toISOString() },
+    ])
+  })
+
+  it('begins where it is told, and reads history from there', async () => {
+    for (const [n, minutes] of [61, 59, 1].entries()) keep(`F.${n}`, start - minutes * minute)
+    run({ since: start - 60 * minute })
+    await world.settle()
+    await beats(20_000)
+    expect(await flows()).toEqual(['F.1 history', 'F.2 history'])
+    expect(world.saidOf('source in sync')).toHaveLength(1)
+  })
+
+  it('keeps what came before its first commit when that commit is refused', async () => {
+    run()
+    await world.settle()
+    world.failCommits('collect', 'before')
+    stream().beat(start)
+    stream().row(completionRow('F.1', second))
+    keep('F.1', start + 1)
+    await world.settle()
+    expect(await flows()).toEqual([])
+    await world.pass(2000)
+    await beats(20_000)
+    expect(await flows()).toEqual(['F.1 history'])
+    expect(world.saidOf('collect begins')).toHaveLength(1)
+  })
+})
+
+describe('a later run', () => {
+  it('goes on from its cursor, less five minutes, and appends nothing twice', async () => {
+    const first = run()
+    await world.settle()
+    await beats(4000)
+    stream().row(completionRow('F.1', second + 4))
+    keep('F.1', start + 4300)
+    await beats(120_000)
+    first.stop()
+    await world.reopen()
+    const downFrom = world.clock.now()
+    keep('F.2', downFrom + minute)
+    await world.pass(60 * minute)
+    run()
+    await world.settle()
+    await beats(20_000)
+    expect(await flows()).toEqual(['F.1 live', 'F.2 history'])
+    const [, , from] = historyFroms()
+    expect(from).toBeGreaterThan(downFrom - 6 * minute)
+    expect(from).toBeLessThan(downFrom - 5 * minute)
+  })
+
+  it('reads history once more when what was told live must have reached the server’s disk', async () => {
+    run({ since: start - minute })
+    await world.settle()
+    await beats(4000)
+    keep('F.late', start - 10_000)
+    await beats(4000)
+    expect(await flows()).toEqual([])
+    await beats(4000)
+    expect(await flows()).toEqual(['F.late history'])
+    expect(world.saidOf('source in sync')).toHaveLength(1)
+  })
+
+  it('begins where it is told only once', async () => {
+    const first = run({ since: start - 60 * minute })
+    await world.settle()
+    await beats(20_000)
+    first.stop()
+    keep('F.0', start - 50 * minute)
+    run({ since: start - 60 * minute })
+    await world.settle()
+    await beats(20_000)
+    expect(await flows()).toEqual([])
+  })
+})
+
+describe('rows and cursor', () => {
+  it.each(['before', 'after'] as const)(
+    'are one commit: refused %s it stands, nothing is lost and nothing comes twice',
+    async (when) => {
+      run()
+      await world.settle()
+      await beats(40_000)
+      world.failCommits('collect', when)
+      stream().row(completionRow('F.1', second + 40))
+      keep('F.1', start + 40_100)
+      await beats(40_000)
+      expect((await flows()).map((flow) => flow.split(' ')[0])).toEqual(['F.1'])
+    },
+  )
+
+  it('move on with beats only once the queue is in sync, so that an outage within is read back', async () => {
+    run()
+    await world.settle()
+    await beats(60_000)
+    stream().fail(away)
+    keep('F.1', start + 61_000)
+    await world.pass(1000)
+    await beats(4000)
+    stream().fail(away)
+    await world.pass(1000)
+    await beats(20_000)
+    expect(await flows()).toEqual(['F.1 history'])
+  })
+})
+
+describe('a row', () => {
+  it('that comes live, from history and again is appended once', async () => {
+    run()
+    await world.settle()
+    await beats(2000)
+    for (const _ of [1, 2]) stream().row(completionRow('F.1', second + 2))
+    keep('F.1', (second + 2) * 1000 + 734)
+    await beats(20_000)
+    expect(await flows()).toEqual(['F.1 live'])
+  })
+
+  it('is kept verbatim, with its identity and its times', async () => {
+    run()
+    await world.settle()
+    await beats(2000)
+    const text = `{"Timestamp":${second}.25, "ClientId":"C.1","FlowId":"F.1","n":12345678901234567890,"_ts":${second},"_Queue":"System.Flow.Completion"}`
+    stream().text(text)
+    await beats(2000)
+    expect(await collected()).toMatchObject([
+      {
+        org: 'root',
+        queue: 'System.Flow.Completion',
+        id: `root/C.1/F.1/${second}`,
+        received_at: second * 1000,
+        read_at: start + 2000,
+        origin: 'live',
+        row: text,
+      },
+    ])
+    expect((await world.records(topics.rawFlowCompletions)).map(({ key }) => key)).toEqual(['root/C.1'])
+  })
+
+  it.each([
+    ['names no client', `{"FlowId":"F.1","_Queue":"System.Flow.Completion"}`, 'ClientId is missing'],
+    ['is no object', `[1]`, 'the row is not an object'],
+    ['is no JSON', `{"FlowId":`, 'the row is not an object'],
+    [
+      'has a time that is none',
+      `{"ClientId":"C.1","FlowId":"F.1","Timestamp":-1,"_Queue":"System.Flow.Completion"}`,
+      'Timestamp is not a time between 1970 and 9999',
+    ],
+  ])('that %s is set aside once, however often it comes, and others go on', async (_, text, reason) => {
+    const running = run()
+    await world.settle()
+    await beats(2000)
+    stream().text(text)
+    server.history.push({ at: start + 2000, json: text })
+    stream().row(completionRow('F.1', second + 2))
+    await beats(20_000)
+    expect(running.failure()).toBeUndefined()
+    expect(await flows()).toEqual(['F.1 live'])
+    expect(
+      (await world.rejects()).map((reject) => [reject.stage, reject.reason, Buffer.from(reject.bytes).toString()]),
+    ).toEqual([['collect', reason, text]])
+    expect((await world.outcomes()).map(({ verdicts }) => verdicts[0]?.outcome)).toEqual(['rejected'])
+  })
+
+  it('that is too large for the log is kept without what can be looked up', async () => {
+    const running = run()
+    await world.settle()
+    await beats(2000)
+    stream().row({ ...completionRow('F.1', second + 2), Flow: { blob: 'x'.repeat(3 * mostRowBytes) } })
+    stream().text(`"${'y'.repeat(3 * mostRowBytes)}"`)
+    await beats(4000)
+    expect(running.failure()).toBeUndefined()
+    expect(await flows()).toEqual(['F.1 live'])
+    expect((await world.rejects()).map(({ bytes }) => bytes.length)).toEqual([2 * mostRowBytes])
+  })
+})
+
+describe('a stream', () => {
+  it('that breaks off is opened again with growing waits; its begin and its end are said once', async () => {
+    run()
+    await world.settle()
+    await beats(2000)
+    server.failure = away
+    stream().fail(away)
+    const opened: number[] = []
+    for (let n = 0, before = server.asked.length, from = world.clock.now(); n < 250; n++) {
+      await world.pass(250)
+      if (server.asked.length > before) opened.push(world.clock.now() - from)
+      before = server.asked.length
+    }
+    expect(opened).toEqual([750, 2250, 5250, 11_250, 23_250, 47_250])
+    server.failure = null
+    while (server.streams.length === 0) await world.pass(250)
+    await beats(4000)
+    expect(world.saidOf('source away')).toEqual([{ name: 'source away', org: 'root', reason: 'nothing listens' }])
+    expect(world.saidOf('source back')).toHaveLength(1)
+    stream().fail(away)
+    await world.pass(800)
+    expect(server.streams).toHaveLength(1)
+  })
+
+  it('that falls silent is given up and opened anew', async () => {
+    run()
+    await world.settle()
+    await beats(2000)
+    await world.pass(6000)
+    expect(world.saidOf('source away')).toEqual([])
+    await world.pass(1000)
+    expect(world.saidOf('source away')).toEqual([
+      expect.objectContaining({ reason: expect.stringContaining('silent') as string }),
+    ])
+    await world.pass(1000)
+    expect(server.streams).toHaveLength(1)
+  })
+
+  it('that the server ends is opened anew', async () => {
+    run()
+    await world.settle()
+    await beats(2000)
+    stream().end()
+    await world.pass(1000)
+    await beats(2000)
+    expect(world.saidOf('source back')).toHaveLength(1)
+  })
+
+  it('whose history cannot be read is opened anew', async () => {
+    let failures = 2
+    server.failureFor = ({ vql }) => (vql.includes('monitoring(client_id') && failures-- > 0 ? away : null)
+    keep('F.1', start - 1000)
+    run({ since: start - minute })
+    await world.settle()
+    for (let n = 0; n < 6; n++) await beats(4000)
+    expect(await flows()).toEqual(['F.1 history'])
+  })
+
+  it('that is denied ends the collecting', async () => {
+    server.failure = denied
+    const running = run()
+    await world.settle()
+    expect(running.failure()).toBe(denied)
+  })
+
+  it('whose log says that the queue is not known ends the collecting', async () => {
+    const running = run()
+    await world.settle()
+    await beats(2000)
+    stream().log('watch_monitoring: Artifact System.Flow.Completion not known')
+    await world.settle()
+    expect(running.failure()).toMatchObject({ code: 'VELOCIRAPTOR_DENIED' })
+  })
+
+  it('that brings more than the log takes is given up, and history is asked for the rest', async () => {
+    run()
+    await world.settle()
+    await beats(2000)
+    const rows = 100_500
+    const open = stream()
+    for (let n = 0; n < rows; n++) {
+      keep(`F.${n}`, start + 2000)
+      open.row(completionRow(`F.${n}`, second + 2))
+    }
+    expect(server.streams).toHaveLength(0)
+    await world.pass(1000)
+    for (let n = 0; n < 10; n++) await beats(4000)
+    const ids = (await world.records(topics.rawFlowCompletions)).length
+    expect(world.saidOf('source away')).toHaveLength(1)
+    expect(ids).toBe(rows)
+  })
+})
+
+describe('several organisations', () => {
+  it('have streams and cursors of their own, each in one slot', async () => {
+    world = openStageWorld({ partitions: 3 })
+    run({ orgs: ['root', 'O1', 'O2', 'O3'] })
+    await world.settle()
+    expect(server.streams.map(({ request }) => request.org).toSorted()).toEqual(['O1', 'O2', 'O3', 'root'])
+    await beats(2000)
+    server.streams.find(({ request }) => request.org === 'O1')?.fail(away)
+    for (const open of server.streams) open.row(completionRow('F.1', second + 2))
+    await beats(2000)
+    expect((await collected()).map(({ org }) => org).toSorted()).toEqual(['O2', 'O3', 'root'])
+  })
+})
