@@ -165,7 +165,8 @@ const lookUpAll = async (wanted: readonly Wanted[], lost: AbortSignal, options: 
       const records = [...found.values()].flatMap(({ flow }) => (flow === null ? [] : [flow]))
       const definitions = await lookups.definitions(org, [...new Set(records.flatMap(artifactsOf))])
       const named = org === 'root' ? undefined : (await lookups.orgs('root', [org])).get(org)
-      names.set(org, String(named?.['name'] ?? org))
+      const name = named?.['name']
+      names.set(org, typeof name === 'string' && name !== '' ? name : org)
       const hunts = await lookups.hunts(org, [...new Set(ones.flatMap(({ flow }) => huntOf(flow) ?? []))])
       for (const one of ones) {
         const facts = found.get(flowKey(one)) ?? missing

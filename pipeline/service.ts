@@ -41,6 +41,8 @@ export interface ServiceOptions {
 export interface Service {
   /** Settles only with what ended the service: a defect, or what a connector denied. Never once stopped. */
   readonly failed: Promise<never>
+  /** Judges by these monitors from the next turn on. Windows and batches belong to a monitor's name and go on. */
+  reload(configuration: Configuration): void
   /** Begins nothing more, waits for letters under way and their receipts. */
   stop(): Promise<void>
 }
@@ -55,7 +57,8 @@ export const startService = async (world: World, options: ServiceOptions): Promi
   const { log, velociraptor, channels, clock, random, tell } = world
   const { configuration, stages, since } = options
   const common = { log, clock, random, tell }
-  const rules = { monitors: monitorsOf(configuration), configuration: configurationHash(configuration) }
+  const rulesOf = (from: Configuration) => ({ monitors: monitorsOf(from), configuration: configurationHash(from) })
+  let rules = rulesOf(configuration)
   const delivery = deliver({
     ...common, channels, process: randomUUID(),
     compose: composeNotices({ velociraptor, guiUrl: configuration.velociraptor.guiUrl }),
@@ -75,6 +78,9 @@ export const startService = async (world: World, options: ServiceOptions): Promi
   failed.catch(() => undefined)
   return {
     failed,
+    reload(changed) {
+      rules = rulesOf(changed)
+    },
     async stop() {
       subscription.unsubscribe()
       await delivery.idle()

@@ -6,7 +6,9 @@ export const happenings = {
   'relay stopping': 'info',
   'relay stopped': 'info',
   'relay failed': 'error',
-  'configuration warning': 'warn',
+  'configuration reloaded': 'info',
+  'configuration not reloaded': 'error',
+  'configuration needs restart': 'warn',
   // collect
   'collect begins': 'info',
   'source away': 'error',

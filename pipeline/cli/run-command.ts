@@ -1,9 +1,11 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import { ConnectorError } from '../../connectors/errors.ts'
+import type { Tell } from '../../schemas/happenings.ts'
 import type { EpochMs } from '../../schemas/time.ts'
+import type { Configuration } from '../config/configuration.ts'
 import { watchCertificate } from '../runtime/certificate-watch.ts'
 import { logTo, standardOutput } from '../runtime/telemetry.ts'
-import { startService, type StageName, stageNames } from '../service.ts'
+import { type Service, startService, type StageName, stageNames } from '../service.ts'
 import { openWorld } from './open-world.ts'
 import { printProblems, readFiles } from './read-files.ts'
 
@@ -57,6 +59,7 @@ const run = async (file: string, stages: readonly StageName[], since: EpochMs | 
   watchCertificate(apiConfig.expiresAt, world.clock, tell)
   const service = await startService(world, { configuration, stages, since })
   tell({ name: 'relay ready', ms: Math.round(performance.now()) })
+  process.on('SIGHUP', () => reload(file, configuration, service, tell))
   let code = 0
   try {
     tell({ name: 'relay stopping', reason: await Promise.race([stopAsked, service.failed]) })
@@ -71,8 +74,23 @@ const run = async (file: string, stages: readonly StageName[], since: EpochMs | 
   return code
 }
 
+/** Takes the monitors of the changed file; one with errors changes nothing, and other parts wait for a restart. */
+const reload = (file: string, running: Configuration, service: Service, tell: Tell): void => {
+  const { configuration, problems } = readFiles(file)
+  if (printProblems(problems) || configuration === null) return tell({ name: 'configuration not reloaded', problems: problems.length })
+  const open = new Set(running.channels.map(({ name }) => name))
+  const fresh = configuration.monitors.find(({ channel }) => !open.has(channel))
+  // Letters for a channel that is not open would be given up.
+  if (fresh !== undefined) return tell({ name: 'configuration not reloaded', reason: `mail channel ${fresh.channel} is new: restart the service` })
+  service.reload({ ...configuration, channels: running.channels })
+  tell({ name: 'configuration reloaded', monitors: configuration.monitors.length })
+  const parts = ['velociraptor', 'channels', 'log', 'logLevel'] as const
+  const changed = parts.filter((part) => JSON.stringify(configuration[part]) !== JSON.stringify(running[part]))
+  if (changed.length > 0) tell({ name: 'configuration needs restart', parts: changed.join(', ') })
+}
+
 /** Says why the service cannot go on. A failure of a connector says what to do; anything else is a defect and shows its place. */
-const fail = (cause: unknown, tell: ReturnType<typeof logTo>): number => {
+const fail = (cause: unknown, tell: Tell): number => {
   if (cause instanceof ConnectorError) tell({ name: 'relay failed', code: cause.code, reason: cause.message })
   else tell({ name: 'relay failed', code: 'DEFECT', reason: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) })
   return 1

@@ -44,15 +44,17 @@ const fetchUploads = async (velociraptor: Velociraptor, { org, client, flow }: F
   return { rows, total: rows.filter(({ type }) => type !== 'idx').length, maxRows: options.uploads_rows }
 }
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
 const uploadRow = (row: Dictionary): Uploads['rows'][number] => {
   const upload = (row['Upload'] ?? {}) as Dictionary
   const components = Array.isArray(upload['Components']) ? upload['Components'].map(String) : []
   const size = Number(row['uploaded_size'])
   return {
-    path: String(upload['Path'] ?? row['client_path'] ?? ''),
+    path: textOf(upload['Path'] ?? row['client_path']),
     size: Number.isFinite(size) ? size : 0,
     components,
-    type: String(row['Type'] ?? ''),
+    type: textOf(row['Type']),
   }
 }
 

@@ -23,7 +23,7 @@ const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? val
 const text = (value: unknown): string => {
   if (typeof value === 'string') return value
   if (value === undefined || value === null) return ''
-  return typeof value === 'object' ? JSON.stringify(value, bigintAsText) : String(value as number | bigint | boolean)
+  return typeof value === 'object' ? JSON.stringify(value, bigintAsText) : (value as number | bigint | boolean).toString()
 }
 const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value)
 const texts = (value: unknown): readonly string[] =>

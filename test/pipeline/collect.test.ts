@@ -165,10 +165,15 @@ describe('rows and cursor', () => {
     await beats(60_000)
     stream().fail(away)
     keep('F.1', start + 61_000)
-    await world.pass(1000)
-    await beats(4000)
-    stream().fail(away)
-    await world.pass(1000)
+    server.failure = away
+    await world.pass(20 * minute)
+    server.failure = null
+    let isBroken = true
+    server.failureFor = ({ vql }) => (isBroken && vql.includes('monitoring(client_id') ? away : null)
+    while (server.streams.length === 0) await world.pass(1000)
+    await beats(2000)
+    isBroken = false
+    while (server.streams.length === 0) await world.pass(1000)
     await beats(20_000)
     expect(await flows()).toEqual(['F.1 history'])
   })
@@ -280,6 +285,12 @@ describe('a stream', () => {
     ])
     await world.pass(1000)
     expect(server.streams).toHaveLength(1)
+  })
+
+  it('that never speaks is given up too', async () => {
+    run()
+    await world.pass(8500)
+    expect(world.saidOf('source away')).toHaveLength(1)
   })
 
   it('that the server ends is opened anew', async () => {

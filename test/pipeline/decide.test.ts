@@ -195,12 +195,35 @@ describe('a monitor', () => {
     expect(await world.outcomes()).toEqual([])
   })
 
-  it('forgets what it told long ago', async () => {
+  it('opens a window of its own for what is read back after a live event, and keeps the live one', async () => {
+    const dedup = { windowMs: 3_600_000, window: '1h', by: ['client.id'] as const }
+    monitors = [monitorWith({}, { dedup })]
     run()
+    const at = (id: string, minutes: number): FlowEvent => flow(id, { event: { received_at: T + minutes * 60_000 } })
+    await put(at('live', 300))
+    await put(at('back', 100), at('back again', 120))
+    await put(at('live again', 320), at('later', 360))
+    expect((await verdicts()).map(({ event, outcome, of }) => [event, outcome, of])).toEqual([
+      ['live', 'told', ''],
+      ['back', 'told', ''],
+      ['back again', 'duplicate', 'back'],
+      ['live again', 'duplicate', 'live'],
+      ['later', 'told', ''],
+    ])
+  })
+
+  it('forgets what it told long ago', async () => {
+    const running = run()
     await put(flow('e1', { event: { told_once_as: 'one' } }))
     await world.pass(100 * 86_400_000)
     await put(flow('e2', { event: { told_once_as: 'one', received_at: world.clock.now() } }))
     expect((await told()).at(-1)).toBe('e2 told')
+    running.stop()
+    const left: string[] = []
+    world.log.tasks({ name: 'decide', inputs: [topics.flowEvents.name] }).subscribe(({ state }) => {
+      for (const [key] of state.range('', '~')) left.push(key)
+    })
+    expect(left).toHaveLength(1)
   })
 })
 

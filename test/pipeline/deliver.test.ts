@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ConnectorError } from '../../connectors/errors.ts'
 import type { MailReply } from '../../connectors/mail/mail.ts'
 import { alone } from '../../operators/batch.ts'
 import { receiptRecord } from '../../pipeline/mailing/claim.ts'
@@ -222,6 +223,15 @@ describe('a mail server that is away', () => {
     expect(await world.deliveries()).toEqual([expect.objectContaining({ outcome: 'told', attempts: 2 })])
   })
 
+  it('is not back because a letter was given back unsent', async () => {
+    startProcess(world, {
+      sinks: { default: openHandSink(world.clock, answering(unavailable, released, unavailable, accepted)) },
+    })
+    await world.notify(one)
+    await world.pass(hour)
+    expect([world.saidOf('mail server away').length, world.saidOf('mail server back').length]).toEqual([1, 1])
+  })
+
   it('does not hold up another channel', async () => {
     startProcess(world, {
       sinks: {
@@ -306,6 +316,23 @@ describe('a claim', () => {
     expect(await world.deliveries()).toEqual([expect.objectContaining({ outcome: 'told', attempts: 1 })])
     await world.pass(hour)
     expect((await kinds()).filter((kind) => kind === 'waiting')).toHaveLength(30)
+  })
+
+  it('is not given up by its own process while the log takes no word of it', async () => {
+    const reply = Promise.withResolvers<MailReply>()
+    const sink = openHandSink(world.clock, () => reply.promise)
+    let isFull = true
+    const append: typeof world.log.append = (records) =>
+      isFull ? Promise.reject(new ConnectorError('LOG_UNAVAILABLE', 'the disk is full')) : world.log.append(records)
+    startProcess(world, { sinks: { default: sink }, append })
+    await world.notify(one)
+    await world.pass(10 * minute)
+    expect([sink.given.length, await kinds()]).toEqual([1, []])
+    expect(world.saidOf('receipt not written').length).toBeGreaterThan(0)
+    isFull = false
+    reply.resolve(accepted)
+    await world.settle()
+    expect(await world.deliveries()).toEqual([expect.objectContaining({ outcome: 'told', attempts: 1 })])
   })
 
   it('holds while the letter takes minutes to write, and it is sent', async () => {

@@ -235,7 +235,7 @@ describe('whatever commits are refused and however often it stops', () => {
           await world.log.close()
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
   })
 })

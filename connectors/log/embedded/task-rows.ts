@@ -11,6 +11,7 @@ export interface TaskRows {
 
 type Entry = readonly [StateKey, Uint8Array]
 
+const firstPage = 16
 const rangePage = 256
 
 /** `topicIds`: the stored number of the topic at each index. Reads on the writing connection: what it committed is seen at once. */
@@ -36,15 +37,18 @@ export const openTaskRows = (writer: Database, topicIds: readonly number[]): Tas
         `SELECT key, value FROM state WHERE task = ? AND key ${comparison} ? AND key < ? ORDER BY key LIMIT ?`,
       )
       .raw()
-  const firstPage = rangeFrom('>=')
+  const firstEntry = rangeFrom('>=')
   const nextPage = rangeFrom('>')
 
-  /** In pages: an open cursor would keep the connection from writing. */
+  /** In pages: an open cursor would keep the connection from writing. Many ask for the first entry only, and most ranges are empty. */
   function* range(id: number, from: StateKey, to: StateKey): Iterable<Entry> {
-    let page = firstPage.all(id, from, to, rangePage)
-    while (page.length > 0) {
+    let last = firstEntry.get(id, from, to, 1)
+    if (last === undefined) return
+    yield last
+    for (let most = firstPage; last !== undefined; most = rangePage) {
+      const page: readonly Entry[] = nextPage.all(id, last[0], to, most)
       yield* page
-      page = page.length < rangePage ? [] : nextPage.all(id, (page.at(-1) as Entry)[0], to, rangePage)
+      last = page.length < most ? undefined : page.at(-1)
     }
   }
 

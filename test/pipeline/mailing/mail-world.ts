@@ -1,5 +1,5 @@
 import type { MailReply, MailSink, OutgoingMail, SendTerms } from '../../../connectors/mail/mail.ts'
-import { alone, type BatchRule } from '../../../operators/batch.ts'
+import { alone } from '../../../operators/batch.ts'
 import { deliver } from '../../../pipeline/deliver.ts'
 import type { DeliverOptions, OpenChannel } from '../../../pipeline/mailing/claim.ts'
 import { encode } from '../../../schemas/codec.ts'
@@ -47,10 +47,7 @@ export const answering = (...replies: readonly [MailReply, ...MailReply[]]): Ans
 }
 
 /** A notice to somebody, of a flow of its own. */
-export const noticeTo = (
-  address: string,
-  { id = `n-${address}`, channel = 'default', rule = alone as BatchRule } = {},
-): Notice => ({
+export const noticeTo = (address: string, { id = `n-${address}`, channel = 'default', rule = alone } = {}): Notice => ({
   id,
   monitor: 'flows',
   artifact: 'Server.Monitor.FlowCompletion',
@@ -100,11 +97,13 @@ export interface ProcessOptions {
   readonly sinks: Readonly<Record<string, MailSink>>
   readonly compose?: DeliverOptions['compose']
   readonly name?: string
+  /** In place of the log's. */
+  readonly append?: MailWorld['log']['append']
 }
 
 export const startProcess = (
   world: StageWorld,
-  { sinks, compose = composePlainly, name = 'p1' }: ProcessOptions,
+  { sinks, compose = composePlainly, name = 'p1', append }: ProcessOptions,
 ): Process => {
   let isDead = false
   const { log, clock } = world
@@ -114,7 +113,7 @@ export const startProcess = (
   ])
   const { running, idle } = deliver({
     ...world.common,
-    log: { ...log, append: (records) => (isDead ? new Promise(() => undefined) : log.append(records)) },
+    log: { ...log, append: (records) => (isDead ? new Promise(() => undefined) : (append ?? log.append)(records)) },
     clock: { now: clock.now, at: (at, call) => clock.at(at, () => void (isDead || call())) },
     process: name,
     channels: new Map(channels),

@@ -62,13 +62,17 @@ describe('the state of a turn', () => {
       fc.property(fc.uniqueArray(key), fc.array(change), key, key, (before, changes, from, to) => {
         const state = openTurnState(committed(...before))
         const expected = new Set(before)
+        const within = (): string[] => [...expected].filter((each) => each >= from && each < to).toSorted()
+        expect(state.isEmpty(from, to)).toBe(within().length === 0)
         for (const [changed, isPut] of changes) {
           if (isPut) state.put('Mark', changed, mark(1))
           else state.delete(changed)
           if (isPut) expected.add(changed)
           else expected.delete(changed)
         }
-        expect([...state.keys(from, to)]).toEqual([...expected].filter((each) => each >= from && each < to).toSorted())
+        expect([...state.keys(from, to)]).toEqual(within())
+        // What was not empty once need not be seen to be empty later in the turn.
+        if (within().length > 0) expect(state.isEmpty(from, to)).toBe(false)
       }),
     )
   })
