@@ -177,13 +177,25 @@ const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): re
 }
 
 /** A row that cannot be identified is set aside once, however often history repeats it. */
-const rejectRow = ({ org, source, json }: Held & { kind: 'row' }, turn: Turn, state: TurnState, reason: string): readonly NewRecord[] => {
-  const id = `${org}/unreadable/${createHash('sha256').update(json).digest('base64url')}`
+const rejectRow = ({ org, source, json, row }: Held & { kind: 'row' }, turn: Turn, state: TurnState, reason: string): readonly NewRecord[] => {
+  const id = `${org}/unreadable/${createHash('sha256').update(substanceOf(row, json)).digest('base64url')}`
   const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
   if (seen.get(id, turn.now) !== undefined) return []
   seen.put(id, { event: '', at: turn.now })
   const origin = { stage: 'collect', topic: '', partition: -1, offset: -1, key: `${org}/${source.queue}` }
   return rejection({ ...origin, reason, at: turn.now, bytes: Buffer.from(json) }, { event: id, org, received_at: turn.now })
+}
+
+const addedFields = new Set(['_ts', '_Source', '_Queue', '_Client'])
+const momentText = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/
+
+/** What is the same of a row whether it came live or was read back: the server adds other fields then, and writes times anew. */
+const substanceOf = (row: unknown, json: string): string => {
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) return json
+  const own = Object.entries(row).filter(([key]) => !addedFields.has(key))
+  const ts: unknown = '_ts' in row ? row._ts : undefined
+  const second = typeof ts === 'number' ? Math.floor(ts > 20_000_000_000 ? ts / 1000 : ts) : null
+  return JSON.stringify([second, own], (_, part: unknown) => (typeof part === 'string' && momentText.test(part) ? Date.parse(part) : part))
 }
 
 /** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. */

@@ -10,6 +10,7 @@ import { configurationHash } from './config/hash.ts'
 import { decide } from './decide.ts'
 import { deliver } from './deliver.ts'
 import { enrich } from './enrich.ts'
+import { index } from './index/index-stage.ts'
 import { composeNotices } from './mailing/compose-notices.ts'
 import type { OpenChannel } from './mailing/claim.ts'
 import { flowCompletionMonitor } from './monitors/flow-completion.ts'
@@ -18,7 +19,7 @@ import type { Random } from './runtime/backoff.ts'
 import { publishSchemas } from './runtime/decoding.ts'
 import { flowCompletions } from './sources/queue-source.ts'
 
-export const stageNames = ['collect', 'enrich', 'decide', 'deliver'] as const
+export const stageNames = ['collect', 'enrich', 'decide', 'deliver', 'index'] as const
 export type StageName = (typeof stageNames)[number]
 
 /** The world that a service runs in, opened by its caller, who also closes it. */
@@ -29,6 +30,8 @@ export interface World {
   readonly clock: Clock
   readonly random: Random
   readonly tell: Tell
+  /** The file of the index of outcomes; left out: in memory. */
+  readonly indexFile?: string
 }
 
 export interface ServiceOptions {
@@ -54,7 +57,7 @@ const monitorsOf = ({ monitors, channels }: Configuration): readonly FlowMonitor
 
 /** Runs stages over a log until it is stopped or fails. */
 export const startService = async (world: World, options: ServiceOptions): Promise<Service> => {
-  const { log, velociraptor, channels, clock, random, tell } = world
+  const { log, velociraptor, channels, clock, random, tell, indexFile } = world
   const { configuration, stages, since } = options
   const common = { log, clock, random, tell }
   const rulesOf = (from: Configuration) => ({ monitors: monitorsOf(from), configuration: configurationHash(from) })
@@ -68,6 +71,7 @@ export const startService = async (world: World, options: ServiceOptions): Promi
     enrich: () => enrich({ ...common, velociraptor }),
     decide: () => decide({ log, clock, tell, monitors: () => rules }),
     deliver: () => delivery.running,
+    index: () => index({ log, clock, tell, file: indexFile ?? null }),
   }
   await publishSchemas(log)
   const subscription = new Subscription()

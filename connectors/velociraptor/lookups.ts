@@ -95,18 +95,6 @@ export const lookUpDefinitions = async (
   return found
 }
 
-/** The uploads of a flow, in the server's order. */
-export const lookUpUploads = (
-  velociraptor: Velociraptor,
-  org: string,
-  { client, flow }: FlowKey,
-): Promise<readonly Dictionary[]> =>
-  askRows(velociraptor, {
-    org,
-    vql: 'SELECT * FROM uploads(client_id=CId, flow_id=FId)',
-    env: { CId: client, FId: flow },
-  })
-
 /** The version of the running server, such as 0.77.2; null when it hides it. */
 export const serverVersion = async (velociraptor: Velociraptor): Promise<string | null> => {
   const [row] = await askRows(velociraptor, {

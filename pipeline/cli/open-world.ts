@@ -9,6 +9,7 @@ import type { Clock } from '../../schemas/time.ts'
 import { allTopics } from '../../schemas/topics.ts'
 import type { Configuration, EmbeddedLogSettings, MailChannel } from '../config/configuration.ts'
 import type { OpenChannel } from '../mailing/claim.ts'
+import { indexFileIn } from '../index/outcome-index.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import type { World } from '../service.ts'
 
@@ -43,6 +44,7 @@ export const openWorld = async (configuration: Configuration, apiConfig: ApiConf
   return {
     log, velociraptor, channels, clock, tell,
     random: Math.random,
+    indexFile: indexFileIn(configuration.log.embedded.dir),
     async close() {
       await Promise.all([...channels.values()].map(({ sink }) => sink.close()))
       await velociraptor.close()

@@ -57,7 +57,7 @@ export interface OmittedAttachment {
   readonly name: string
   /** Bytes; null when nobody knows. */
   readonly size: number | null
-  readonly why: 'too large' | 'unreadable'
+  readonly why: 'too large' | 'unreadable' | 'not there yet'
 }
 
 /** What a letter needs besides its notice. */
@@ -279,6 +279,7 @@ function attachmentsSection(omitted: readonly OmittedAttachment[], flow: Link): 
 }
 
 function reasonOf(why: OmittedAttachment['why']): string {
+  if (why === 'not there yet') return 'the server had no rows of it yet'
   return why === 'too large' ? 'it exceeds the size limit' : 'it could not be read'
 }
 

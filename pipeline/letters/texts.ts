@@ -20,7 +20,7 @@ export function valueText(value: unknown): string {
   if (value === null || value === undefined) return ''
   if (typeof value === 'string') return value
   if (typeof value === 'object') return JSON.stringify(value, withBigIntegers)
-  return String(value as number | boolean | bigint)
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : ''
 }
 
 /** The first `length` code points and `…`, or the whole text when it is no longer. */

@@ -223,7 +223,12 @@ const checkRows = (word: string, expected: readonly Written<RowExpectation>[] | 
   const pairs = pairUp(expected.length, rows.length, (want, at) => faults[want]?.[at]?.length === 0)
   return pairs.flatMap((found, want) => {
     if (found !== null) return []
-    const nearest = rows.map((_, at) => at).toSorted((a, b) => (faults[want]?.[a]?.length ?? 0) - (faults[want]?.[b]?.length ?? 0))[0]
+    const farness = (at: number): number => {
+      const found = faults[want]?.[at] ?? []
+      // A row of another name is another matter.
+      return found.length + (found.some((fault) => fault.startsWith('name ')) ? rows.length : 0)
+    }
+    const nearest = rows.map((_, at) => at).toSorted((a, b) => farness(a) - farness(b))[0]
     const said = nearest === undefined ? [`there is no ${word} at all`] : [`the nearest ${json(rows[nearest])}`, ...(faults[want]?.[nearest] ?? []).map((fault) => `- ${fault}`)]
     return [block(`no ${word} is ${json(expected[want]?.written)}`, said)]
   })

@@ -6,7 +6,7 @@ import { isRecord } from '../config/is-record.ts'
 import type { Path, Report } from '../config/problem.ts'
 import { shown } from '../config/problem.ts'
 import { scalarText } from './matchers.ts'
-import { readDuration, readMomentAt } from './moments.ts'
+import { checkTimeField, readDuration, readMomentAt } from './moments.ts'
 import { checkOrg, orgIdsOf, readWorld } from './read-world.ts'
 import { type FaultName, faultNames, type TimelineEntry } from './scenario.ts'
 
@@ -79,6 +79,7 @@ const readEntry = (value: unknown, path: Path, terms: TimelineTerms, orgIds: Rea
     case 'queue':
       return readEvent(value, path, at, org, report)
     case 'log':
+      checkTimeField(value['client_time'], terms.t0, [...path, 'client_time'], report)
       return readLogLine(value, path, at, org, report)
     case 'set':
       return { kind: 'set', at, change: readWorld(value['set'], [...path, 'set'], { ...terms, orgs: [...orgIds] }) }
@@ -129,21 +130,24 @@ const readLogLine = (value: Item, path: Path, at: EpochMs, org: string, report: 
 }
 
 const readFault = (value: Item, path: Path, at: EpochMs, report: Report): TimelineEntry | null => {
-  const fault = faultNames.find((name) => name === value['fault'])
-  if (fault === undefined) {
-    const written = value['fault']
-    report([...path, 'fault'], `is no fault: ${typeof written === 'string' ? `${shown(written)}: ${instead(written, faultNames)}` : `known are ${faultNames.join(', ')}`}`)
-    return null
-  }
+  const fault = readFaultName(value['fault'], [...path, 'fault'], report)
   const lasts = value['for'] === undefined ? null : readDuration(value['for'], [...path, 'for'], report)
   const times = value['times'] === undefined ? null : readTimes(value['times'], fault, [...path, 'times'], report)
   if (value['for'] !== undefined && value['times'] !== undefined) report(path, 'takes one of `for` and `times`, not both')
+  if (fault === undefined) return null
   const { to, code } = readReply(value, fault, path, report)
   if (lasts === undefined || times === undefined) return null
   return { kind: 'fault', at, fault, until: lasts === null ? null : at + lasts, times, to, code }
 }
 
-const readTimes = (value: unknown, fault: FaultName, path: Path, report: Report): number | undefined => {
+const readFaultName = (value: unknown, path: Path, report: Report): FaultName | undefined => {
+  const fault = faultNames.find((name) => name === value)
+  const help = typeof value === 'string' ? `${shown(value)}: ${instead(value, faultNames)}` : `known are ${faultNames.join(', ')}`
+  if (fault === undefined) report(path, `is no fault: ${help}`)
+  return fault
+}
+
+const readTimes = (value: unknown, fault: FaultName | undefined, path: Path, report: Report): number | undefined => {
   if (fault === 'relay-down') return void report(path, 'does not suit relay-down: write `for` with a duration')
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
   return void report(path, 'must be a whole number from 1')

@@ -1,7 +1,8 @@
 import { openMemoryLog } from '../../connectors/log/memory-log.ts'
 import { openOutbox } from '../../connectors/mail/outbox.ts'
 import { standInVelociraptor } from '../../connectors/velociraptor/stand-in/in-process.ts'
-import { createWorld } from '../../connectors/velociraptor/stand-in/world.ts'
+import { toJson } from '../../connectors/velociraptor/stand-in/vql/values.ts'
+import { createWorld, type StandInMessage } from '../../connectors/velociraptor/stand-in/world.ts'
 import type { Happening } from '../../schemas/happenings.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { allTopics } from '../../schemas/topics.ts'
@@ -52,8 +53,8 @@ const longestHopelessMs = day
 const mostSteps = 1_000_000
 /** Where nothing but heartbeats happens for longer, so many of them are left out; a few stay on either side. */
 const heartbeatMs = 2000
-const leastLeftOutMs = 60_000
-const keptHeartbeatsMs = 20_000
+const leastLeftOutMs = 10_000
+const keptHeartbeatsMs = 10_000
 const seed = 1
 
 interface Ended {
@@ -132,12 +133,19 @@ const play = async (scenario: Scenario, configuration: Configuration): Promise<E
 
   const virtualMs = time.now() - begun
   const delivered = [...outbox.delivered]
-  const messages = world.messages.map(({ at, to, message }) => ({ at, to, body: typeof message === 'string' ? message : JSON.stringify(message) }))
+  const messages = world.messages.map(({ at, to, message }) => ({ at, to, body: bodyOf(message) }))
   const said = [...happenings]
   const became = await readBecame(relay.log(), timeline.filter(isEvent))
   await Promise.all([relay.end(), outbox.close(), velociraptor.close()])
   const mails = await Promise.all(delivered.map(readBack))
   return { ended, virtualMs, played: { mails, messages, became, alerts: [], happenings: said } }
+}
+
+/** A message's text; of anything else its JSON text. */
+const bodyOf = (message: StandInMessage['message']): string => {
+  const json = toJson(message)
+  const value: unknown = JSON.parse(json)
+  return typeof value === 'string' ? value : json
 }
 
 const isEvent = (entry: TimelineEntry): entry is EventEntry => entry.kind === 'event'

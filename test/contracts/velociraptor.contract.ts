@@ -10,11 +10,11 @@ import {
   lookUpDefinitions,
   lookUpFlows,
   lookUpHunts,
-  lookUpUploads,
   orgs,
   serverMonitoring,
   serverVersion,
 } from '../../connectors/velociraptor/lookups.ts'
+import { firstUploads } from '../../connectors/velociraptor/results.ts'
 import { insideOf, type StandInWorld, type WorldDescription } from '../../connectors/velociraptor/stand-in/world.ts'
 import type { QueryRequest, Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { watchQuery } from '../../connectors/velociraptor/watch-query.ts'
@@ -309,9 +309,10 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
       ])
       expect(await answer(serverMonitoring(here.velociraptor, 'root'))).toEqual({ artifacts: ['Lab.Server.Alerter'] })
       expect(await answer(clientMonitoring(here.velociraptor, 'root'))).toMatchObject({ artifacts: { artifacts: [] } })
-      expect(await answer(lookUpUploads(here.velociraptor, 'root', { client, flow }))).toMatchObject([
-        { vfs_path: '/a', Timestamp: (t0 + 6000) / 1000 },
-      ])
+      expect(await answer(firstUploads(here.velociraptor, 'root', { client, flow }, 10))).toMatchObject({
+        rows: [{ vfs_path: '/a', Timestamp: (t0 + 6000) / 1000 }],
+        total: 1,
+      })
     })
 
     it('keeps organisations apart', async () => {

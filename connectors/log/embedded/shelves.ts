@@ -84,19 +84,20 @@ const openShelf = ({ writer, reader }: LogDatabase, topic: Topic, topicId: numbe
     `INSERT INTO ${table} VALUES (?, ?, ?, ?, ?)`,
   )
   const edges = openEdges(writer, table, topicId, partition)
+  // Without a limit: SQLite would plan a statement with `LIMIT ?` anew at every call.
   const read = reader
-    .prepare<[number, number, number], Row>(
-      `SELECT offset, time, key, value FROM ${table} WHERE offset >= ? AND offset < ? ORDER BY offset LIMIT ?`,
+    .prepare<[number, number], Row>(
+      `SELECT offset, time, key, value FROM ${table} WHERE offset >= ? AND offset < ? ORDER BY offset`,
     )
     .raw()
 
   const page = (from: number, to: number, most: number): readonly LogRecord[] => {
     const records: LogRecord[] = []
     let bytes = 0
-    for (const [offset, timestamp, key, value] of read.iterate(from, to, most)) {
+    for (const [offset, timestamp, key, value] of read.iterate(from, to)) {
       records.push({ topic: topic.name, partition, offset, timestamp, key, value })
       bytes += value.length
-      if (bytes >= pageBytes) break
+      if (bytes >= pageBytes || records.length === most) break
     }
     return records
   }

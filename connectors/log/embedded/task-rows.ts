@@ -11,8 +11,8 @@ export interface TaskRows {
 
 type Entry = readonly [StateKey, Uint8Array]
 
-const firstPage = 16
-const rangePage = 256
+const secondPageEntries = 16
+const pageEntries = 256
 
 /** `topicIds`: the stored number of the topic at each index. Reads on the writing connection: what it committed is seen at once. */
 export const openTaskRows = (writer: Database, topicIds: readonly number[]): TaskRows => {
@@ -31,24 +31,27 @@ export const openTaskRows = (writer: Database, topicIds: readonly number[]): Tas
   )
   const remove = writer.prepare<[number, string]>('DELETE FROM state WHERE task = ? AND key = ?')
   const get = writer.prepare<[number, string], Uint8Array>('SELECT value FROM state WHERE task = ? AND key = ?').pluck()
-  const rangeFrom = (comparison: '>=' | '>') =>
+  // In this form the plan depends on no value that is bound: with `task = ?` and `LIMIT ?` SQLite plans anew at every call.
+  const rangeFrom = (comparison: '>=' | '>', most: number) =>
     writer
-      .prepare<[number, string, string, number], Entry>(
-        `SELECT key, value FROM state WHERE task = ? AND key ${comparison} ? AND key < ? ORDER BY key LIMIT ?`,
+      .prepare<[number, string, number, string], Entry>(
+        `SELECT key, value FROM state WHERE (task, key) ${comparison} (?, ?) AND (task, key) < (?, ?) ORDER BY task, key LIMIT ${most}`,
       )
       .raw()
-  const firstEntry = rangeFrom('>=')
-  const nextPage = rangeFrom('>')
+  const firstEntry = rangeFrom('>=', 1)
+  const secondPage = rangeFrom('>', secondPageEntries)
+  const nextPage = rangeFrom('>', pageEntries)
 
   /** In pages: an open cursor would keep the connection from writing. Many ask for the first entry only, and most ranges are empty. */
   function* range(id: number, from: StateKey, to: StateKey): Iterable<Entry> {
-    let last = firstEntry.get(id, from, to, 1)
-    if (last === undefined) return
-    yield last
-    for (let most = firstPage; last !== undefined; most = rangePage) {
-      const page: readonly Entry[] = nextPage.all(id, last[0], to, most)
+    const first = firstEntry.get(id, from, id, to)
+    if (first === undefined) return
+    yield first
+    let page = secondPage.all(id, first[0], id, to)
+    yield* page
+    for (let most = secondPageEntries; page.length === most; most = pageEntries) {
+      page = nextPage.all(id, (page.at(-1) as Entry)[0], id, to)
       yield* page
-      last = page.length < most ? undefined : page.at(-1)
     }
   }
 

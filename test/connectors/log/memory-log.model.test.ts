@@ -133,7 +133,7 @@ const openWorld = () => {
     // A task that failed is back within its first waits.
     if (heard.tasks.filter(({ lost }) => !lost.aborted).length < partitions) await pass(clock, 6000)
     const living = heard.tasks.filter(({ lost }) => !lost.aborted)
-    expect(living.map(({ partition: index }) => index).sort()).toEqual(range(partitions))
+    expect(living.map(({ partition: index }) => index).toSorted((a, b) => a - b)).toEqual(range(partitions))
     for (const { partition: index, state } of living) {
       const { in: input, out, position, state: expected } = of(index)
       const entries = [...state.range('', '\u{10FFFF}')].map(([key, value]) => [key, new TextDecoder().decode(value)])

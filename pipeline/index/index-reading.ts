@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { openEmbeddedLog } from '../../connectors/log/embedded-log.ts'
+import { type LogSnapshot, openLogSnapshot } from '../../connectors/log/embedded/log-snapshot.ts'
+import { ConnectorError } from '../../connectors/errors.ts'
+import type { EventLog } from '../../connectors/log/event-log.ts'
+import type { Clock } from '../../schemas/time.ts'
+import { allTopics, topics } from '../../schemas/topics.ts'
+import type { EmbeddedLogSettings } from '../config/configuration.ts'
+import { belongsTo } from './index-origin.ts'
+import { readOutcomes } from './index-stage.ts'
+import { openIndexWriter } from './index-writer.ts'
+import { indexFileIn, inMemory, openIndex, openIndexForReading, type OutcomeIndex } from './outcome-index.ts'
+
+/** A log, what is known of its outcomes, and what its tasks had committed just before. */
+export interface IndexReading {
+  readonly log: EventLog
+  readonly dir: string
+  readonly snapshot: LogSnapshot
+  /** Together they hold every outcome of the log: the one that the service keeps, then what it does not have yet. */
+  readonly indexes: readonly OutcomeIndex[]
+  /** Outcomes that had to be read from the log because no index had them. */
+  readonly readAfresh: number
+  readonly clock: Clock
+  close(): Promise<void>
+}
+
+export interface IndexReadingOptions {
+  readonly settings: EmbeddedLogSettings
+  readonly clock: Clock
+  /** Believe no index: read every outcome of the log. */
+  readonly fromLog?: boolean
+}
+
+/** Outcomes whose schema this program does not know are waited for so long. */
+const longestWaitMs = 10_000
+
+/** Opens a log for questions, beside a running service or without one; changes nothing. Rejects with ConnectorError. */
+export const openIndexReading = async ({ settings, clock, fromLog = false }: IndexReadingOptions): Promise<IndexReading> => {
+  const { dir, partitions } = settings
+  if (!existsSync(join(dir, 'log.db')))
+    throw new ConnectorError('LOG_DENIED', `there is no log in ${dir}: it is made by the first relay run with this configuration`)
+  const log = await openEmbeddedLog({ dir, partitions, topics: allTopics, clock, tell: () => undefined })
+  // First the snapshot: whatever a task had committed by then is in the outcomes that are read after it.
+  const snapshot = openLogSnapshot(dir)
+  const kept = fromLog ? null : await keptIndex(log, indexFileIn(dir))
+  const fresh = openIndex(inMemory)
+  const readAfresh = await readRest(log, kept, fresh, clock)
+  const indexes = kept === null ? [fresh] : [kept, fresh]
+  return {
+    log, dir, snapshot, indexes, readAfresh, clock,
+    async close() {
+      for (const index of indexes) index.close()
+      snapshot.close()
+      await log.close()
+    },
+  }
+}
+
+const keptIndex = async (log: EventLog, file: string): Promise<OutcomeIndex | null> => {
+  const index = openIndexForReading(file)
+  if (index === null) return null
+  for (let partition = 0; partition < log.partitions; partition++)
+    if (!(await belongsTo(log, partition, index.applied(partition)))) {
+      index.close()
+      return null
+    }
+  return index
+}
+
+/** Puts what the kept index lacks into the fresh one; answers how many outcomes those are. */
+const readRest = async (log: EventLog, kept: OutcomeIndex | null, fresh: OutcomeIndex, clock: Clock): Promise<number> => {
+  const writer = openIndexWriter(fresh)
+  const lost = AbortSignal.timeout(longestWaitMs)
+  let count = 0
+  for (let partition = 0; partition < log.partitions; partition++) {
+    const from = { offset: kept?.applied(partition).next ?? 0 }
+    for await (const records of log.read({ topic: topics.outcomes.name, partition, from })) {
+      const outcomes = await readOutcomes(records, { log, clock, tell: () => undefined }, lost).catch(asNewer)
+      writer.apply(partition, fresh.applied(partition).next, outcomes)
+      count += outcomes.length
+    }
+  }
+  return count
+}
+
+const asNewer = (cause: unknown): never => {
+  if (!(cause instanceof DOMException)) throw cause
+  throw new ConnectorError('LOG_DENIED', 'a newer version of the relay wrote outcomes into this log: ask with that one')
+}

@@ -1,0 +1,233 @@
+import type { Delivery, Outcome } from '../../schemas/generated.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import { hashOf, wordsOf } from './outcome-keys.ts'
+import type { Applied, OutcomeIndex } from './outcome-index.ts'
+import { type Place, placeOf } from './place.ts'
+import { deliverySignature, verdictSignature } from './signature.ts'
+
+/** An outcome as it stands in the log. */
+export interface KeptOutcome {
+  readonly offset: number
+  readonly timestamp: EpochMs
+  /** null: it cannot be read; its event then counts as one without verdicts. */
+  readonly outcome: Outcome | null
+}
+
+/** Writes outcomes into an index: rows and the position in one commit, so that a kill neither loses nor doubles. */
+export interface IndexWriter {
+  /**
+   * Applies a partition's outcomes in order, when the index stands at `next` as the caller thinks; says whether. Outcomes below are
+   * skipped. Durable when it returns, or nothing was done.
+   */
+  apply(partition: number, next: number, outcomes: readonly KeptOutcome[]): boolean
+  /** Forgets outcomes that the log no longer has: each partition's below its floor. A bounded number at a time; says whether more is left. */
+  prune(floors: readonly number[]): boolean
+  /** Empties the index. */
+  clear(): void
+}
+
+/** Words of one segment. Segments keep the trees small that words are scattered over, and are dropped whole. */
+const segmentWords = 2_000_000
+const pruneStep = 20_000
+
+export const openIndexWriter = ({ database, applied }: OutcomeIndex): IndexWriter => {
+  const move = database.prepare<[number, number, EpochMs]>('INSERT OR REPLACE INTO applied VALUES (?, ?, ?)')
+  const judge = database.prepare<[Place, Place, number]>('INSERT OR IGNORE INTO judged VALUES (?, ?, ?)')
+  const judgeAgain = database.prepare<[Place, Place]>('INSERT OR IGNORE INTO again VALUES (?, ?)')
+  const deliver = database.prepare<[Place, number, Place, number]>('INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?)')
+  const setAside = database.prepare<[Place, string]>('INSERT OR IGNORE INTO aside VALUES (?, ?)')
+  const owe = database.prepare<[string, number, string, Place, Place]>('INSERT OR IGNORE INTO owed VALUES (?, ?, ?, ?, ?)')
+  const settle = database.prepare<[string, number]>('DELETE FROM owed WHERE notice = ? AND balance = ?')
+  const add = database.prepare<[number, string]>('UPDATE owed SET balance = balance + ? WHERE notice = ?')
+  const segments = openSegments(database)
+  const laneOf = openDictionary(database, 'lane', 'topic = ? AND partition = ?', '(topic, partition) VALUES (?, ?)')
+  const signatureOf = openDictionary(database, 'signature', 'text = ?', '(text) VALUES (?)')
+
+  /** What was decided and what was delivered must come out even for each notice, in whichever order they are read. */
+  const book = (notice: string, by: 1 | -1, monitor: string, event: Place, at: Place): void => {
+    if (settle.run(notice, -by).changes > 0) return
+    if (owe.run(notice, by, monitor, event, at).changes === 0) add.run(by, notice)
+  }
+
+  const takeVerdicts = (outcome: Outcome, at: Place): void => {
+    const { event_at, verdicts } = outcome
+    // A record that could not be completed never became an event.
+    if (!event_at.topic.startsWith('events.')) return void setAside.run(at, event_at.topic)
+    const event = placeOf(laneOf(event_at.topic, event_at.partition), event_at.offset)
+    if (judge.run(event, at, signatureOf(verdictSignature(outcome))).changes === 0) judgeAgain.run(event, at)
+    for (const { monitor, notices } of verdicts) for (const notice of notices) book(notice, 1, monitor, event, at)
+  }
+
+  const takeDelivery = (delivery: Delivery, n: number, { event_at }: Outcome, at: Place): void => {
+    const event = placeOf(laneOf(event_at.topic, event_at.partition), event_at.offset)
+    deliver.run(at, n, event, signatureOf(deliverySignature(delivery)))
+    book(delivery.notice, -1, delivery.monitor, event, at)
+  }
+
+  const take = (outcome: Outcome, at: Place): void => {
+    if (outcome.verdicts.length > 0 || outcome.deliveries.length === 0) takeVerdicts(outcome, at)
+    outcome.deliveries.forEach((delivery, n) => takeDelivery(delivery, n, outcome, at))
+    for (const word of wordsOf(outcome)) segments.add(hashOf(word), at)
+  }
+
+  const applyAll = database.transaction((partition: number, expected: number, outcomes: readonly KeptOutcome[]): boolean => {
+    let { next, time }: Applied = applied(partition)
+    if (next !== expected) return false
+    if (outcomes.length === 0) return true
+    for (const { offset, timestamp, outcome } of outcomes) {
+      if (offset < next) continue
+      if (outcome !== null) take(outcome, placeOf(partition, offset))
+      next = offset + 1
+      time = timestamp
+    }
+    move.run(partition, next, time)
+    segments.end(partition, next)
+    return true
+  })
+
+  const forget = (): void => {
+    laneOf.forget()
+    signatureOf.forget()
+    segments.forget()
+  }
+  /** What is remembered of the tables must not outlive a commit that did not stand. */
+  const guarded = <T>(call: () => T): T => {
+    try {
+      return call()
+    } catch (cause) {
+      forget()
+      throw cause
+    }
+  }
+
+  return {
+    apply: (partition, next, outcomes) => guarded(() => applyAll.immediate(partition, next, outcomes)),
+    prune: (floors) => guarded(() => database.transaction(() => pruneAll(database, floors, segments)).immediate()),
+    clear: () =>
+      guarded(() => {
+        database
+          .transaction(() => {
+            segments.dropAll()
+            for (const table of ['applied', 'lane', 'signature', 'judged', 'again', 'delivery', 'owed', 'aside'])
+              database.exec(`DELETE FROM ${table}`)
+          })
+          .immediate()
+        forget()
+      }),
+  }
+}
+
+interface Dictionary {
+  (...values: readonly (string | number)[]): number
+  forget(): void
+}
+
+const mostRemembered = 10_000
+
+/** Numbers for what repeats, remembered. */
+const openDictionary = (database: OutcomeIndex['database'], table: string, where: string, values: string): Dictionary => {
+  const find = database.prepare<(string | number)[], number>(`SELECT id FROM ${table} WHERE ${where}`).pluck()
+  const insert = database.prepare<(string | number)[]>(`INSERT INTO ${table} ${values}`)
+  const remembered = new Map<string, number>()
+  const idOf = (...given: readonly (string | number)[]): number => {
+    const name = given.length === 1 ? String(given[0]) : given.join('\n')
+    const known = remembered.get(name)
+    if (known !== undefined) return known
+    const id = find.get(...given) ?? Number(insert.run(...given).lastInsertRowid)
+    if (remembered.size >= mostRemembered) remembered.clear()
+    remembered.set(name, id)
+    return id
+  }
+  return Object.assign(idOf, { forget: () => remembered.clear() })
+}
+
+interface Segments {
+  add(hash: number, at: Place): void
+  /** How far the present segment holds a partition's outcomes. */
+  end(partition: number, next: number): void
+  /** Drops segments whose outcomes are all below their partitions' floors. */
+  dropBelow(floors: readonly number[]): void
+  dropAll(): void
+  forget(): void
+}
+
+const openSegments = (database: OutcomeIndex['database']): Segments => {
+  const last = database.prepare<[], { id: number; words: number }>('SELECT id, words FROM segment ORDER BY id DESC LIMIT 1')
+  const count = database.prepare<[number, number]>('UPDATE segment SET words = ? WHERE id = ?')
+  const reach = database.prepare<[number, number, number]>('INSERT OR REPLACE INTO segment_end VALUES (?, ?, ?)')
+  const ends = database.prepare<[number], { partition: number; next: number }>('SELECT partition, next FROM segment_end WHERE segment = ?')
+  const insertInto = (id: number) => database.prepare<[number, Place]>(`INSERT OR IGNORE INTO word_${id} VALUES (?, ?)`)
+  let present: { id: number; words: number; insert: ReturnType<typeof insertInto> } | undefined
+
+  const open = (): NonNullable<typeof present> => {
+    if (present !== undefined) return present
+    const { id, words } = last.get() as { id: number; words: number }
+    return (present = { id, words, insert: insertInto(id) })
+  }
+  const create = (id: number): void => {
+    database.prepare('INSERT INTO segment VALUES (?, 0)').run(id)
+    database.exec(`CREATE TABLE word_${id} (hash INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (hash, at)) WITHOUT ROWID`)
+  }
+  const drop = (id: number): void => {
+    database.exec(`DROP TABLE word_${id}`)
+    database.prepare('DELETE FROM segment WHERE id = ?').run(id)
+    database.prepare('DELETE FROM segment_end WHERE segment = ?').run(id)
+  }
+  const all = (): readonly number[] => database.prepare<[], number>('SELECT id FROM segment ORDER BY id').pluck().all()
+
+  return {
+    add(hash, at) {
+      const segment = open()
+      segment.insert.run(hash, at)
+      segment.words++
+    },
+    end(partition, next) {
+      const { id, words } = open()
+      reach.run(id, partition, next)
+      count.run(words, id)
+      if (words < segmentWords) return
+      create(id + 1)
+      present = undefined
+    },
+    dropBelow(floors) {
+      for (const id of all().slice(0, -1))
+        if (ends.all(id).every(({ partition, next }) => next <= (floors[partition] ?? 0))) drop(id)
+    },
+    dropAll() {
+      const ids = all()
+      create((ids.at(-1) ?? 0) + 1)
+      for (const id of ids) drop(id)
+      present = undefined
+    },
+    forget: () => void (present = undefined),
+  }
+}
+
+const pruneAll = (database: OutcomeIndex['database'], floors: readonly number[], segments: Segments): boolean => {
+  segments.dropBelow(floors)
+  let removed = 0
+  floors.forEach((floor, partition) => {
+    const [from, to] = [placeOf(partition, 0), placeOf(partition, floor)]
+    for (const [table, key] of [['delivery', 'at, n'], ['aside', 'at'], ['again', 'event, at'], ['owed', 'notice']] as const)
+      removed += database
+        .prepare<[Place, Place, number]>(
+          `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE at >= ? AND at < ? LIMIT ?)`,
+        )
+        .run(from, to, pruneStep).changes
+  })
+  for (const lane of database.prepare<[], number>('SELECT id FROM lane').pluck().all()) removed += pruneLane(database, lane, floors)
+  return removed >= pruneStep
+}
+
+/** An event's verdicts are written in the order of the events: what goes is a lane's beginning. */
+const pruneLane = (database: OutcomeIndex['database'], lane: number, floors: readonly number[]): number => {
+  const rows = database.prepare<[Place, Place, number], { event: Place; at: Place }>(
+    'SELECT event, at FROM judged WHERE event >= ? AND event < ? ORDER BY event LIMIT ?',
+  )
+  const kept = rows.all(placeOf(lane, 0), placeOf(lane + 1, 0), pruneStep)
+  const isGone = ({ at }: { at: Place }): boolean => at < placeOf(Math.floor(at / 2 ** 40), floors[Math.floor(at / 2 ** 40)] ?? 0)
+  const firstKept = kept.findIndex((row) => !isGone(row))
+  const last = kept.at(firstKept < 0 ? -1 : firstKept - 1)
+  if (last === undefined || firstKept === 0) return 0
+  return database.prepare<[Place, Place]>('DELETE FROM judged WHERE event >= ? AND event <= ?').run(placeOf(lane, 0), last.event).changes
+}
