@@ -70,7 +70,8 @@ export const recipients =
       if (address !== '') parts.push(foreign(address, 'creator', rule.allowedDomains))
     }
     const value = client.metadata.find(({ field }) => field === rule.metadataField)?.value ?? ''
-    if (rule.metadataField !== '' && looksLikeAddress(value)) parts.push(foreign(value, 'metadata', rule.allowedDomains))
+    if (rule.metadataField !== '' && looksLikeAddress(value))
+      parts.push(foreign(value, 'metadata', rule.allowedDomains))
     const unique: Recipient[] = []
     for (const recipient of parts.flatMap((part) => part.recipients))
       if (!unique.some(({ address }) => sameAddress(address, recipient.address))) unique.push(recipient)

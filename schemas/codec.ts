@@ -51,7 +51,9 @@ const writerOf = (type: avro.Type): Writer => {
 }
 
 const writers = new Map([...presentTypes].map(([name, type]) => [name, writerOf(type)]))
-const readers = new Map<string, Map<string, Reader>>([...presentTypes.keys()].map((name) => [name, new Map<string, Reader>()]))
+const readers = new Map<string, Map<string, Reader>>(
+  [...presentTypes.keys()].map((name) => [name, new Map<string, Reader>()]),
+)
 
 const parseWritten = (text: string): avro.Type | undefined => {
   try {

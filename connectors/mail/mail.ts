@@ -26,7 +26,7 @@ export interface OutgoingMail {
 }
 
 export interface SendTerms {
-  /** On the scale of `performance.now()`: the final dot is not written after it. */
+  /** On the scale of `performance.now()`: the final dot is not written after it. It may move on while a message is sent, so it is read anew each time. */
   readonly deadline: number
   /** Aborted: begin nothing. After the final dot nothing is cut; the reply is awaited. */
   readonly signal: AbortSignal

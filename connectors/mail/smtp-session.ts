@@ -156,6 +156,8 @@ export const openSession = (channel: SmtpChannel, timeouts: SmtpTimeouts): Openi
       if (!dotWritten) dropWith(CALLED_OFF)
     }
     const onLate = (): void => {
+      if (!dotWritten && !terms.signal.aborted && performance.now() < terms.deadline)
+        return void (deadline = setTimeout(onLate, timerUntil(terms.deadline)))
       if (!dotWritten) dropWith(terms.signal.aborted ? CALLED_OFF : TOO_LATE)
     }
     const onFailure = (error: SmtpFailure): void => {
@@ -169,7 +171,7 @@ export const openSession = (channel: SmtpChannel, timeouts: SmtpTimeouts): Openi
     }
 
     let silence = setTimeout(onSilence, timeouts.silence)
-    const deadline = setTimeout(onLate, timerUntil(terms.deadline))
+    let deadline = setTimeout(onLate, timerUntil(terms.deadline))
     terms.signal.addEventListener('abort', onAbort)
     onGone = () => dropWith(failed(lastError, dotWritten, addresses), !dotWritten)
 

@@ -49,14 +49,20 @@ const failuresOf = async (scenario: Scenario): Promise<readonly string[]> => {
 const textOf = ({ name, file, line }: Scenario, failures: readonly string[]): string => {
   const shown = singleLine(name)
   if (failures.length === 0) return `ok ${shown}`
-  const indented = failures.map((failure) => visible(failure).split('\n').map((part) => `  ${part}`).join('\n'))
+  const indented = failures.map((failure) =>
+    visible(failure)
+      .split('\n')
+      .map((part) => `  ${part}`)
+      .join('\n'),
+  )
   return [`FAILED ${shown} (${singleLine(file)}:${line})`, ...indented].join('\n')
 }
 
 const readAll = (files: readonly string[]): { scenarios: readonly Scenario[]; problems: readonly Problem[] } => {
   const scenarios: Scenario[] = []
   const problems: Problem[] = []
-  const problem = (file: string, message: string): void => void problems.push({ file, line: 1, column: 1, path: '', level: 'error', message })
+  const problem = (file: string, message: string): void =>
+    void problems.push({ file, line: 1, column: 1, path: '', level: 'error', message })
   for (const named of files) {
     const found = filesOf(named)
     if (found.length === 0) problem(named, 'there is no .yaml file in this directory')

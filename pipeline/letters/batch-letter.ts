@@ -1,82 +1,197 @@
 import { isFailed } from '../../operators/flow-facts.ts'
 import type { FlowEvent, Notice } from '../../schemas/generated.ts'
-import { timestamp } from './amounts.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import { bytes, timestamp } from './amounts.ts'
 import { errorOf, type LetterContext } from './flow-letter.ts'
 import type { Inline, Letter, Section, Table } from './letter.ts'
-import { link, linksTo } from './links.ts'
+import { link, type Links, linksTo } from './links.ts'
 import { elideRight, singleLine } from './texts.ts'
 
-const mostRows = 100
-const longestName = 60
-const longestError = 100
+// Together they fit what mail programs show, with ordinary names; what does not is cut further when it is rendered.
+const MOST_GROUPS = 25
+const MOST_LISTED = 75
+const MAX_NAME = 60
+const MAX_SUBJECT = 100
+const MAX_ERROR = 100
 
-/** The letter about several completed flows: counted, grouped by what was collected, and listed, the worst first. */
-export function batchLetter(notices: readonly Notice[], { now, guiUrl }: Pick<LetterContext, 'now' | 'guiUrl'>): Letter {
-  const events = notices.flatMap(({ flow }) => (flow === null ? [] : [flow])).toSorted(worstFirst)
+/** Events of one organisation that belong together: flows of one hunt, else flows that collected the same. */
+interface Group {
+  readonly what: Inline
+  /** The same in words. */
+  readonly name: string
+  readonly members: readonly FlowEvent[]
+  readonly failed: number
+}
+
+/** The letter about several completed flows: counted, grouped by hunt or by what was requested, and listed, the worst first. */
+export function batchLetter(
+  notices: readonly Notice[],
+  { now, guiUrl }: Pick<LetterContext, 'now' | 'guiUrl'>,
+): Letter {
   const [first] = notices
+  const events = notices.flatMap(({ flow }) => (flow === null ? [] : [flow])).toSorted(worstFirst)
   const [worst] = events
   if (first === undefined || worst === undefined) throw new TypeError('these notices are not about flows')
-  const links = linksTo(guiUrl, worst.org)
+  const linksOf = linksByOrg(guiUrl)
   const failed = events.filter(isFailed).length
+  const groups = groupsOf(events, linksOf)
+  const showsOrg = new Set(events.map(({ org }) => org)).size > 1 || worst.org !== 'root'
   return {
-    subject: `${events.length} collections: ${countsOf(events.length, failed)}`,
-    title: `${events.length} client collections`,
+    subject: singleLine(subjectOf(events.length, failed, groups)),
+    title: headOf(events.length, failed),
     ok: failed === 0,
-    summary: summaryOf(events, failed, now),
+    summary: [summaryOf(events, failed, now), ...lateness(events), ...leftOut(notices)].join(' '),
     note: [],
-    sections: [groupSection(events), listSection(events, guiUrl, now)],
-    footer: ['Sent from Velociraptor by ', link(first.artifact, links.artifact(first.artifact)), `, monitor ${singleLine(first.monitor)}`],
-    more: link(worst.flow.id, links.flow(worst.client.id, worst.flow.id)),
+    sections: [groupSection(groups, showsOrg), listSection(events, { linksOf, showsOrg, now })],
+    footer: [
+      'Sent from Velociraptor by ',
+      link(first.artifact, linksOf(worst.org).artifact(first.artifact)),
+      `, monitor ${singleLine(first.monitor)}`,
+    ],
+    more: moreOf(groups, guiUrl),
   }
 }
 
 /** Failures before successes, then the latest first. */
-const worstFirst = (a: FlowEvent, b: FlowEvent): number =>
-  Number(isFailed(b)) - Number(isFailed(a)) || b.completed_at - a.completed_at
-
-const countsOf = (all: number, failed: number): string => {
-  const parts = [failed > 0 ? `${failed} FAILED` : '', all > failed ? `${all - failed} finished` : '']
-  return parts.filter((part) => part !== '').join(', ')
+function worstFirst(a: FlowEvent, b: FlowEvent): number {
+  return Number(isFailed(b)) - Number(isFailed(a)) || b.completed_at - a.completed_at
 }
 
-const summaryOf = (events: readonly FlowEvent[], failed: number, now: number): string => {
-  const clients = new Set(events.map(({ org, client }) => `${org}/${client.id}`)).size
+function linksByOrg(guiUrl: string): (org: string) => Links {
+  const known = new Map<string, Links>()
+  return (org) => {
+    const links = known.get(org) ?? linksTo(guiUrl, org)
+    known.set(org, links)
+    return links
+  }
+}
+
+/** `20 collections, 3 FAILED`: how many and how bad it is stands first, for a phone shows little more. */
+function headOf(all: number, failed: number): string {
+  if (failed === 0) return `${all} collections finished`
+  return failed === all ? `${all} collections FAILED` : `${all} collections, ${failed} FAILED`
+}
+
+function countsOf(all: number, failed: number): string {
+  return [failed > 0 ? `${failed} FAILED` : '', all > failed ? `${all - failed} finished` : '']
+    .filter((part) => part !== '')
+    .join(', ')
+}
+
+function subjectOf(all: number, failed: number, groups: readonly Group[]): string {
+  const [first, ...more] = groups
+  const what = elideRight(first?.name ?? 'n/a', MAX_SUBJECT)
+  return `${headOf(all, failed)}: ${what}${more.length === 0 ? '' : ` (+ ${more.length} more)`}`
+}
+
+function summaryOf(events: readonly FlowEvent[], failed: number, now: EpochMs): string {
   const times = events.map(({ completed_at }) => completed_at)
-  const span = `between ${timestamp(Math.min(...times), now)} and ${timestamp(Math.max(...times), now)}`
-  return `${events.length} collections on ${clients} client(s) completed ${span}: ${countsOf(events.length, failed)}.`
+  const sum = (amount: (event: FlowEvent) => number): number =>
+    events.reduce((total, event) => total + amount(event), 0)
+  return (
+    `${events.length} collections on ${clientsOf(events)} client(s) completed ` +
+    `between ${timestamp(Math.min(...times), now)} and ${timestamp(Math.max(...times), now)}: ` +
+    `${countsOf(events.length, failed)}. ` +
+    `They returned ${sum(({ flow }) => flow.total_rows)} row(s). ` +
+    `${sum(({ flow }) => flow.uploaded_files)} file(s) were uploaded, totalling ${bytes(sum(({ flow }) => flow.uploaded_bytes))}.`
+  )
 }
 
-const requested = ({ flow }: FlowEvent): string => {
-  const [first = 'n/a', ...more] = flow.artifacts
-  return `${elideRight(first, longestName)}${more.length === 0 ? '' : ` (+ ${more.length} more)`}`
+function lateness(events: readonly FlowEvent[]): readonly string[] {
+  const missed = events.filter(({ origin }) => origin !== 'live').length
+  return missed === 0 ? [] : [`${missed} of them came to the relay late, by reading back what it had missed.`]
 }
 
-const groupSection = (events: readonly FlowEvent[]): Section => {
-  const groups = [...Map.groupBy(events, requested)].map(([name, members]) => ({ name, members, failed: members.filter(isFailed).length }))
-  const rows = groups
+function leftOut(notices: readonly Notice[]): readonly string[] {
+  const asksForMore = notices.some(
+    ({ flow_letter }) => flow_letter !== null && flow_letter.result_tables.length + flow_letter.attachments.length > 0,
+  )
+  return asksForMore ? ['Results are not part of a letter about several collections; each flow has them.'] : []
+}
+
+function clientsOf(events: readonly FlowEvent[]): number {
+  return new Set(events.map(({ org, client }) => JSON.stringify([org, client.id]))).size
+}
+
+function groupsOf(events: readonly FlowEvent[], linksOf: (org: string) => Links): readonly Group[] {
+  const byLikeness = Map.groupBy(events, ({ org, hunt, flow }) => JSON.stringify([org, hunt?.id ?? flow.artifacts]))
+  return [...byLikeness.values()]
+    .map((members): Group => {
+      const [event] = members as [FlowEvent]
+      return { ...whatOf(event, linksOf(event.org)), members, failed: members.filter(isFailed).length }
+    })
     .toSorted((a, b) => b.failed - a.failed || b.members.length - a.members.length)
-    .map(({ name, members, failed }) => [name, String(failed), String(members.length - failed), String(new Set(members.map(({ client }) => client.id)).size)])
-  return tableSection('By what was requested', ['Requested', 'FAILED', 'Finished', 'Clients'], rows)
 }
 
-const listSection = (events: readonly FlowEvent[], guiUrl: string, now: number): Section => {
-  const rows = events.map((event): readonly Inline[] => {
-    const { client, flow, org } = event
-    const links = linksTo(guiUrl, org)
-    const state = isFailed(event) ? `FAILED: ${elideRight(singleLine(errorOf(flow)) || flow.state, longestError)}` : 'finished'
+function whatOf({ hunt, flow }: FlowEvent, links: Links): Pick<Group, 'what' | 'name'> {
+  if (hunt !== null) {
+    const name = singleLine(hunt.description.trim()) || hunt.id
+    return { name: `hunt ${name}`, what: link(`Hunt: ${elideRight(name, MAX_NAME)}`, links.hunt(hunt.id)) }
+  }
+  const [first] = flow.artifacts
+  const name = requested(flow)
+  return { name, what: first === undefined ? name : link(name, links.artifact(first)) }
+}
+
+function requested({ artifacts: [first = 'n/a', ...more] }: FlowEvent['flow']): string {
+  return `${elideRight(first, MAX_NAME)}${more.length === 0 ? '' : ` (+ ${more.length} more)`}`
+}
+
+// Few columns, for a phone has room for three words side by side.
+function groupSection(groups: readonly Group[], showsOrg: boolean): Section {
+  const rows = groups.slice(0, MOST_GROUPS).map(({ what, members, failed }): readonly Inline[] => {
+    const [event] = members as readonly [FlowEvent]
+    return [what, ...(showsOrg ? [orgOf(event)] : []), countsOf(members.length, failed), String(clientsOf(members))]
+  })
+  const headings = ['Requested', ...(showsOrg ? ['Organisation'] : []), 'Collections', 'Clients']
+  return tableSection('By hunt and request', headings, rows, groups.length)
+}
+
+interface Listing {
+  readonly linksOf: (org: string) => Links
+  readonly showsOrg: boolean
+  readonly now: EpochMs
+}
+
+function listSection(events: readonly FlowEvent[], { linksOf, showsOrg, now }: Listing): Section {
+  const rows = events.slice(0, MOST_LISTED).map((event): readonly Inline[] => {
+    const { client, flow } = event
+    const links = linksOf(event.org)
+    const name = client.fqdn === '' ? client.id : elideRight(client.fqdn, MAX_NAME)
     return [
-      state,
-      link(client.fqdn === '' ? client.id : elideRight(client.fqdn, longestName), links.client(client.id)),
-      link(flow.id, links.flow(client.id, flow.id)),
-      requested(event),
-      String(flow.total_rows),
-      timestamp(event.completed_at, now),
+      `${stateOf(event)}\n${timestamp(event.completed_at, now)}`,
+      link(name, links.client(client.id)),
+      ...(showsOrg ? [orgOf(event)] : []),
+      link(`${requested(flow)}\n${flow.id}`, links.flow(client.id, flow.id)),
     ]
   })
-  return tableSection('Collections', ['State', 'Client', 'Flow', 'Requested', 'Rows', 'Finished'], rows)
+  const headings = ['State', 'Client', ...(showsOrg ? ['Organisation'] : []), 'Flow']
+  return tableSection('Collections, failures first', headings, rows, events.length)
 }
 
-const tableSection = (heading: string, headings: readonly string[], rows: readonly (readonly Inline[])[]): Section => {
-  const body: Table = { kind: 'table', headings, width: headings.length, moreColumns: false, rows: rows.slice(0, mostRows), total: rows.length }
+function stateOf(event: FlowEvent): string {
+  const { flow } = event
+  if (!isFailed(event)) return `finished, ${flow.total_rows} row(s)`
+  const why = singleLine(errorOf(flow)) || flow.state
+  return `FAILED: ${elideRight(why, MAX_ERROR)}`
+}
+
+function orgOf({ org, org_name }: FlowEvent): string {
+  return elideRight(org_name === '' ? org : org_name, MAX_NAME)
+}
+
+/** Where all of it stands: the hunt if there is one alone, else the server. */
+function moreOf([group, ...others]: readonly Group[], guiUrl: string): Letter['more'] {
+  const isOneHunt = others.length === 0 && group?.members[0]?.hunt !== null
+  return isOneHunt && typeof group?.what === 'object' ? group.what : link('Velociraptor', guiUrl)
+}
+
+function tableSection(
+  heading: string,
+  headings: readonly string[],
+  rows: readonly (readonly Inline[])[],
+  total: number,
+): Section {
+  const body: Table = { kind: 'table', headings, width: headings.length, moreColumns: false, rows, total }
   return { heading, note: [], body }
 }

@@ -77,6 +77,9 @@ const jsonLines = (gathered: Gathered, isWanted: ColumnChoice): AttachmentWriter
 /** What a spreadsheet would run. */
 const formula = /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/
 
+/** Else a cell with the other kind of line end would begin a line of its own. */
+const lineBreak = /[\r\n]/
+
 /** A text that begins like a formula gets an apostrophe before it; a number is none. */
 const cellText = (value: unknown): string => {
   if (value === null || value === undefined) return ''
@@ -88,7 +91,7 @@ const separatedValues = (gathered: Gathered, isWanted: ColumnChoice): Attachment
   let headings: readonly string[] | null = null
   const lost = new Set<string>()
   const line = (cells: readonly unknown[]): void =>
-    gathered.add(stringify([cells.map(cellText)], { record_delimiter: 'windows' }))
+    gathered.add(stringify([cells.map(cellText)], { record_delimiter: 'windows', quoted_match: lineBreak }))
   return {
     write({ columns }) {
       const names = Object.keys(columns).filter((name) => isWanted === null || isWanted(name))

@@ -1,6 +1,6 @@
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { Task } from '../../connectors/log/event-log.ts'
-import type { MailReply, OutgoingMail } from '../../connectors/mail/mail.ts'
+import type { MailReply, OutgoingMail, SendTerms } from '../../connectors/mail/mail.ts'
 import type { Receipt, ReceiptKind } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { type Claim, claimMs, type DeliverOptions, type OpenChannel, receiptRecord } from './claim.ts'
@@ -86,7 +86,7 @@ export const openSending = (options: DeliverOptions): Sending => {
     }
   }
 
-  const exchange = async ({ letter, notices }: Claim, task: Task, state: ChannelState, deadline: () => number): Promise<MailReply> => {
+  const exchange = async ({ letter, notices }: Claim, task: Task, state: ChannelState, terms: SendTerms): Promise<MailReply> => {
     const { channel } = state
     if (task.lost.aborted) return { kind: 'released', code: 0, text: 'not begun: the task is lost' }
     let mail: OutgoingMail
@@ -96,7 +96,7 @@ export const openSending = (options: DeliverOptions): Sending => {
       tell({ name: 'letter not composed', letter: letter.id, reason: cause instanceof Error ? cause.name : 'unknown' })
       return { kind: 'refused', code: 0, text: 'the letter could not be composed' }
     }
-    const reply = await channel.sink.send(mail, { deadline: deadline(), signal: task.lost })
+    const reply = await channel.sink.send(mail, terms)
     noteReply(state, reply)
     return reply
   }
@@ -122,7 +122,13 @@ export const openSending = (options: DeliverOptions): Sending => {
       })
     }
     keepSaying()
-    const reply = await exchange(claim, task, state, () => deadline)
+    const terms: SendTerms = {
+      get deadline() {
+        return deadline
+      },
+      signal: task.lost,
+    }
+    const reply = await exchange(claim, task, state, terms)
     cancel()
     await write(task.partition, receipt(kindOf(reply.kind), reply.code, reply.text))
     if (reply.kind === 'denied') fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${reply.text}`))

@@ -8,8 +8,7 @@ import { waitUnlessLost } from './wait.ts'
 
 /** A record that could be read, or why not. */
 export type Decoded<N extends SchemaName> =
-  | { readonly record: LogRecord; readonly value: Schemas[N] }
-  | { readonly record: LogRecord; readonly problem: string }
+  { readonly record: LogRecord; readonly value: Schemas[N] } | { readonly record: LogRecord; readonly problem: string }
 
 export interface Decoding {
   readonly log: EventLog
@@ -38,7 +37,12 @@ export const decodeAll = async <N extends SchemaName>(
   return decoded
 }
 
-const decodeOne = async <N extends SchemaName>(name: N, record: LogRecord, decoding: Decoding, lost: AbortSignal): Promise<Decoded<N>> => {
+const decodeOne = async <N extends SchemaName>(
+  name: N,
+  record: LogRecord,
+  decoding: Decoding,
+  lost: AbortSignal,
+): Promise<Decoded<N>> => {
   for (let tries = 0; ; tries++) {
     const decoded = tryDecode(name, record)
     if (!('unknown' in decoded)) return decoded
@@ -75,5 +79,7 @@ export const publishSchemas = async (log: EventLog): Promise<void> => {
   const known = await schemaRecords(log)
   const fresh = [...writersSchemas()].filter(([fingerprint]) => !known.has(fingerprint))
   if (fresh.length > 0)
-    await log.append(fresh.map(([key, text]) => ({ topic: topics.schemas.name, key, value: Buffer.from(text, 'utf8') })))
+    await log.append(
+      fresh.map(([key, text]) => ({ topic: topics.schemas.name, key, value: Buffer.from(text, 'utf8') })),
+    )
 }

@@ -23,14 +23,18 @@ export const openTurnState = (state: TaskState): TurnState => {
   const values = new Map<StateKey, unknown>()
   const changed = new Map<StateKey, Uint8Array | null>()
   const emptyRanges = new Map<StateKey, { readonly to: StateKey; isEmpty: boolean }>()
-  const getBytes = (key: StateKey): Uint8Array | undefined => (changed.has(key) ? (changed.get(key) ?? undefined) : state.get(key))
+  const getBytes = (key: StateKey): Uint8Array | undefined =>
+    changed.has(key) ? (changed.get(key) ?? undefined) : state.get(key)
   const putBytes = (key: StateKey, bytes: Uint8Array | null): void => {
     values.delete(key)
     changed.set(key, bytes)
     for (const [from, range] of emptyRanges) if (bytes !== null && key >= from && key < range.to) range.isEmpty = false
   }
   const added = (from: StateKey, to: StateKey): StateKey[] =>
-    [...changed].filter(([key, bytes]) => bytes !== null && key >= from && key < to).map(([key]) => key).sort()
+    [...changed]
+      .filter(([key, bytes]) => bytes !== null && key >= from && key < to)
+      .map(([key]) => key)
+      .sort()
   function* committedKeys(from: StateKey, to: StateKey): Generator<StateKey> {
     for (const [key] of state.range(from, to)) if (!changed.has(key)) yield key
   }

@@ -59,7 +59,11 @@ interface Read<T> {
 }
 
 /** All that a topic keeps, in order of the time of its records. */
-const readTopic = async <N extends SchemaName>(log: EventLog, { name }: Topic, schema: N): Promise<readonly Read<Schemas[N]>[]> => {
+const readTopic = async <N extends SchemaName>(
+  log: EventLog,
+  { name }: Topic,
+  schema: N,
+): Promise<readonly Read<Schemas[N]>[]> => {
   const all: Read<Schemas[N]>[] = []
   for (let partition = 0; partition < log.partitions; partition++)
     for await (const batch of log.read({ topic: name, partition }))
@@ -83,19 +87,23 @@ const originsOf = ({ raws, rejects, outcomes }: Kept, entries: readonly EventEnt
   const free = new Set(entries)
   const originOf = (org: string, queue: string | null, text: string): Origin => {
     const row = rowOf(text)
-    const entry = [...free].find((each) => each.org === org && (queue === null || each.queue === queue) && cameFrom(row, each)) ?? null
+    const entry =
+      [...free].find((each) => each.org === org && (queue === null || each.queue === queue) && cameFrom(row, each)) ??
+      null
     if (entry !== null) free.delete(entry)
     return { row, entry }
   }
   const origins = new Map<string, Origin>()
-  for (const { value } of raws) if (!origins.has(value.id)) origins.set(value.id, originOf(value.org, value.queue, value.row))
+  for (const { value } of raws)
+    if (!origins.has(value.id)) origins.set(value.id, originOf(value.org, value.queue, value.row))
   // What collect could not identify was written to both topics in the same order.
   const unreadable = outcomes.filter(({ value }) => value.event.includes('/unreadable/'))
   rejects
     .filter(({ value }) => value.stage === 'collect')
     .forEach(({ value }, index) => {
       const outcome = unreadable[index]?.value
-      if (outcome !== undefined) origins.set(outcome.event, originOf(outcome.org, null, Buffer.from(value.bytes).toString('utf8')))
+      if (outcome !== undefined)
+        origins.set(outcome.event, originOf(outcome.org, null, Buffer.from(value.bytes).toString('utf8')))
     })
   return origins
 }
@@ -119,21 +127,30 @@ const cameFrom = (row: Row, { at, row: given }: EventEntry): boolean => {
 const isServers = (key: string): boolean => ['_ts', '_Source', 'Timestamp', 'timestamp', 'Flow'].includes(key)
 
 const plain = (value: unknown): string =>
-  JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? Number(part) : isMomentText(part) ? Date.parse(part) : part)) ?? ''
+  JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'bigint' ? Number(part) : isMomentText(part) ? Date.parse(part) : part,
+  ) ?? ''
 
-const isMomentText = (value: unknown): value is string => typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(value)
+const isMomentText = (value: unknown): value is string =>
+  typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(value)
 
 const sameValue = (a: unknown, b: unknown): boolean => plain(a) === plain(b)
 
 /** Live rows carry seconds, those read back milliseconds. */
 const isNear = (ts: unknown, at: unknown): boolean => {
   const ms = (value: unknown): number => (Number(value) > 20_000_000_000 ? Number(value) : Number(value) * 1000)
-  return typeof ts !== 'number' || (typeof at !== 'number' && typeof at !== 'bigint') || Math.floor(ms(ts) / 1000) === Math.floor(ms(at) / 1000)
+  return (
+    typeof ts !== 'number' ||
+    (typeof at !== 'number' && typeof at !== 'bigint') ||
+    Math.floor(ms(ts) / 1000) === Math.floor(ms(at) / 1000)
+  )
 }
 
 const namesOf = ({ row, entry }: Origin, known: readonly string[]): readonly string[] => {
   const fromRow = [row['FlowId'], row['name']].filter((name) => typeof name === 'string')
-  return [...new Set([...known, ...fromRow, ...(entry?.id === undefined || entry.id === null ? [] : [entry.id])])].filter((name) => name !== '')
+  return [
+    ...new Set([...known, ...fromRow, ...(entry?.id === undefined || entry.id === null ? [] : [entry.id])]),
+  ].filter((name) => name !== '')
 }
 
 const nowhere: Origin = { row: {}, entry: null }
@@ -154,11 +171,19 @@ const becameOf = (outcome: Outcome, origins: ReadonlyMap<string, Origin>): reado
   }
   return [
     ...verdicts.map((verdict): Became => ({ ...common, ...fromVerdict(verdict), of: namesOfTold(verdict.of) })),
-    ...deliveries.filter((delivery) => delivery.outcome !== 'told').map((delivery): Became => ({ ...common, ...fromDelivery(delivery) })),
+    ...deliveries
+      .filter((delivery) => delivery.outcome !== 'told')
+      .map((delivery): Became => ({ ...common, ...fromDelivery(delivery) })),
   ]
 }
 
-const fromVerdict = ({ monitor, artifact, outcome, objections, reason }: Verdict): Omit<Became, 'names' | 'org' | 'client' | 'of'> => ({
+const fromVerdict = ({
+  monitor,
+  artifact,
+  outcome,
+  objections,
+  reason,
+}: Verdict): Omit<Became, 'names' | 'org' | 'client' | 'of'> => ({
   monitor,
   artifact,
   outcome,
@@ -166,7 +191,14 @@ const fromVerdict = ({ monitor, artifact, outcome, objections, reason }: Verdict
   reason: [reason, ...objections.map((objection) => objection.reason)].filter((text) => text !== '').join('\n'),
 })
 
-const fromDelivery = ({ monitor, artifact, outcome, reason, code, reply }: Delivery): Omit<Became, 'names' | 'org' | 'client'> => ({
+const fromDelivery = ({
+  monitor,
+  artifact,
+  outcome,
+  reason,
+  code,
+  reply,
+}: Delivery): Omit<Became, 'names' | 'org' | 'client'> => ({
   monitor,
   artifact,
   outcome,

@@ -15,7 +15,10 @@ export interface FaultTerms {
 const slowLookupMs = 20_000
 
 /** Lets something go wrong, and be well again when its time is over. */
-export const beginFault = ({ fault, until, times, to, code }: FaultEntry, { world, outbox, relay, clock }: FaultTerms): void => {
+export const beginFault = (
+  { fault, until, times, to, code }: FaultEntry,
+  { world, outbox, relay, clock }: FaultTerms,
+): void => {
   const span = { ...(until === null ? {} : { untilMs: until }), ...(times === null ? {} : { times }) }
   const bounds = { ...(until === null ? {} : { until }), ...(times === null ? {} : { times }) }
   // A scenario is not over before its faults are, even if nobody else waits for that.

@@ -5,18 +5,40 @@ import type { Matcher } from './matchers.ts'
 export interface MailExpectation {
   readonly parts: Readonly<Partial<Record<'to' | 'subject' | 'text' | 'html' | 'body', Matcher>>>
   /** By name in lower case: every occurrence in order, or one matcher for the only one. */
-  readonly headers: readonly { readonly name: string; readonly occurrences: readonly Matcher[]; readonly isList: boolean }[]
+  readonly headers: readonly {
+    readonly name: string
+    readonly occurrences: readonly Matcher[]
+    readonly isList: boolean
+  }[]
   readonly attachments: readonly { readonly name: Matcher | null; readonly content: Matcher }[] | null
   readonly times: Readonly<Partial<Record<'at' | 'after' | 'before', EpochMs>>>
   readonly not: MailExpectation | null
 }
 
 /** Words for what became of an event. */
-export const outcomeWords = ['told', 'duplicate', 'objected', 'silenced', 'no_recipients', 'undeliverable', 'rejected'] as const
+export const outcomeWords = [
+  'told',
+  'duplicate',
+  'objected',
+  'silenced',
+  'no_recipients',
+  'undeliverable',
+  'rejected',
+] as const
 export type OutcomeWord = (typeof outcomeWords)[number]
 
 /** Filters that may object. */
-export const filterWords = ['artifact', 'delay', 'hunt', 'cancelled', 'label', 'permission', 'message', 'severity', 'server'] as const
+export const filterWords = [
+  'artifact',
+  'delay',
+  'hunt',
+  'cancelled',
+  'label',
+  'permission',
+  'message',
+  'severity',
+  'server',
+] as const
 
 export interface OutcomeExpectation {
   readonly event: string | null

@@ -18,12 +18,15 @@ export interface MatcherRule {
 const keys = ['contains', 'equals', 'matches', 'not'] as const
 
 /** A text inside a message: quoted, short, on one line. */
-export const quoted = (text: string | null): string => (text === null ? 'nothing' : JSON.stringify(text.length > 300 ? `${text.slice(0, 300)}…` : text))
+export const quoted = (text: string | null): string =>
+  text === null ? 'nothing' : JSON.stringify(text.length > 300 ? `${text.slice(0, 300)}…` : text)
 
 /** The text of a scalar as matchers compare it; undefined when it is no scalar. */
 export const scalarText = (value: unknown): string | undefined => {
   if (typeof value === 'string') return value
-  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : undefined
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint'
+    ? String(value)
+    : undefined
 }
 
 const withUnixEnds = (text: string): string => text.replaceAll(/\r\n?/g, '\n')
@@ -51,18 +54,23 @@ const containsAll = (wanted: readonly string[], { ignoreCase = false }: MatcherR
 }
 
 const pattern = (expression: RE2JS, written: string): Matcher => ({
-  faults: (actual) => (actual !== null && expression.test(withUnixEnds(actual)) ? [] : [`does not match ${quoted(written)}`]),
+  faults: (actual) =>
+    actual !== null && expression.test(withUnixEnds(actual)) ? [] : [`does not match ${quoted(written)}`],
 })
 
 const negated = (matchers: readonly Matcher[], written: unknown): Matcher => ({
   faults: (actual) =>
-    matchers.some((matcher) => matcher.faults(actual).length === 0) ? [`must not be what it is: not ${writtenText(written)}`] : [],
+    matchers.some((matcher) => matcher.faults(actual).length === 0)
+      ? [`must not be what it is: not ${writtenText(written)}`]
+      : [],
 })
 
 const writtenText = (written: unknown): string =>
   quoted(JSON.stringify(written, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part)) ?? '')
 
-const all = (matchers: readonly Matcher[]): Matcher => ({ faults: (actual) => matchers.flatMap((matcher) => matcher.faults(actual)) })
+const all = (matchers: readonly Matcher[]): Matcher => ({
+  faults: (actual) => matchers.flatMap((matcher) => matcher.faults(actual)),
+})
 
 /** Matches everything; stands for what was reported. */
 const anything: Matcher = { faults: () => [] }
@@ -94,7 +102,11 @@ const readPattern = (value: unknown, path: Path, report: Report, { ignoreCase = 
 
 /** Reads the keys of a matcher, of which there may be none; those in `others` belong to somebody else. */
 export const readMatcherKeys = (
-  value: Readonly<Record<string, unknown>>, path: Path, report: Report, rule: MatcherRule = {}, others: readonly string[] = [],
+  value: Readonly<Record<string, unknown>>,
+  path: Path,
+  report: Report,
+  rule: MatcherRule = {},
+  others: readonly string[] = [],
 ): Matcher => {
   const matchers: Matcher[] = []
   for (const [key, part] of Object.entries(value)) {
@@ -104,8 +116,14 @@ export const readMatcherKeys = (
     else if (key === 'matches') matchers.push(readPattern(part, at, report, rule))
     else if (key === 'not') {
       const list: readonly unknown[] = Array.isArray(part) ? part : [part]
-      matchers.push(negated(list.map((item, index) => readMatcher(item, Array.isArray(part) ? [...at, index] : at, report, rule)), part))
-    } else if (!others.includes(key)) report(at, `is not known in a matcher: ${instead(key, [...others, ...keys])}`, { at: 'key' })
+      matchers.push(
+        negated(
+          list.map((item, index) => readMatcher(item, Array.isArray(part) ? [...at, index] : at, report, rule)),
+          part,
+        ),
+      )
+    } else if (!others.includes(key))
+      report(at, `is not known in a matcher: ${instead(key, [...others, ...keys])}`, { at: 'key' })
   }
   return all(matchers)
 }
@@ -122,7 +140,10 @@ export const readMatcher = (value: unknown, path: Path, report: Report, rule: Ma
   if (value === null || value === undefined) return isAbsent
   if (!isRecord(value)) {
     if (!Array.isArray(value)) return readScalar(value, path, report, rule)
-    report(path, `must be a text or a matcher with ${keys.join(', ')}; a list stands after contains: ${shown('contains: [a, b]')}`)
+    report(
+      path,
+      `must be a text or a matcher with ${keys.join(', ')}; a list stands after contains: ${shown('contains: [a, b]')}`,
+    )
     return anything
   }
   if (Object.keys(value).length === 0) report(path, `is empty: write a text, or one of ${keys.join(', ')}`)
@@ -131,4 +152,6 @@ export const readMatcher = (value: unknown, path: Path, report: Report, rule: Ma
 
 /** Whether a mapping is written as a matcher, not as data. */
 export const isMatcherShaped = (value: unknown): boolean =>
-  isRecord(value) && Object.keys(value).length > 0 && Object.keys(value).every((key) => (keys as readonly string[]).includes(key))
+  isRecord(value) &&
+  Object.keys(value).length > 0 &&
+  Object.keys(value).every((key) => (keys as readonly string[]).includes(key))

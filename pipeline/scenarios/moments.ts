@@ -26,7 +26,8 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 export const readDuration = (value: unknown, path: Path, report: Report): number | undefined => {
   if (typeof value === 'string' && /^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(value)) {
     let ms = 0
-    for (const [, amount, unit = ''] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) ms += Number(amount) * (units[unit] ?? 0)
+    for (const [, amount, unit = ''] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g))
+      ms += Number(amount) * (units[unit] ?? 0)
     return Math.round(ms)
   }
   report(path, 'is no duration: write 90s, 5m, 1h30m (ms, s, m, h, d)')

@@ -2,7 +2,11 @@
 export type Pairing = readonly (number | null)[]
 
 /** Pairs as many as can be paired at once, each candidate with one at most: no order of trying loses a pair. */
-export const pairUp = (wanted: number, candidates: number, fits: (want: number, candidate: number) => boolean): Pairing => {
+export const pairUp = (
+  wanted: number,
+  candidates: number,
+  fits: (want: number, candidate: number) => boolean,
+): Pairing => {
   const takenBy: (number | undefined)[] = Array.from({ length: candidates })
   const place = (want: number, tried: Set<number>): boolean => {
     for (let candidate = 0; candidate < candidates; candidate++) {

@@ -8,7 +8,13 @@ export const playEntry = (world: StandInWorld, entry: EventEntry | LogEntry | Se
       return world.emit(entry.org, entry.queue, entry.row, entry.at)
     case 'log': {
       const { level, message, clientTime } = entry
-      return world.log(entry.org, entry.client, entry.artifact, { level, message, ...(clientTime === undefined ? {} : { client_time: clientTime }) }, entry.at)
+      return world.log(
+        entry.org,
+        entry.client,
+        entry.artifact,
+        { level, message, ...(clientTime === undefined ? {} : { client_time: clientTime }) },
+        entry.at,
+      )
     }
     case 'set':
       return world.set(entry.change)

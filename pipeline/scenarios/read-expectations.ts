@@ -4,7 +4,13 @@ import { isRecord } from '../config/is-record.ts'
 import type { Path, Report } from '../config/problem.ts'
 import { shown } from '../config/problem.ts'
 import {
-  type Expectations, filterWords, type MailExpectation, type OutcomeExpectation, type OutcomeWord, outcomeWords, type RowExpectation,
+  type Expectations,
+  filterWords,
+  type MailExpectation,
+  type OutcomeExpectation,
+  type OutcomeWord,
+  outcomeWords,
+  type RowExpectation,
   type Written,
 } from './expectations.ts'
 import { isMatcherShaped, type Matcher, readMatcher, readMatcherKeys, scalarText } from './matchers.ts'
@@ -26,7 +32,8 @@ export const readExpectations = (value: unknown, path: Path, terms: ExpectationT
   if (!isRecord(given)) terms.report(path, `must be a mapping with ${keys.join(', ')}`)
   const item: Item = isRecord(given) ? given : {}
   reportStrange(item, path, keys, terms.report)
-  const list = <E>(key: (typeof keys)[number], read: Reader<E>): readonly Written<E>[] | null => readList(item[key], [...path, key], read, terms)
+  const list = <E>(key: (typeof keys)[number], read: Reader<E>): readonly Written<E>[] | null =>
+    readList(item[key], [...path, key], read, terms)
   return {
     mails: list('mails', readMail),
     messages: list('messages', readMessage),
@@ -42,7 +49,12 @@ const reportStrange = (item: Item, path: Path, known: readonly string[], report:
     if (!known.includes(key)) report([...path, key], `is not known here: ${instead(key, known)}`, { at: 'key' })
 }
 
-const readList = <E>(value: unknown, path: Path, read: Reader<E>, terms: ExpectationTerms): readonly Written<E>[] | null => {
+const readList = <E>(
+  value: unknown,
+  path: Path,
+  read: Reader<E>,
+  terms: ExpectationTerms,
+): readonly Written<E>[] | null => {
   if (value === undefined) return null
   if (!Array.isArray(value)) {
     terms.report(path, 'must be a list; [] for none')
@@ -60,14 +72,20 @@ const messageKeys = ['to', 'body', 'at', 'after', 'before', 'not']
 const readMail: Reader<MailExpectation> = (value, path, terms) => readLetter(value, path, mailKeys, terms)
 const readMessage: Reader<MailExpectation> = (value, path, terms) => readLetter(value, path, messageKeys, terms)
 
-const readLetter = (value: unknown, path: Path, known: readonly string[], terms: ExpectationTerms): MailExpectation | null => {
+const readLetter = (
+  value: unknown,
+  path: Path,
+  known: readonly string[],
+  terms: ExpectationTerms,
+): MailExpectation | null => {
   const { t0, report } = terms
   if (!isRecord(value)) {
     report(path, `must be a mapping with some of ${known.join(', ')}`)
     return null
   }
   reportStrange(value, path, known, report)
-  const given = <K extends string>(names: readonly K[]): readonly K[] => names.filter((name) => known.includes(name) && value[name] !== undefined)
+  const given = <K extends string>(names: readonly K[]): readonly K[] =>
+    names.filter((name) => known.includes(name) && value[name] !== undefined)
   const parts = given(['to', 'subject', 'text', 'html', 'body']).map(
     (name) => [name, readMatcher(value[name], [...path, name], report, { ignoreCase: name === 'to' })] as const,
   )
@@ -78,9 +96,20 @@ const readLetter = (value: unknown, path: Path, known: readonly string[], terms:
   return {
     parts: Object.fromEntries(parts),
     headers: given(['headers']).flatMap((name) => readHeaders(value[name], [...path, name], report)),
-    attachments: value['attachments'] === undefined ? null : readAttachments(value['attachments'], [...path, 'attachments'], report),
+    attachments:
+      value['attachments'] === undefined
+        ? null
+        : readAttachments(value['attachments'], [...path, 'attachments'], report),
     times: Object.fromEntries(times),
-    not: value['not'] === undefined ? null : readLetter(value['not'], [...path, 'not'], known.filter((key) => key !== 'not'), terms),
+    not:
+      value['not'] === undefined
+        ? null
+        : readLetter(
+            value['not'],
+            [...path, 'not'],
+            known.filter((key) => key !== 'not'),
+            terms,
+          ),
   }
 }
 
@@ -92,7 +121,10 @@ const readHeaders = (value: unknown, path: Path, report: Report): MailExpectatio
   return Object.entries(value).map(([name, written]) => {
     const at = [...path, name]
     const list: readonly unknown[] | null = Array.isArray(written) ? written : null
-    const occurrences = list === null ? [readMatcher(written, at, report)] : list.map((item, index) => readMatcher(item, [...at, index], report))
+    const occurrences =
+      list === null
+        ? [readMatcher(written, at, report)]
+        : list.map((item, index) => readMatcher(item, [...at, index], report))
     return { name: name.toLowerCase(), occurrences, isList: list !== null }
   })
 }
@@ -127,7 +159,8 @@ const readOutcome: Reader<OutcomeExpectation> = (value, path, { report }) => {
     if (read === undefined) report([...path, key], 'must be text')
     return read ?? null
   }
-  const matcher = (key: string): Matcher | null => (value[key] === undefined ? null : readMatcher(value[key], [...path, key], report))
+  const matcher = (key: string): Matcher | null =>
+    value[key] === undefined ? null : readMatcher(value[key], [...path, key], report)
   return {
     event: text('event'),
     client: text('client'),
@@ -143,7 +176,11 @@ const readOutcome: Reader<OutcomeExpectation> = (value, path, { report }) => {
 const readOutcomeWord = (value: unknown, path: Path, report: Report): OutcomeWord | null => {
   if (value === undefined) return null
   const word = outcomeWords.find((each) => each === value)
-  if (word === undefined) report(path, `is no outcome: ${typeof value === 'string' ? `${shown(value)}: ${instead(value, outcomeWords)}` : `known are ${outcomeWords.join(', ')}`}`)
+  if (word === undefined)
+    report(
+      path,
+      `is no outcome: ${typeof value === 'string' ? `${shown(value)}: ${instead(value, outcomeWords)}` : `known are ${outcomeWords.join(', ')}`}`,
+    )
   return word ?? null
 }
 
@@ -151,7 +188,10 @@ const readFilters = (value: unknown, path: Path, report: Report): readonly strin
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   for (const [index, word] of list.entries())
     if (!filterWords.some((each) => each === word))
-      report(Array.isArray(value) ? [...path, index] : path, `is no filter: ${typeof word === 'string' ? `${shown(word)}: ${instead(word, filterWords)}` : `known are ${filterWords.join(', ')}`}`)
+      report(
+        Array.isArray(value) ? [...path, index] : path,
+        `is no filter: ${typeof word === 'string' ? `${shown(word)}: ${instead(word, filterWords)}` : `known are ${filterWords.join(', ')}`}`,
+      )
   return list.filter((word) => typeof word === 'string')
 }
 
@@ -169,7 +209,11 @@ const readHappening: Reader<RowExpectation> = (value, path, { report }) => {
 }
 
 const rowOf = (value: unknown, path: Path, report: Report): RowExpectation => {
-  if (Array.isArray(value)) return { kind: 'list', items: value.map((item, index) => rowOf(item, [...path, index], report)) }
+  if (Array.isArray(value))
+    return { kind: 'list', items: value.map((item, index) => rowOf(item, [...path, index], report)) }
   if (!isRecord(value) || isMatcherShaped(value)) return { kind: 'matcher', matcher: readMatcher(value, path, report) }
-  return { kind: 'row', fields: Object.entries(value).map(([name, part]) => [name, rowOf(part, [...path, name], report)] as const) }
+  return {
+    kind: 'row',
+    fields: Object.entries(value).map(([name, part]) => [name, rowOf(part, [...path, name], report)] as const),
+  }
 }

@@ -38,11 +38,17 @@ export const readScenarios = (text: string, file: string, options: ReadScenarios
     const scenario = readScenario(source, file, problems, options)
     if (scenario !== null) scenarios.push(scenario)
   }
-  if (documents.length === 0) problems.push({ file, path: '', level: 'error', line: 1, column: 1, message: 'holds no scenario' })
+  if (documents.length === 0)
+    problems.push({ file, path: '', level: 'error', line: 1, column: 1, message: 'holds no scenario' })
   return { scenarios, problems: problems.toSorted(byPosition) }
 }
 
-const readScenario = (written: Source, file: string, problems: Problem[], options: ReadScenariosOptions): Scenario | null => {
+const readScenario = (
+  written: Source,
+  file: string,
+  problems: Problem[],
+  options: ReadScenariosOptions,
+): Scenario | null => {
   const before = problems.length
   const report: Report = (path, message, { level = 'error', at = 'value' } = {}) => {
     problems.push({ file, ...written.positionOf(path, at), path: pathText(path), message, level })
@@ -74,7 +80,8 @@ const readScenario = (written: Source, file: string, problems: Problem[], option
 
 const readName = (value: unknown, report: Report): string => {
   const name = scalarText(value)
-  if (name === undefined || name.trim() === '') report(['name'], 'is missing: say in one sentence what the scenario shows')
+  if (name === undefined || name.trim() === '')
+    report(['name'], 'is missing: say in one sentence what the scenario shows')
   return name ?? ''
 }
 
@@ -113,14 +120,23 @@ const withPlainIntegers = (value: unknown, report: Report): unknown => {
   return convert(value, [])
 }
 
-const defaultVelociraptor = { api_config: 'api.config.yaml', gui_url: 'https://velociraptor.example.org/app/index.html' }
+const defaultVelociraptor = {
+  api_config: 'api.config.yaml',
+  gui_url: 'https://velociraptor.example.org/app/index.html',
+}
 const defaultChannel = { url: 'smtps://mail.example.org', from: 'Velociraptor <velociraptor@example.org>' }
 
-const filledChannel = (channel: unknown): unknown => (isRecord(channel) ? { ...defaultChannel, ...channel } : (channel ?? defaultChannel))
+const filledChannel = (channel: unknown): unknown =>
+  isRecord(channel) ? { ...defaultChannel, ...channel } : (channel ?? defaultChannel)
 
 const filledMail = (mail: unknown): unknown => {
   if (!isRecord(mail) || !isRecord(mail['channels'])) return filledChannel(mail)
-  return { ...mail, channels: Object.fromEntries(Object.entries(mail['channels']).map(([name, channel]) => [name, filledChannel(channel)])) }
+  return {
+    ...mail,
+    channels: Object.fromEntries(
+      Object.entries(mail['channels']).map(([name, channel]) => [name, filledChannel(channel)]),
+    ),
+  }
 }
 
 /** Nothing outside of the file is read: a scenario runs anywhere, and no secret comes into it. */
@@ -138,7 +154,12 @@ const nowhere = (file: string): Surroundings => ({
 })
 
 /** The part of a scenario that stands in relay.yaml elsewhere; what is left out there gets a default here. */
-const readRelay = (source: Source, value: Readonly<Record<string, unknown>>, orgs: readonly string[], file: string): ReadConfiguration => {
+const readRelay = (
+  source: Source,
+  value: Readonly<Record<string, unknown>>,
+  orgs: readonly string[],
+  file: string,
+): ReadConfiguration => {
   const { velociraptor, monitors } = value
   const filled = {
     velociraptor:
@@ -147,7 +168,9 @@ const readRelay = (source: Source, value: Readonly<Record<string, unknown>>, org
         : velociraptor,
     mail: filledMail(value['mail']),
     monitors: monitors ?? [],
-    ...Object.fromEntries(['log', 'log_level'].filter((key) => value[key] !== undefined).map((key) => [key, value[key]])),
+    ...Object.fromEntries(
+      ['log', 'log_level'].filter((key) => value[key] !== undefined).map((key) => [key, value[key]]),
+    ),
   }
   return readConfigurationOf({ ...source, value: filled }, nowhere(file))
 }

@@ -56,7 +56,12 @@ const reportRepeatedIds = (items: readonly unknown[], path: Path, report: Report
   }
 }
 
-const readEntry = (value: unknown, path: Path, terms: TimelineTerms, orgIds: ReadonlySet<string>): TimelineEntry | null => {
+const readEntry = (
+  value: unknown,
+  path: Path,
+  terms: TimelineTerms,
+  orgIds: ReadonlySet<string>,
+): TimelineEntry | null => {
   const { report } = terms
   if (!isRecord(value)) {
     report(path, `must be a mapping with at and one of ${kinds.join(', ')}`)
@@ -65,12 +70,18 @@ const readEntry = (value: unknown, path: Path, terms: TimelineTerms, orgIds: Rea
   const found = kinds.filter((kind) => value[kind] !== undefined)
   const [kind] = found
   if (kind === undefined || found.length > 1) {
-    report(path, kind === undefined ? `says nothing that happens: write one of ${kinds.join(', ')}` : `does two things at once: make ${found.join(' and ')} two entries`)
+    report(
+      path,
+      kind === undefined
+        ? `says nothing that happens: write one of ${kinds.join(', ')}`
+        : `does two things at once: make ${found.join(' and ')} two entries`,
+    )
     return null
   }
   const known: readonly string[] = shapes[kind]
   for (const key of Object.keys(value))
-    if (!known.includes(key)) report([...path, key], `is not known in an entry with ${kind}: ${instead(key, known)}`, { at: 'key' })
+    if (!known.includes(key))
+      report([...path, key], `is not known in an entry with ${kind}: ${instead(key, known)}`, { at: 'key' })
   const at = readMomentAt(value['at'], terms.t0, [...path, 'at'], report)
   if (known.includes('org')) checkOrg(value['org'], [...path, 'org'], orgIds, report)
   const org = typeof value['org'] === 'string' ? value['org'] : 'root'
@@ -98,13 +109,20 @@ const readEvent = (value: Item, path: Path, at: EpochMs, org: string, report: Re
   const row = readRow(value['row'], [...path, 'row'], report)
   const id = value['id'] === undefined ? null : scalarText(value['id'])
   if (id === undefined || id === '') report([...path, 'id'], 'must be text')
-  return queue === undefined || row === undefined || id === undefined ? null : { kind: 'event', at, org, queue, row, id }
+  return queue === undefined || row === undefined || id === undefined
+    ? null
+    : { kind: 'event', at, org, queue, row, id }
 }
 
 const readRow = (value: unknown, path: Path, report: Report): Item | string | undefined => {
   if (isRecord(value)) return value
   if (typeof value === 'string' && isJsonObject(value)) return value
-  return void report(path, value === undefined ? 'is missing: write the row that the event holds' : 'must be a mapping, or the JSON text of one')
+  return void report(
+    path,
+    value === undefined
+      ? 'is missing: write the row that the event holds'
+      : 'must be a mapping, or the JSON text of one',
+  )
 }
 
 const isJsonObject = (text: string): boolean => {
@@ -118,7 +136,8 @@ const isJsonObject = (text: string): boolean => {
 const readLogLine = (value: Item, path: Path, at: EpochMs, org: string, report: Report): TimelineEntry | null => {
   const text = (key: string): string | undefined => {
     const read = scalarText(value[key])
-    if (read === undefined) report([...path, key], value[key] === undefined || value[key] === null ? 'is missing' : 'must be text')
+    if (read === undefined)
+      report([...path, key], value[key] === undefined || value[key] === null ? 'is missing' : 'must be text')
     return read
   }
   const client = text('log')
@@ -133,7 +152,8 @@ const readFault = (value: Item, path: Path, at: EpochMs, report: Report): Timeli
   const fault = readFaultName(value['fault'], [...path, 'fault'], report)
   const lasts = value['for'] === undefined ? null : readDuration(value['for'], [...path, 'for'], report)
   const times = value['times'] === undefined ? null : readTimes(value['times'], fault, [...path, 'times'], report)
-  if (value['for'] !== undefined && value['times'] !== undefined) report(path, 'takes one of `for` and `times`, not both')
+  if (value['for'] !== undefined && value['times'] !== undefined)
+    report(path, 'takes one of `for` and `times`, not both')
   if (fault === undefined) return null
   const { to, code } = readReply(value, fault, path, report)
   if (lasts === undefined || times === undefined) return null
@@ -142,7 +162,8 @@ const readFault = (value: Item, path: Path, at: EpochMs, report: Report): Timeli
 
 const readFaultName = (value: unknown, path: Path, report: Report): FaultName | undefined => {
   const fault = faultNames.find((name) => name === value)
-  const help = typeof value === 'string' ? `${shown(value)}: ${instead(value, faultNames)}` : `known are ${faultNames.join(', ')}`
+  const help =
+    typeof value === 'string' ? `${shown(value)}: ${instead(value, faultNames)}` : `known are ${faultNames.join(', ')}`
   if (fault === undefined) report(path, `is no fault: ${help}`)
   return fault
 }
@@ -156,11 +177,17 @@ const readTimes = (value: unknown, fault: FaultName | undefined, path: Path, rep
 const readReply = (value: Item, fault: FaultName, path: Path, report: Report): { to: string | null; code: number } => {
   const { to, code } = value
   if (fault !== 'smtp-reply') {
-    for (const key of ['to', 'code']) if (value[key] !== undefined) report([...path, key], 'belongs to smtp-reply only', { at: 'key' })
+    for (const key of ['to', 'code'])
+      if (value[key] !== undefined) report([...path, key], 'belongs to smtp-reply only', { at: 'key' })
     return { to: null, code: 0 }
   }
   if (typeof code !== 'number' || !Number.isInteger(code) || code < 200 || code > 599)
-    report([...path, 'code'], code === undefined ? 'is missing: the SMTP code of the reply, such as 451 or 550' : 'must be an SMTP code from 200 to 599')
+    report(
+      [...path, 'code'],
+      code === undefined
+        ? 'is missing: the SMTP code of the reply, such as 451 or 550'
+        : 'must be an SMTP code from 200 to 599',
+    )
   const [mailbox] = typeof to === 'string' ? parseMailboxes(to).mailboxes : []
   if (to !== undefined && mailbox === undefined) report([...path, 'to'], 'must be a mail address')
   return { to: mailbox?.address ?? null, code: typeof code === 'number' ? code : 0 }

@@ -43,7 +43,11 @@ export interface WorldTerms {
 }
 
 /** Reads `world:` or the change of a `set:`, as the stand-in takes it. */
-export const readWorld = (value: unknown, path: Path, { t0, orgs, report, others = [] }: WorldTerms): WorldDescription => {
+export const readWorld = (
+  value: unknown,
+  path: Path,
+  { t0, orgs, report, others = [] }: WorldTerms,
+): WorldDescription => {
   if (value === undefined || value === null) return { now: t0 }
   if (!isRecord(value)) {
     report(path, `must be a mapping with ${[...others, ...known].join(', ')}`)
@@ -55,7 +59,9 @@ export const readWorld = (value: unknown, path: Path, { t0, orgs, report, others
   const orgIds = new Set(['root', ...orgs, ...orgIdsOf(value)])
   const lists = Object.entries(collections).flatMap(([key, collection]) => {
     const items = value[key]
-    return items === undefined || items === null ? [] : [[key, readItems(items, collection, [...path, key], { t0, orgIds, report })] as const]
+    return items === undefined || items === null
+      ? []
+      : [[key, readItems(items, collection, [...path, key], { t0, orgIds, report })] as const]
   })
   const tablesRead = tables.filter((key) => value[key] !== undefined).map((key) => [key, value[key]] as const)
   return { now: t0, ...Object.fromEntries([...lists, ...tablesRead]) }
@@ -64,7 +70,9 @@ export const readWorld = (value: unknown, path: Path, { t0, orgs, report, others
 /** Ids of the organisations that a world names. */
 export const orgIdsOf = (world: unknown): readonly string[] => {
   const orgs: unknown = isRecord(world) ? world['orgs'] : undefined
-  return Array.isArray(orgs) ? orgs.flatMap((org: unknown) => (isRecord(org) && typeof org['id'] === 'string' ? [org['id']] : [])) : []
+  return Array.isArray(orgs)
+    ? orgs.flatMap((org: unknown) => (isRecord(org) && typeof org['id'] === 'string' ? [org['id']] : []))
+    : []
 }
 
 interface ItemTerms {
@@ -89,9 +97,15 @@ const readItems = (value: unknown, collection: Collection, path: Path, terms: It
   })
 }
 
-const checkItem = (item: Item, { identity, times = [], inside = {} }: Collection, path: Path, { t0, orgIds, report }: ItemTerms): void => {
+const checkItem = (
+  item: Item,
+  { identity, times = [], inside = {} }: Collection,
+  path: Path,
+  { t0, orgIds, report }: ItemTerms,
+): void => {
   for (const field of identity)
-    if (typeof item[field] !== 'string' || item[field] === '') report([...path, field], `is missing: it says which one this is, as text`)
+    if (typeof item[field] !== 'string' || item[field] === '')
+      report([...path, field], `is missing: it says which one this is, as text`)
   checkOrg(item['org'], [...path, 'org'], orgIds, report)
   for (const field of times) checkTimeField(item[field], t0, [...path, field], report)
   for (const [field, inner] of Object.entries(inside)) {
@@ -100,7 +114,8 @@ const checkItem = (item: Item, { identity, times = [], inside = {} }: Collection
     if (!Array.isArray(rows)) report([...path, field], 'must be a list')
     else
       rows.forEach((row: unknown, index) => {
-        if (isRecord(row)) for (const time of inner) checkTimeField(row[time], t0, [...path, field, index, time], report)
+        if (isRecord(row))
+          for (const time of inner) checkTimeField(row[time], t0, [...path, field, index, time], report)
       })
   }
 }

@@ -34,7 +34,10 @@ export const runScenario = async (scenario: Scenario): Promise<ScenarioResult> =
   const { expect } = scenario
   if (expect.configuration !== null) return { failures: checkProblems(expect.configuration, problems), virtualMs: 0 }
   if (configuration === null)
-    return { failures: [['the configuration cannot be used', ...problems.map(printProblem)].join('\n  ')], virtualMs: 0 }
+    return {
+      failures: [['the configuration cannot be used', ...problems.map(printProblem)].join('\n  ')],
+      virtualMs: 0,
+    }
   const { played, ended, virtualMs } = await play(scenario, configuration)
   return { failures: [...ended, ...checkPlayed(expect, played, scenario.now)], virtualMs }
 }
@@ -46,10 +49,9 @@ export const runScenario = async (scenario: Scenario): Promise<ScenarioResult> =
 const leadMs = 15_000 - 1
 /** After an entry the relay listens for so long: longer than the server gathers rows. */
 const lingerMs = 3000
-const day = 86_400_000
-const longestMs = 60 * day
+const longestMs = 60 * 86_400_000
 /** A mail server that stays away for good is watched for so long. */
-const longestHopelessMs = day
+const longestHopelessMs = 3_600_000
 const mostSteps = 1_000_000
 /** Where nothing but heartbeats happens for longer, so many of them are left out; a few stay on either side. */
 const heartbeatMs = 2000
@@ -78,17 +80,28 @@ const play = async (scenario: Scenario, configuration: Configuration): Promise<E
   const relay = rehearsedRelay({
     configuration,
     log: openMemoryLog({
-      topics: allTopics, partitions: configuration.log.embedded.partitions, clock: clocks.log, tell: (happening) => happenings.push(happening),
+      topics: allTopics,
+      partitions: configuration.log.embedded.partitions,
+      clock: clocks.log,
+      tell: (happening) => happenings.push(happening),
     }),
     world: {
       velociraptor,
-      channels: new Map(configuration.channels.map(({ name, from, connections }): [string, OpenChannel] => [name, { name, from, sink: { ...outbox, connections } }])),
+      channels: new Map(
+        configuration.channels.map(({ name, from, connections }): [string, OpenChannel] => [
+          name,
+          { name, from, sink: { ...outbox, connections } },
+        ]),
+      ),
       clock: clocks.service,
       random: seededRandom(seed),
       tell: (happening) => happenings.push(happening),
     },
   })
-  const settle = settling({ isIdle: () => relay.isIdle() && outbox.isIdle(), uses: () => clocks.service.uses() + clocks.log.uses() })
+  const settle = settling({
+    isIdle: () => relay.isIdle() && outbox.isIdle(),
+    uses: () => clocks.service.uses() + clocks.log.uses(),
+  })
   // Entered before everything else: at one moment the world changes first, then the relay looks.
   for (const entry of timeline)
     clocks.timeline.at(entry.at, () => {
@@ -99,7 +112,11 @@ const play = async (scenario: Scenario, configuration: Configuration): Promise<E
 
   /** Nothing is under way that needs time, but for polls: who waits then waits for a task's time, or the timeline. */
   const onlyPolls = (): boolean =>
-    time.now() >= latestEntry + lingerMs && relay.isIdle() && outbox.isIdle() && velociraptor.isIdle() && relay.isInSync()
+    time.now() >= latestEntry + lingerMs &&
+    relay.isIdle() &&
+    outbox.isIdle() &&
+    velociraptor.isIdle() &&
+    relay.isInSync()
   const nextDeed = (): EpochMs => Math.min(clocks.log.next(), clocks.timeline.next(), until ?? Infinity)
   const isOver = (): boolean => time.now() >= last + lingerMs && onlyPolls() && nextDeed() === Infinity
   const leaveOutHeartbeats = (): void => {
@@ -152,10 +169,18 @@ const isEvent = (entry: TimelineEntry): entry is EventEntry => entry.kind === 'e
 
 /** Its letters wait for ever. */
 const isHopeless = (entry: TimelineEntry): boolean =>
-  entry.kind === 'fault' && entry.until === null && entry.times === null && (entry.fault === 'smtp-down' || entry.code === 421)
+  entry.kind === 'fault' &&
+  entry.until === null &&
+  entry.times === null &&
+  (entry.fault === 'smtp-down' || entry.code === 421)
 
 const endless = ({ timeline, now }: Scenario, at: EpochMs): string => {
-  const unbounded = timeline.filter((entry): entry is FaultEntry => entry.kind === 'fault' && entry.until === null && entry.times === null)
-  const hints = unbounded.map((entry) => `${entry.fault} at ${relative(entry.at, now)} has no end: give it \`for\` or \`times\`, or the scenario an \`until\``)
+  const unbounded = timeline.filter(
+    (entry): entry is FaultEntry => entry.kind === 'fault' && entry.until === null && entry.times === null,
+  )
+  const hints = unbounded.map(
+    (entry) =>
+      `${entry.fault} at ${relative(entry.at, now)} has no end: give it \`for\` or \`times\`, or the scenario an \`until\``,
+  )
   return [`something still waits at ${relative(at, now)}: the scenario was ended there`, ...hints].join('\n  ')
 }

@@ -21,7 +21,11 @@ const unixEnds = (text: string): string => text.replaceAll(/\r\n?/g, '\n')
 /** Writes a letter as MIME and reads it back. */
 export const readBack = async ({ mail, at }: DeliveredMail): Promise<SentMail> => {
   const parsed = await simpleParser(mimeOf(mail), {
-    skipHtmlToText: true, skipTextToHtml: true, skipImageLinks: true, skipTextLinks: true, keepDeliveryStatus: true,
+    skipHtmlToText: true,
+    skipTextToHtml: true,
+    skipImageLinks: true,
+    skipTextLinks: true,
+    keepDeliveryStatus: true,
   })
   const headers = headersOf(parsed.headerLines)
   return {
@@ -40,7 +44,9 @@ const attachmentOf = ({ filename, content }: Attachment): SentMail['attachments'
   content: unixEnds(content.toString('utf8')),
 })
 
-const headersOf = (lines: readonly { readonly key: string; readonly line: string }[]): ReadonlyMap<string, readonly string[]> => {
+const headersOf = (
+  lines: readonly { readonly key: string; readonly line: string }[],
+): ReadonlyMap<string, readonly string[]> => {
   const headers = new Map<string, string[]>()
   for (const { key, line } of lines) {
     const value = decodedWords(unfolded(line.slice(line.indexOf(':') + 1)))
@@ -60,18 +66,26 @@ const decodedWords = (value: string): string => {
     const [whole, charset = '', encoding = '', text = ''] = match
     const bytes = encoding.toUpperCase() === 'B' ? Buffer.from(text, 'base64') : fromQ(text)
     const before = words.at(-1)
-    const isNext = before !== undefined && before.charset === charset.toLowerCase() && /^\s*$/.test(value.slice(before.to, match.index))
+    const isNext =
+      before !== undefined &&
+      before.charset === charset.toLowerCase() &&
+      /^\s*$/.test(value.slice(before.to, match.index))
     if (isNext) {
       before.to = match.index + whole.length
       before.bytes = Buffer.concat([before.bytes, bytes])
     } else words.push({ from: match.index, to: match.index + whole.length, charset: charset.toLowerCase(), bytes })
   }
-  return words.reduceRight((text, { from, to, charset, bytes }) => text.slice(0, from) + decodedBytes(bytes, charset) + text.slice(to), value)
+  return words.reduceRight(
+    (text, { from, to, charset, bytes }) => text.slice(0, from) + decodedBytes(bytes, charset) + text.slice(to),
+    value,
+  )
 }
 
 const fromQ = (text: string): Buffer =>
   Buffer.from(
-    text.replaceAll('_', ' ').replaceAll(/=([0-9A-F]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    text
+      .replaceAll('_', ' ')
+      .replaceAll(/=([0-9A-F]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
     'latin1',
   )
 

@@ -27,7 +27,10 @@ export interface ServedScenario {
 }
 
 /** Serves a scenario's world as a Velociraptor server would, and plays its timeline by the clock. */
-export const serveScenario = async (scenario: Scenario, { clock, port, dir, onEntry }: ServeOptions): Promise<ServedScenario> => {
+export const serveScenario = async (
+  scenario: Scenario,
+  { clock, port, dir, onEntry }: ServeOptions,
+): Promise<ServedScenario> => {
   const world = createWorld({ ...scenario.world, now: scenario.now })
   for (const entry of scenario.timeline) if (entry.kind === 'event') world.knowQueue(entry.org, entry.queue)
   const { address, apiConfig, close } = await startStandIn({ world, clock, port, dir })

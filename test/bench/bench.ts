@@ -51,8 +51,12 @@ const printTable = (figures: readonly Figure[]): void => {
   for (const figure of figures) {
     const { name, value, unit, baseline, ratio } = figure
     table.push([
-      name, `${rounded(value)} ${unit}`, baseline === null ? '' : rounded(baseline), ratio === null ? '' : rounded(ratio),
-      barText(figure) ?? '', isOk(figure) ? 'yes' : 'NO',
+      name,
+      `${rounded(value)} ${unit}`,
+      baseline === null ? '' : rounded(baseline),
+      ratio === null ? '' : rounded(ratio),
+      barText(figure) ?? '',
+      isOk(figure) ? 'yes' : 'NO',
     ])
   }
   console.log(table.toString())
@@ -61,7 +65,8 @@ const printTable = (figures: readonly Figure[]): void => {
 
 const chosen = (names: readonly string[]): readonly BenchRow[] | string => {
   const unknown = names.filter((name) => !rows.some((row) => row.name === name))
-  if (unknown.length > 0) return `there is no row ${unknown.join(', ')}: there are ${rows.map(({ name }) => name).join(', ')}`
+  if (unknown.length > 0)
+    return `there is no row ${unknown.join(', ')}: there are ${rows.map(({ name }) => name).join(', ')}`
   return names.length === 0 ? rows : rows.filter(({ name }) => names.includes(name))
 }
 

@@ -56,9 +56,17 @@ monitors:${monitors === 'five' ? monitorsYaml : tellAllYaml}`
 
 /** The five monitors, for a service inside this process. */
 export const fiveMonitors = (): Configuration => {
-  const text = relayYaml({ apiConfig: './api.config.yaml', smtpPort: 25, dir: './relay-data', orgs: ['root'], monitors: 'five' })
+  const text = relayYaml({
+    apiConfig: './api.config.yaml',
+    smtpPort: 25,
+    dir: './relay-data',
+    orgs: ['root'],
+    monitors: 'five',
+  })
   const { configuration, problems } = readConfiguration(text, {
-    file: '/relay.yaml', env: {}, readFile: () => ({ text: '', readableByOthers: false }),
+    file: '/relay.yaml',
+    env: {},
+    readFile: () => ({ text: '', readableByOthers: false }),
   })
   if (configuration === null) throw new Error(problems.map(({ line, message }) => `${line}: ${message}`).join('\n'))
   return configuration

@@ -73,40 +73,88 @@ const makeFlow = (n: number, client: string, completedAt: EpochMs, random: () =>
   const startedUs = (completedAt - Math.floor(random() * 120_000)) * 1000 + 123
   const rows = Math.floor(random() * 300)
   const query = {
-    duration: 141_115_000 + n, last_active: startedUs + 141_115, first_active: startedUs,
-    names_with_response: [artifact], log_rows: 4, result_rows: rows,
+    duration: 141_115_000 + n,
+    last_active: startedUs + 141_115,
+    first_active: startedUs,
+    names_with_response: [artifact],
+    log_rows: 4,
+    result_rows: rows,
   }
   const common = {
-    client_id: client, session_id: flow, start_time: startedUs, active_time: completedAt * 1000 + 321,
-    total_collected_rows: rows, total_logs: 20, total_requests: 1, execution_duration: query.duration,
+    client_id: client,
+    session_id: flow,
+    start_time: startedUs,
+    active_time: completedAt * 1000 + 321,
+    total_collected_rows: rows,
+    total_logs: 20,
+    total_requests: 1,
+    execution_duration: query.duration,
   }
   const status = isFailed ? 'The query was stopped: its time is over' : ''
   const row = {
     Timestamp: Math.floor(completedAt / 1000),
     Flow: {
-      ...common, state: isFailed ? 3 : 2, ...(isFailed ? { status } : {}), artifacts_with_results: [artifact], query_stats: [query],
+      ...common,
+      state: isFailed ? 3 : 2,
+      ...(isFailed ? { status } : {}),
+      artifacts_with_results: [artifact],
+      query_stats: [query],
     },
-    FlowId: flow, ClientId: client, _ts: Math.floor(completedAt / 1000), _Source: 'System.Flow.Completion',
+    FlowId: flow,
+    ClientId: client,
+    _ts: Math.floor(completedAt / 1000),
+    _Source: 'System.Flow.Completion',
   }
   const missing = rowBytes - JSON.stringify(row).length
   const lines = { ...row, Flow: { ...row.Flow, backtrace: 'x'.repeat(Math.max(0, missing - 15)) } }
   const record = {
-    ...common, state: isFailed ? 'ERROR' : 'FINISHED', status, create_time: startedUs - 250_000, previous_flows: [],
-    artifacts_with_results: [artifact], total_uploaded_files: 0, total_uploaded_bytes: 0, uploaded_files: [], logs: [],
+    ...common,
+    state: isFailed ? 'ERROR' : 'FINISHED',
+    status,
+    create_time: startedUs - 250_000,
+    previous_flows: [],
+    artifacts_with_results: [artifact],
+    total_uploaded_files: 0,
+    total_uploaded_bytes: 0,
+    uploaded_files: [],
+    logs: [],
     query_stats: [{ ...query, status: isFailed ? 'GENERIC_ERROR' : 'OK', error_message: status, uploaded_files: 0 }],
     request: {
-      creator: pick(['analyst1', 'analyst2@example.org', 'VelociraptorServer'], random), client_id: client, flow_id: flow,
-      urgent: false, artifacts: [artifact], cpu_limit: 0, iops_limit: 0, timeout: 0, max_rows: 0,
-      specs: [{ artifact, parameters: { env: [{ key: 'SearchFilesGlob', value: '/srv/**/*.log', comment: '' }] }, timeout: 0 }],
+      creator: pick(['analyst1', 'analyst2@example.org', 'VelociraptorServer'], random),
+      client_id: client,
+      flow_id: flow,
+      urgent: false,
+      artifacts: [artifact],
+      cpu_limit: 0,
+      iops_limit: 0,
+      timeout: 0,
+      max_rows: 0,
+      specs: [
+        {
+          artifact,
+          parameters: { env: [{ key: 'SearchFilesGlob', value: '/srv/**/*.log', comment: '' }] },
+          timeout: 0,
+        },
+      ],
     },
   }
   return { row: JSON.stringify(lines), record }
 }
 
 const makeClient = (client: string, n: number, now: EpochMs, random: () => number): object => ({
-  client_id: client, first_seen_at: Math.floor(now / 1000) - 90 * 86_400, last_seen_at: now * 1000, last_ip: '192.0.2.7:52301',
+  client_id: client,
+  first_seen_at: Math.floor(now / 1000) - 90 * 86_400,
+  last_seen_at: now * 1000,
+  last_ip: '192.0.2.7:52301',
   labels: random() < 0.5 ? [pick(labels, random)] : [],
-  os_info: { system: 'linux', hostname: `host${n}`, release: 'debian12.11', machine: 'amd64', fqdn: `host${n}.example.org`, mac_addresses: [] },
+  os_info: {
+    system: 'linux',
+    hostname: `host${n}`,
+    release: 'debian12.11',
+    machine: 'amd64',
+    fqdn: `host${n}.example.org`,
+    mac_addresses: [],
+  },
   agent_information: { version: '0.77.2', name: 'velociraptor', build_time: '', build_url: '' },
 })
 
@@ -129,8 +177,13 @@ export const makeFlowWorld = (count: number): FlowWorld => {
     )
     const received_at = read.receivedAt as number
     return {
-      org: 'root', queue: 'System.Flow.Completion', id: flowCompletionId('root', read, received_at), received_at,
-      read_at: begin + n * eventEveryMs + 500, origin: 'live', row,
+      org: 'root',
+      queue: 'System.Flow.Completion',
+      id: flowCompletionId('root', read, received_at),
+      received_at,
+      read_at: begin + n * eventEveryMs + 500,
+      origin: 'live',
+      row,
     }
   })
   return { events, velociraptor: answering((request) => answerOf(request, answers)) }
@@ -139,7 +192,14 @@ export const makeFlowWorld = (count: number): FlowWorld => {
 const definitions = new Map(
   artifacts.map(([name, required_permissions]) => [
     name as string,
-    JSON.stringify({ name, type: 'client', required_permissions, implied_permissions: [], sources: [{ name: '' }], parameters: [] }),
+    JSON.stringify({
+      name,
+      type: 'client',
+      required_permissions,
+      implied_permissions: [],
+      sources: [{ name: '' }],
+      parameters: [],
+    }),
   ]),
 )
 
@@ -153,7 +213,8 @@ const answerOf = ({ vql, env }: QueryRequest, flows: ReadonlyMap<string, string>
     return keysOf<{ HId: string }>(env).map(({ HId }) =>
       JSON.stringify({ HId, Hunt: { hunt_id: HId, hunt_description: `Looks everywhere ${HId}`, tags: ['monthly'] } }),
     )
-  if (vql.includes('artifact_definitions(')) return (env?.['Names'] ?? '').split('\n').map((name) => definitions.get(name) ?? missing(vql))
+  if (vql.includes('artifact_definitions('))
+    return (env?.['Names'] ?? '').split('\n').map((name) => definitions.get(name) ?? missing(vql))
   return missing(vql)
 }
 

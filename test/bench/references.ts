@@ -13,4 +13,7 @@ export const storeBytesReference: Reference = {
 }
 
 /** nodemailer by itself over a pool, on one core. */
-export const mailReference: Reference = { value: 2700, from: 'libraries page, section 14: pooled nodemailer, 2.7-3.1k mails/s' }
+export const mailReference: Reference = {
+  value: 2700,
+  from: 'libraries page, section 14: pooled nodemailer, 2.7-3.1k mails/s',
+}

@@ -68,7 +68,9 @@ const converse = (socket: Socket, onMessage: (message: Buffer) => void): void =>
 }
 
 const postfixSink = (): string | undefined =>
-  [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'].map((dir) => join(dir, 'smtp-sink')).find((file) => existsSync(file))
+  [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin']
+    .map((dir) => join(dir, 'smtp-sink'))
+    .find((file) => existsSync(file))
 
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1')

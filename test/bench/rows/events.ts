@@ -19,12 +19,17 @@ const bar = { least: 10_000, ratio: 0.4 }
 
 const quiet = (): void => undefined
 
-const openLog = (dir: string): Promise<EmbeddedLog> => openEmbeddedLog({ dir, topics: allTopics, clock: systemClock(), tell: quiet })
+const openLog = (dir: string): Promise<EmbeddedLog> =>
+  openEmbeddedLog({ dir, topics: allTopics, clock: systemClock(), tell: quiet })
 
 /** Feeds every event, and waits until nothing is left to do. */
 const runThrough = async (log: EmbeddedLog, { events: raw, velociraptor }: FlowWorld): Promise<void> => {
   const world = { log, velociraptor, channels: new Map(), clock: systemClock(), random: Math.random, tell: quiet }
-  const service = await startService(world, { configuration: fiveMonitors(), stages: ['enrich', 'decide'], since: null })
+  const service = await startService(world, {
+    configuration: fiveMonitors(),
+    stages: ['enrich', 'decide'],
+    since: null,
+  })
   const fed = feed(log, raw)
   const idle = async (): Promise<void> => {
     await fed
@@ -34,14 +39,17 @@ const runThrough = async (log: EmbeddedLog, { events: raw, velociraptor }: FlowW
   await service.stop()
 }
 
-const keyOf = ({ org, row }: RawEvent): string => `${org}/${(JSON.parse(row) as { readonly ClientId: string }).ClientId}`
+const keyOf = ({ org, row }: RawEvent): string =>
+  `${org}/${(JSON.parse(row) as { readonly ClientId: string }).ClientId}`
 
 /** Appends what has come as raw records, as collect does; the next ones do not wait for it. */
 const feed = async (log: EmbeddedLog, raw: readonly RawEvent[]): Promise<void> => {
   const appends: Promise<unknown>[] = []
   for (let at = 0; at < raw.length; at += fedTogether) {
     const records = raw.slice(at, at + fedTogether).map((event) => ({
-      topic: topics.rawFlowCompletions.name, key: keyOf(event), value: encode('RawEvent', event),
+      topic: topics.rawFlowCompletions.name,
+      key: keyOf(event),
+      value: encode('RawEvent', event),
     }))
     appends.push(log.append(records))
     await setImmediate()
@@ -57,7 +65,9 @@ const transactionsOf = async (log: EmbeddedLog): Promise<Transactions> => {
   for (const { name } of allTopics)
     for (let partition = 0; partition < log.partitions; partition++)
       for await (const page of log.read({ topic: name, partition })) records.push(...page)
-  return [...Map.groupBy(records, ({ timestamp }) => timestamp)].toSorted(([a], [b]) => a - b).map(([, together]) => together)
+  return [...Map.groupBy(records, ({ timestamp }) => timestamp)]
+    .toSorted(([a], [b]) => a - b)
+    .map(([, together]) => together)
 }
 
 /** A pipeline that loses events on the way would be fast. */
@@ -96,10 +106,14 @@ const measureEvents = async (): Promise<readonly Figure[]> => {
   const measured = await paired(pipeline, bare)
   const records = transactions.flat()
   const bytes = records.reduce((sum, { value }) => sum + value.length, 0)
-  const some = (topic: { readonly name: string }): string => mean(records.filter((record) => record.topic === topic.name))
+  const some = (topic: { readonly name: string }): string =>
+    mean(records.filter((record) => record.topic === topic.name))
   return [
     {
-      name: 'in-process events', ...measured, unit: 'events/s', bar,
+      name: 'in-process events',
+      ...measured,
+      unit: 'events/s',
+      bar,
       // The loop's records are larger than the reference's: compared by bytes.
       reference: { ...storeBytesReference, value: storeBytesReference.value / (bytes / eventCount) },
       note:
@@ -113,6 +127,7 @@ const measureEvents = async (): Promise<readonly Figure[]> => {
 /** What the pipeline does by itself, Velociraptor's answers being at hand. */
 export const events: BenchRow = {
   name: 'events',
-  about: 'events of 1 kB through enrich and decide with 5 monitors, skewed over 4 partitions of the embedded log, fsync at each commit',
+  about:
+    'events of 1 kB through enrich and decide with 5 monitors, skewed over 4 partitions of the embedded log, fsync at each commit',
   measure: measureEvents,
 }

@@ -9,7 +9,8 @@ const mostMs = 100
 /** What a lone event costs beyond the server's hold. */
 export const latency: BenchRow = {
   name: 'latency',
-  about: 'a lone event from the row handed to gRPC to the 250 of the mail server: two processes, mutual TLS, SMTP, all stages (4 minutes)',
+  about:
+    'a lone event from the row handed to gRPC to the 250 of the mail server: two processes, mutual TLS, SMTP, all stages (4 minutes)',
   measure: () =>
     inTemporaryDir(async (dir) => {
       const outside = await openOutside(dir, orgs)

@@ -18,11 +18,17 @@ type Put = readonly (readonly [key: string, value: Uint8Array])[]
 
 const recordsOf = (commit: number): readonly (NewRecord & { readonly partition: number })[] =>
   Array.from({ length: recordsEach }, (_, n) => ({
-    topic: topic.name, partition: commit % partitions, key: `root/C.${commit}.${n}`, value: Buffer.alloc(recordBytes, n),
+    topic: topic.name,
+    partition: commit % partitions,
+    key: `root/C.${commit}.${n}`,
+    value: Buffer.alloc(recordBytes, n),
   }))
 
 const putOf = (commit: number): Put =>
-  Array.from({ length: upsertsEach }, (_, n) => [`window/${(commit * 37 + n * 101) % 1000}`, Buffer.alloc(100, n)] as const)
+  Array.from(
+    { length: upsertsEach },
+    (_, n) => [`window/${(commit * 37 + n * 101) % 1000}`, Buffer.alloc(100, n)] as const,
+  )
 
 const work = Array.from({ length: commits }, (_, commit) => ({ records: recordsOf(commit), put: putOf(commit) }))
 
@@ -92,14 +98,25 @@ const ratio = 0.6
 /** The embedded log against prepared statements on the same tables. */
 export const log: BenchRow = {
   name: 'log',
-  about: 'records of 1 KiB, 100 to a commit, fsync at each: append from outside, and a task that commits 10 state values too',
+  about:
+    'records of 1 KiB, 100 to a commit, fsync at each: append from outside, and a task that commits 10 state values too',
   async measure() {
     const appended = await paired(append, () => bare(false))
     const committed = await paired(commit, () => bare(true))
     const common = { unit: 'records/s', bar: { ratio }, reference: storeReference }
     return [
-      { name: 'log append', ...appended, ...common, note: 'append() against a bare better-sqlite3 loop on the same tables' },
-      { name: 'log commit', ...committed, ...common, note: 'a task turn with 10 puts against the same loop with 10 upserts' },
+      {
+        name: 'log append',
+        ...appended,
+        ...common,
+        note: 'append() against a bare better-sqlite3 loop on the same tables',
+      },
+      {
+        name: 'log commit',
+        ...committed,
+        ...common,
+        note: 'a task turn with 10 puts against the same loop with 10 upserts',
+      },
     ]
   },
 }

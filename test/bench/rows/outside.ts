@@ -33,7 +33,8 @@ const watchHandOver = (): void => {
   const serialize = method.responseSerialize
   method.responseSerialize = (message) => {
     const now = performance.now()
-    for (const [, flow] of message.Response.matchAll(/"FlowId":"([^"]+)"/g)) if (!handedOver.has(flow as string)) handedOver.set(flow as string, now)
+    for (const [, flow] of message.Response.matchAll(/"FlowId":"([^"]+)"/g))
+      if (!handedOver.has(flow as string)) handedOver.set(flow as string, now)
     return serialize(message)
   }
 }
@@ -80,7 +81,7 @@ const reached = async (flow: string, patienceMs: number): Promise<number> => {
 const warm = async (): Promise<void> => {
   await Promise.all(
     orgs.map(async (org) => {
-      for (const begun = performance.now(); performance.now() - begun < warmPatienceMs; ) {
+      for (const begun = performance.now(); performance.now() - begun < warmPatienceMs;) {
         const flow = complete(org)
         await setTimeout(gapMs.most)
         if (handedOver.has(flow)) return reached(flow, lostAfterMs)

@@ -14,10 +14,17 @@ const orgs = ['root']
 const mostMs = 2000
 
 const fill = async (dir: string): Promise<void> => {
-  const log = await openEmbeddedLog({ dir: logDir(dir), topics: allTopics, clock: systemClock(), tell: () => undefined })
+  const log = await openEmbeddedLog({
+    dir: logDir(dir),
+    topics: allTopics,
+    clock: systemClock(),
+    tell: () => undefined,
+  })
   const value = Buffer.alloc(1000, 1)
   for (let at = 0; at < records; at += together)
-    await log.append(Array.from({ length: together }, (_, n) => ({ topic: topics.outcomes.name, key: `root/C.${at + n}`, value })))
+    await log.append(
+      Array.from({ length: together }, (_, n) => ({ topic: topics.outcomes.name, key: `root/C.${at + n}`, value })),
+    )
   await log.close()
 }
 
@@ -48,9 +55,25 @@ const measureStart = async (dir: string): Promise<readonly Figure[]> => {
     const common = { unit: 'ms', reference: null }
     const alone = { ...common, baseline: null, ratio: null, bar: null }
     return [
-      { name: 'start to ready', ...after, ...common, bar: { most: mostMs }, note: `relay run on a log of ${records} records against node -e ''` },
-      { name: 'start to ready, after a crash', value: median(crashes), ...alone, note: 'the same after SIGKILL: the file is looked through' },
-      { name: 'start to ready, the first', value: first, ...alone, note: 'one start, perhaps with nothing compiled yet' },
+      {
+        name: 'start to ready',
+        ...after,
+        ...common,
+        bar: { most: mostMs },
+        note: `relay run on a log of ${records} records against node -e ''`,
+      },
+      {
+        name: 'start to ready, after a crash',
+        value: median(crashes),
+        ...alone,
+        note: 'the same after SIGKILL: the file is looked through',
+      },
+      {
+        name: 'start to ready, the first',
+        value: first,
+        ...alone,
+        note: 'one start, perhaps with nothing compiled yet',
+      },
     ]
   } finally {
     await outside.close()

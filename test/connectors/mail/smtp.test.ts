@@ -179,6 +179,22 @@ describe('SMTP', () => {
     await vi.waitFor(() => expect(server.openNow()).toBe(0))
   })
 
+  it('goes on when its deadline has moved on meanwhile', async () => {
+    const { server, sink } = await withServer({
+      script: ({ at }) => (at === 'data' ? { drip: `354 ${'go on '.repeat(8)}` } : undefined),
+    })
+    const begin = performance.now()
+    const terms = {
+      ...someTerms(),
+      get deadline() {
+        return begin + (performance.now() < begin + 50 ? 100 : 60_000)
+      },
+    }
+    expect(await sink.send(someMail(), terms)).toMatchObject({ kind: 'accepted' })
+    expect(performance.now()).toBeGreaterThan(begin + 100)
+    expect(server.ended()).toBe(1)
+  })
+
   it('drops a message that is called off before its end, so that the server has nothing', async () => {
     const { server, sink } = await withServer({ script: ({ at }) => (at === 'data' ? STALL : undefined) })
     const controller = new AbortController()

@@ -24,7 +24,10 @@ const passes = 'name: passes\nexpect: { mails: [] }\n'
 const fails = 'name: "fails\\u001b[31m"\nexpect: { happenings: [{ name: "never\\u202e said" }] }\n'
 
 it('prints one line for each scenario, the count last, and ends with 0 when all pass', async () => {
-  expect(await run([write('a.yaml', `${passes}---\n${passes}`)])).toEqual({ code: 0, lines: ['ok passes', 'ok passes', '2 passed, 0 failed'] })
+  expect(await run([write('a.yaml', `${passes}---\n${passes}`)])).toEqual({
+    code: 0,
+    lines: ['ok passes', 'ok passes', '2 passed, 0 failed'],
+  })
 })
 
 it('explains what failed, shows foreign characters as escapes, and ends with 1', async () => {
@@ -67,7 +70,12 @@ it('prints one JSON object a line when asked', async () => {
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
     expect.objectContaining({ line: 1, column: 2, level: 'error' }),
     expect.objectContaining({ name: 'passes', ok: true, failures: [] }),
-    expect.objectContaining({ name: 'fails\u001b[31m', ok: false, line: 4, failures: [expect.stringContaining('no happening')] }),
+    expect.objectContaining({
+      name: 'fails\u001b[31m',
+      ok: false,
+      line: 4,
+      failures: [expect.stringContaining('no happening')],
+    }),
     { passed: 1, failed: 1 },
   ])
 })

@@ -1,6 +1,8 @@
+import { batchLetter } from '../../../pipeline/letters/batch-letter.ts'
 import { flowLetter } from '../../../pipeline/letters/flow-letter.ts'
 import type { LetterContext } from '../../../pipeline/letters/flow-letter.ts'
 import type { Letter } from '../../../pipeline/letters/letter.ts'
+import type { Notice } from '../../../schemas/generated.ts'
 import { CONTEXT, T, noticeWith, resultTable, uploadRows } from './notices.ts'
 import type { Difference } from './notices.ts'
 
@@ -9,6 +11,28 @@ const EVIL =
 
 function letter(difference: Difference, context: Partial<LetterContext> = {}): Letter {
   return flowLetter(noticeWith(difference), { ...CONTEXT, ...context })
+}
+
+/** Notices of a hunt and of single collections on many clients; every seventh failed. */
+export function manyNotices(count: number): readonly Notice[] {
+  return Array.from({ length: count }, (_, n) => {
+    const isOfHunt = n % 2 === 0
+    const artifacts = ['Windows.KapeFiles.Targets', 'Linux.Search.FileFinder', 'Generic.Client.Info']
+    return noticeWith({
+      notice: { id: `n${n}` },
+      client: { id: `C.${String(n % 60).padStart(16, '0')}`, fqdn: `workstation-${n % 60}.example.org` },
+      event: { completed_at: T + 60_000 + n * 1000 },
+      ...(isOfHunt
+        ? { hunt: { id: 'H.DC2KUBE2CFMK8', known: true, description: 'All users of the pool', tags: [] } }
+        : {}),
+      flow: {
+        id: isOfHunt ? 'F.DC2KUBE2CFMK8.H' : `F.DC2KUBE2C${String(n).padStart(4, '0')}`,
+        artifacts: isOfHunt ? ['Linux.Sys.Users'] : artifacts.slice(n % 3),
+        total_rows: n * 3,
+        ...(n % 7 === 3 ? { state: 'ERROR', status: 'Query timed out after 600 seconds while reading the disk' } : {}),
+      },
+    })
+  })
 }
 
 /** Letters of every kind, by name: what is looked at, and what must say the same in both forms. */
@@ -78,5 +102,19 @@ export const LETTERS: Readonly<Record<string, Letter>> = {
       results: [resultTable(6, 100, { maxRows: 20 }), resultTable(30, 3, { source: 'Wide.Source', maxColumns: 0 })],
       omitted: [{ name: 'Linux.Sys.Users.jsonl', size: 120_000_000, why: 'too large' }],
     },
+  ),
+  batch: batchLetter(manyNotices(12), { ...CONTEXT, now: T + 90_000 }),
+  'batch of organisations': batchLetter(
+    [
+      ...manyNotices(4),
+      noticeWith({ event: { org: 'O123', org_name: 'Lab <East>', origin: 'history' } }),
+      noticeWith({
+        event: { org: 'O123', org_name: 'Lab <East>' },
+        client: { fqdn: EVIL },
+        flow: { artifacts: [EVIL, EVIL], state: 'ERROR', status: EVIL, total_rows: 7 },
+        options: { attachments: [{ source: '.', columns: '', most_rows: 0 }] },
+      }),
+    ],
+    { ...CONTEXT, now: T + 90_000 },
   ),
 }

@@ -3,7 +3,12 @@ import { readMatcher } from '../../../pipeline/scenarios/matchers.ts'
 
 const read = (written: unknown, rule = {}) => {
   const problems: string[] = []
-  const matcher = readMatcher(written, ['subject'], (path, message) => problems.push(`${path.join('.')}: ${message}`), rule)
+  const matcher = readMatcher(
+    written,
+    ['subject'],
+    (path, message) => problems.push(`${path.join('.')}: ${message}`),
+    rule,
+  )
   return { problems, holds: (actual: string | null) => matcher.faults(actual).length === 0, faults: matcher.faults }
 }
 

@@ -18,20 +18,32 @@ const timelineOf = (entries: string) => only(`${head}timeline:\n${entries}`).tim
 describe('reading scenarios', () => {
   it('takes each document as one, and leaves empty ones out', () => {
     const { scenarios } = read(`# nothing\n---\n${head}---\n${head.replace('one', 'two')}...\n`)
-    expect(scenarios.map(({ name, line }) => [name, line])).toEqual([['one', 3], ['two', 6]])
+    expect(scenarios.map(({ name, line }) => [name, line])).toEqual([
+      ['one', 3],
+      ['two', 6],
+    ])
   })
 
   it('takes unquoted dates as text', () => {
-    expect(only(`${head.replace('one', '2026-01-02')}`).name).toBe('2026-01-02')
-    expect(timelineOf('  - { at: T, queue: A.B, row: { day: 2026-01-02, time: 2026-01-02T03:04:05Z } }')[0]).toMatchObject({
+    expect(only(head.replace('one', '2026-01-02')).name).toBe('2026-01-02')
+    expect(
+      timelineOf('  - { at: T, queue: A.B, row: { day: 2026-01-02, time: 2026-01-02T03:04:05Z } }')[0],
+    ).toMatchObject({
       row: { day: '2026-01-02', time: '2026-01-02T03:04:05Z' },
     })
   })
 
   it('reads integers exactly to 64 bits', () => {
-    const row = '{ most: 18446744073709551615, least: -9223372036854775808, safe: 9007199254740991, beyond: 9007199254740993, half: 0.5 }'
+    const row =
+      '{ most: 18446744073709551615, least: -9223372036854775808, safe: 9007199254740991, beyond: 9007199254740993, half: 0.5 }'
     expect(timelineOf(`  - { at: T, queue: A.B, row: ${row} }`)[0]).toMatchObject({
-      row: { most: 18446744073709551615n, least: -9223372036854775808n, safe: 9007199254740991, beyond: 9007199254740993n, half: 0.5 },
+      row: {
+        most: 18446744073709551615n,
+        least: -9223372036854775808n,
+        safe: 9007199254740991,
+        beyond: 9007199254740993n,
+        half: 0.5,
+      },
     })
     expect(problemsOf(`${head}timeline: [{ at: T, queue: A.B, row: { n: 18446744073709551616 } }]`)).toEqual([
       's.yaml:3:43 timeline[0].row.n: does not fit into 64 bits: put it in quotes if it is text',
@@ -40,8 +52,15 @@ describe('reading scenarios', () => {
 
   it('resolves aliases and merges, and bounds them', () => {
     const text = `${head}timeline:\n  - { at: T, queue: A.B, row: &row { a: 1 } }\n  - { at: T, queue: A.B, row: *row }\n  - { at: T, queue: A.B, row: { <<: *row, b: 2 } }`
-    expect(only(text).timeline.map((entry) => 'row' in entry && entry.row)).toEqual([{ a: 1 }, { a: 1 }, { a: 1, b: 2 }])
-    const levels = Array.from({ length: 9 }, (_, n) => `l${n + 1}: &l${n + 1} [${Array.from({ length: 9 }, () => `*l${n}`).join(', ')}]`)
+    expect(only(text).timeline.map((entry) => 'row' in entry && entry.row)).toEqual([
+      { a: 1 },
+      { a: 1 },
+      { a: 1, b: 2 },
+    ])
+    const levels = Array.from(
+      { length: 9 },
+      (_, n) => `l${n + 1}: &l${n + 1} [${Array.from({ length: 9 }, () => `*l${n}`).join(', ')}]`,
+    )
     expect(problemsOf(`${head}l0: &l0 [x]\n${levels.join('\n')}`).join()).toContain('too many aliases')
   })
 
@@ -62,11 +81,14 @@ describe('reading scenarios', () => {
   })
 
   it('keeps null as null', () => {
-    expect(timelineOf('  - { at: T, queue: A.B, row: { Timestamp: null } }')[0]).toMatchObject({ row: { Timestamp: null } })
+    expect(timelineOf('  - { at: T, queue: A.B, row: { Timestamp: null } }')[0]).toMatchObject({
+      row: { Timestamp: null },
+    })
   })
 
   it('puts the timeline in order of time, equal times in order of writing', () => {
-    const entries = '  - { at: T+2s, queue: A.B, row: {}, id: c }\n  - { at: T+1s, queue: A.B, row: {}, id: a }\n  - { at: T+1s, queue: A.B, row: {}, id: b }'
+    const entries =
+      '  - { at: T+2s, queue: A.B, row: {}, id: c }\n  - { at: T+1s, queue: A.B, row: {}, id: a }\n  - { at: T+1s, queue: A.B, row: {}, id: b }'
     expect(timelineOf(entries).map((entry) => 'id' in entry && entry.id)).toEqual(['a', 'b', 'c'])
   })
 
@@ -82,8 +104,26 @@ describe('reading scenarios', () => {
     ]
     expect(timelineOf(entries.map((entry) => `  - ${entry}`).join('\n'))).toEqual([
       { kind: 'event', at: T, org: 'root', queue: 'System.Flow.Completion', row: { ClientId: 'C.1' }, id: null },
-      { kind: 'log', at: T, org: 'root', client: 'server', artifact: 'Custom.X/Source', level: 'ERROR', message: '404', clientTime: undefined },
-      { kind: 'log', at: T, org: 'root', client: 'C.1', artifact: 'Custom.X', level: 'INFO', message: 'm', clientTime: 'T-1h' },
+      {
+        kind: 'log',
+        at: T,
+        org: 'root',
+        client: 'server',
+        artifact: 'Custom.X/Source',
+        level: 'ERROR',
+        message: '404',
+        clientTime: undefined,
+      },
+      {
+        kind: 'log',
+        at: T,
+        org: 'root',
+        client: 'C.1',
+        artifact: 'Custom.X',
+        level: 'INFO',
+        message: 'm',
+        clientTime: 'T-1h',
+      },
       { kind: 'set', at: T, change: { now: T, clients: [{ client_id: 'C.2' }] } },
       { kind: 'fault', at: T, fault: 'smtp-down', until: T + 300_000, times: null, to: null, code: 0 },
       { kind: 'fault', at: T, fault: 'smtp-reply', until: null, times: 3, to: 'Soc@example.org', code: 451 },
@@ -175,9 +215,18 @@ describe('what is wrong in a scenario file', () => {
     ['name: [', 's.yaml:1:8'],
     ['name: x\nname: y', 's.yaml:2:1: this key stands here twice'],
     ['name: *a', 'this alias has no anchor'],
-    [`${head}timeline: [{ at: T, queue: A.B, row: {}, id: a }, { at: T, queue: A.B, row: {}, id: a }]`, 'timeline[1].id: names another entry too'],
-    [`${head}timeline: [{ at: T, queue: A.B, set: {}, row: {} }]`, 'does two things at once: make queue and set two entries'],
-    [`${head}timeline: [{ at: T, fault: smtp-down, for: 300 }]`, 'timeline[0].for: is no duration: write 90s, 5m, 1h30m'],
+    [
+      `${head}timeline: [{ at: T, queue: A.B, row: {}, id: a }, { at: T, queue: A.B, row: {}, id: a }]`,
+      'timeline[1].id: names another entry too',
+    ],
+    [
+      `${head}timeline: [{ at: T, queue: A.B, set: {}, row: {} }]`,
+      'does two things at once: make queue and set two entries',
+    ],
+    [
+      `${head}timeline: [{ at: T, fault: smtp-down, for: 300 }]`,
+      'timeline[0].for: is no duration: write 90s, 5m, 1h30m',
+    ],
   ])('%j', (text, problem) => {
     expect(problemsOf(text)[0]).toContain(problem)
   })

@@ -11,7 +11,8 @@ const world = `world:
     - { client_id: C.2, session_id: F.2, create_time: T-60s, request: { creator: b, artifacts: [C.D] } }
   results: [{ client_id: C.1, flow_id: F.1, artifact: A.B, rows: [{ Id: 18446744073709551615 }] }]
 `
-const monitors = 'monitors: [{ name: soc, artifact: Server.Monitor.FlowCompletion, parameters: { Recipients: [soc@example.org], IncludeResultAttachmentFrom: [{ Source: .+ }] } }]\n'
+const monitors =
+  'monitors: [{ name: soc, artifact: Server.Monitor.FlowCompletion, parameters: { Recipients: [soc@example.org], IncludeResultAttachmentFrom: [{ Source: .+ }] } }]\n'
 const both = `timeline:
   - { at: T+1s, queue: System.Flow.Completion, row: { ClientId: C.1, FlowId: F.1 }, id: one }
   - { at: T+2s, queue: System.Flow.Completion, row: { ClientId: C.2, FlowId: F.2 } }
@@ -51,7 +52,10 @@ describe('expectations of mails', () => {
     ['{ mails: [{ before: T }, {}] }', '- before is not T:'],
     ['{ mails: [{ headers: { Auto-Submitted: [] } }, {}] }', '- header auto-submitted stands there 1 times, not 0'],
     ['{ mails: [{ headers: { X-None: something } }, {}] }', '- header x-none is not "something" but nothing'],
-    ['{ mails: [{ subject: { contains: host1 }, attachments: [{ name: B.jsonl }] }, {}] }', '- the name of number 1 is not "B.jsonl" but "A.B.jsonl"'],
+    [
+      '{ mails: [{ subject: { contains: host1 }, attachments: [{ name: B.jsonl }] }, { subject: { contains: hôte2 } }] }',
+      '- attachments the name of number 1 is not "B.jsonl" but "A.B.jsonl"',
+    ],
     ['{ mails: [{ attachments: [{}, {}] }, {}] }', '- attachments are'],
     ['{ mails: [{ not: { to: soc@example.org } }, {}] }', '- to is what it must not be'],
     ['{ mails: [{ not: { at: T+1s } }, { not: { at: T+1s } }] }', '- at is what it must not be'],
@@ -73,7 +77,10 @@ describe('expectations of outcomes', () => {
   })
 
   it.each([
-    ['[{ event: F.1, outcome: duplicate }, { event: F.1, outcome: told }]', 'no outcome after those before is {"event":"F.1","outcome":"told"}'],
+    [
+      '[{ event: F.1, outcome: duplicate }, { event: F.1, outcome: told }]',
+      'no outcome after those before is {"event":"F.1","outcome":"told"}',
+    ],
     ['[{ event: F.9 }]', 'nothing is known of this event; what became of others\n  - F.1 = one (client C.1) soc: told'],
     ['[{ event: F.1, client: C.2 }]', 'what became of it\n  - F.1 = one'],
     ['[{ event: F.1, monitor: other }]', 'no outcome is'],
@@ -85,8 +92,12 @@ describe('expectations of outcomes', () => {
   })
 
   it('a malformed row that came live and is read back is set aside once', async () => {
-    const malformed = 'timeline:\n  - { at: T+1s, queue: System.Flow.Completion, row: { FlowId: F.3, When: 2026-01-01T00:00:00.50Z } }\n  - { at: T+3s, fault: grpc-cut }\n'
-    const [failure, ...more] = await failuresOf('{ outcomes: [{ event: F.3, outcome: rejected }, { event: F.3, outcome: rejected }] }', malformed)
+    const malformed =
+      'timeline:\n  - { at: T+1s, queue: System.Flow.Completion, row: { FlowId: F.3, When: 2026-01-01T00:00:00.50Z } }\n  - { at: T+3s, fault: grpc-cut }\n'
+    const [failure, ...more] = await failuresOf(
+      '{ outcomes: [{ event: F.3, outcome: rejected }, { event: F.3, outcome: rejected }] }',
+      malformed,
+    )
     expect(more).toEqual([])
     expect(failure).toContain('no outcome after those before')
   })
@@ -110,8 +121,12 @@ describe('expectations of what is said', () => {
     const wrong = 'monitors: [{ artifact: Server.Monitor.FlowCompletion, parameters: { DelayThreshold: soon } }]\n'
     const expected = 'expect: { configuration: [{ contains: DelayThreshold }] }\n'
     expect(await run(`${world}${wrong}${both}${expected}`)).toEqual({ failures: [], virtualMs: 0 })
-    expect((await run(`${world}${monitors}${expected}`)).failures.join()).toContain('no problem is {"contains":"DelayThreshold"}')
-    expect((await run(`${world}${wrong}${both}`)).failures.join()).toContain('the configuration cannot be used\n  s.yaml:')
+    expect((await run(`${world}${monitors}${expected}`)).failures.join()).toContain(
+      'no problem is {"contains":"DelayThreshold"}',
+    )
+    expect((await run(`${world}${wrong}${both}`)).failures.join()).toContain(
+      'the configuration cannot be used\n  s.yaml:',
+    )
   })
 })
 
@@ -124,8 +139,13 @@ describe('the clock of a scenario', () => {
 
   it('stops at `until`', async () => {
     const parked = 'timeline: [{ at: T+1s, queue: System.Flow.Completion, row: { ClientId: C.1, FlowId: F.9 } }]\n'
-    expect(await run(`${world}${monitors}${parked}until: T+30s\nexpect: { outcomes: [] }\n`)).toEqual({ failures: [], virtualMs: 44_999 })
-    expect((await run(`${world}${monitors}${parked}until: T+30s\nexpect: { outcomes: [{ event: F.9 }] }\n`)).failures).toHaveLength(1)
+    expect(await run(`${world}${monitors}${parked}until: T+30s\nexpect: { outcomes: [] }\n`)).toEqual({
+      failures: [],
+      virtualMs: 44_999,
+    })
+    expect(
+      (await run(`${world}${monitors}${parked}until: T+30s\nexpect: { outcomes: [{ event: F.9 }] }\n`)).failures,
+    ).toHaveLength(1)
   })
 
   it('gives the same answer each time', async () => {
@@ -149,7 +169,8 @@ describe('the clock of a scenario', () => {
   })
 
   it('does not wait for ever for a mail server that stays away', async () => {
-    const away = 'timeline:\n  - { at: T, fault: smtp-down }\n  - { at: T+1s, queue: System.Flow.Completion, row: { ClientId: C.1, FlowId: F.1 } }\nexpect: { mails: [], outcomes: [{ event: F.1, outcome: told }] }\n'
+    const away =
+      'timeline:\n  - { at: T, fault: smtp-down }\n  - { at: T+1s, queue: System.Flow.Completion, row: { ClientId: C.1, FlowId: F.1 } }\nexpect: { mails: [], outcomes: [{ event: F.1, outcome: told }] }\n'
     expect((await run(`${world}${monitors}${away}`)).failures).toEqual([])
   })
 })
