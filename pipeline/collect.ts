@@ -5,6 +5,7 @@ import type { EventLog, NewRecord, Task, Turn } from '../connectors/log/event-lo
 import { partitionOf } from '../connectors/log/partition-of.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
 import { decode, encode } from '../schemas/codec.ts'
+import type { CollectCursor } from '../schemas/generated.ts'
 import type { Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
 import { backoffMs, type Random } from './runtime/backoff.ts'
@@ -70,7 +71,13 @@ type Held = Arrival & Reader
 /** One slot: its readers fill a bounded inbox, its turns empty it. */
 const collectSlot = (task: Task, readers: readonly Reader[], options: Collecting): TaskWork => {
   const inbox: Held[] = []
+  const cursorOf = ({ org }: Reader, { queue }: QueueSource): CollectCursor | undefined => {
+    const stored = task.state.get(cursorKey(org, queue))
+    return stored === undefined ? undefined : decode('CollectCursor', stored)
+  }
   const hold = (reader: Reader, arrival: Arrival): void => {
+    // Most beats say nothing new: they would only wake the task for an empty commit.
+    if (arrival.kind === 'beat' && reader.sources.every((source) => movedTo(cursorOf(reader, source), arrival) === null)) return
     // A history longer than the inbox is read again from its begin: what the log has of it must not fill the inbox anew.
     if (inbox.length >= mostArrivalsPerTurn && isKnown(task, reader, arrival, options.clock.now())) return
     if (inbox.length >= mostHeld)
@@ -207,9 +214,16 @@ const advance = (state: TurnState, held: Held & { kind: 'beat' | 'complete' }, q
     state.put('CollectCursor', key, { org: held.org, queue, began_at, history_at: began_at })
     return
   }
-  if (held.kind === 'beat' && !held.isInSync) return
-  const history_at = held.kind === 'beat' ? held.at - beatMarginMs : held.at
-  if (history_at - cursor.history_at < (held.kind === 'beat' ? cursorEveryMs : 1)) return
+  const history_at = movedTo(cursor, held)
+  if (history_at === null) return
   state.put('CollectCursor', key, { ...cursor, history_at })
   marksIn(state, seenPrefix(held.org, queue), markBucketMs).forget(history_at - overlapMs - 2 * markBucketMs)
+}
+
+/** Where an arrival moves a cursor to, epoch ms; null: it stays. */
+const movedTo = (cursor: CollectCursor | undefined, arrival: Arrival & { kind: 'beat' | 'complete' }): EpochMs | null => {
+  if (cursor === undefined) return arrival.at
+  if (arrival.kind === 'complete') return arrival.at > cursor.history_at ? arrival.at : null
+  const at = arrival.at - beatMarginMs
+  return arrival.isInSync && at - cursor.history_at >= cursorEveryMs ? at : null
 }

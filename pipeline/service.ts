@@ -50,7 +50,8 @@ export interface Service {
   stop(): Promise<void>
 }
 
-const monitorsOf = ({ monitors, channels }: Configuration): readonly FlowMonitor[] =>
+/** The monitors of a configuration, ready to judge. */
+export const monitorsOf = ({ monitors, channels }: Configuration): readonly FlowMonitor[] =>
   monitors.map((monitor) =>
     flowCompletionMonitor(monitor, channels.find(({ name }) => name === monitor.channel)?.allowedDomains ?? null),
   )

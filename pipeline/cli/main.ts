@@ -1,12 +1,15 @@
 import { Command } from '@commander-js/extra-typings'
 import { readFileSync } from 'node:fs'
+import { auditCommand } from './audit-command.ts'
 import { checkCommand } from './check-command.ts'
 import { demoCommand } from './demo-command.ts'
 import { initCommand } from './init-command.ts'
+import { previewCommand } from './preview-command.ts'
 import { runCommand } from './run-command.ts'
 import { schemaCommand } from './schema-command.ts'
 import { simulateCommand } from './simulate-command.ts'
 import { testCommand } from './test-command.ts'
+import { whyCommand } from './why-command.ts'
 
 const testScenarios = () =>
   new Command('test')
@@ -31,6 +34,7 @@ const program = new Command('relay')
 
 for (const command of [
   demoCommand(), initCommand(), runCommand(), checkCommand(), testScenarios(), simulateCommand(), schemaCommand(),
+  whyCommand(), auditCommand(), previewCommand(),
 ])
   program.addCommand(command.copyInheritedSettings(program))
 

@@ -117,7 +117,12 @@ export const whyText = (answer: Answer): string => {
 const onTheWayText = ({ event, where }: OnTheWay): string => singleLine(`On its way: ${event}: ${where}`)
 
 const listedText = ({ event, at, verdicts }: Listed): string =>
-  singleLine(`${time(at)}  ${event}  ${verdicts.map(({ monitor, outcome, by }) => `${monitor}: ${outcome}${by.length === 0 ? '' : ` (${by.join(', ')})`}`).join('; ')}`)
+  singleLine(`${time(at)}  ${event}  ${verdicts.map(verdictText).join('; ')}`)
+
+const verdictText = ({ monitor, outcome, by }: Listed['verdicts'][number]): string => {
+  if (by.length === 0) return `${monitor}: ${outcome}`
+  return `${monitor}: ${outcome} (${by.join(', ')}${outcome === 'told' ? ' overruled' : ''})`
+}
 
 const storyText = ({ event, org, client, host, flow, hunt, steps }: Story): readonly string[] => [
   singleLine([`Flow ${flow}`, `client ${client}${host === '' ? '' : ` (${host})`}`, ...(hunt === '' ? [] : [`hunt ${hunt}`]), `organisation ${org}`].join(', ')),

@@ -43,7 +43,7 @@ export const openIndexReading = async ({ settings, clock, fromLog = false }: Ind
   const log = await openEmbeddedLog({ dir, partitions, topics: allTopics, clock, tell: () => undefined })
   // First the snapshot: whatever a task had committed by then is in the outcomes that are read after it.
   const snapshot = openLogSnapshot(dir)
-  const kept = fromLog ? null : await keptIndex(log, indexFileIn(dir))
+  const kept = fromLog ? null : await keptIndex(log, snapshot, indexFileIn(dir))
   const fresh = openIndex(inMemory)
   const readAfresh = await readRest(log, kept, fresh, clock)
   const indexes = kept === null ? [fresh] : [kept, fresh]
@@ -57,14 +57,16 @@ export const openIndexReading = async ({ settings, clock, fromLog = false }: Ind
   }
 }
 
-const keptIndex = async (log: EventLog, file: string): Promise<OutcomeIndex | null> => {
+const keptIndex = async (log: EventLog, snapshot: LogSnapshot, file: string): Promise<OutcomeIndex | null> => {
   const index = openIndexForReading(file)
   if (index === null) return null
-  for (let partition = 0; partition < log.partitions; partition++)
-    if (!(await belongsTo(log, partition, index.applied(partition)))) {
-      index.close()
-      return null
-    }
+  for (let partition = 0; partition < log.partitions; partition++) {
+    const applied = index.applied(partition)
+    const belongs = (await belongsTo(log, partition, applied)) ?? snapshot.edges(topics.outcomes.name, partition).end >= applied.next
+    if (belongs) continue
+    index.close()
+    return null
+  }
   return index
 }
 

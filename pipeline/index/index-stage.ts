@@ -57,8 +57,9 @@ const indexTurn = async (task: Task, turn: Turn, kept: Kept, options: IndexOptio
   const { partition } = task
   if (file !== null && !existsSync(file)) reopen(kept, options)
   if (!kept.compared.has(partition)) {
-    if (!(await belongsTo(log, partition, kept.index.applied(partition)))) startAnew(kept, options)
-    kept.compared.add(partition)
+    const belongs = await belongsTo(log, partition, kept.index.applied(partition))
+    if (belongs === false) startAnew(kept, options)
+    if (belongs !== null) kept.compared.add(partition)
   }
   // Another task may have begun the index anew meanwhile.
   while (!(await bringUpToDate(turn.records, task, kept, options))) task.lost.throwIfAborted()

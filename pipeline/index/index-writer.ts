@@ -27,10 +27,11 @@ export interface IndexWriter {
 }
 
 /** Words of one segment. Segments keep the trees small that words are scattered over, and are dropped whole. */
-const segmentWords = 2_000_000
+const usualSegmentWords = 2_000_000
 const pruneStep = 20_000
 
-export const openIndexWriter = ({ database, applied }: OutcomeIndex): IndexWriter => {
+/** A writer of an index opened for writing; one at a time. `segmentWords`: words of one segment. */
+export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWords = usualSegmentWords): IndexWriter => {
   const move = database.prepare<[number, number, EpochMs]>('INSERT OR REPLACE INTO applied VALUES (?, ?, ?)')
   const judge = database.prepare<[Place, Place, number]>('INSERT OR IGNORE INTO judged VALUES (?, ?, ?)')
   const judgeAgain = database.prepare<[Place, Place]>('INSERT OR IGNORE INTO again VALUES (?, ?)')
@@ -39,7 +40,7 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex): IndexWrite
   const owe = database.prepare<[string, number, string, Place, Place]>('INSERT OR IGNORE INTO owed VALUES (?, ?, ?, ?, ?)')
   const settle = database.prepare<[string, number]>('DELETE FROM owed WHERE notice = ? AND balance = ?')
   const add = database.prepare<[number, string]>('UPDATE owed SET balance = balance + ? WHERE notice = ?')
-  const segments = openSegments(database)
+  const segments = openSegments(database, segmentWords)
   const laneOf = openDictionary(database, 'lane', 'topic = ? AND partition = ?', '(topic, partition) VALUES (?, ?)')
   const signatureOf = openDictionary(database, 'signature', 'text = ?', '(text) VALUES (?)')
 
@@ -151,7 +152,7 @@ interface Segments {
   forget(): void
 }
 
-const openSegments = (database: OutcomeIndex['database']): Segments => {
+const openSegments = (database: OutcomeIndex['database'], segmentWords: number): Segments => {
   const last = database.prepare<[], { id: number; words: number }>('SELECT id, words FROM segment ORDER BY id DESC LIMIT 1')
   const count = database.prepare<[number, number]>('UPDATE segment SET words = ? WHERE id = ?')
   const reach = database.prepare<[number, number, number]>('INSERT OR REPLACE INTO segment_end VALUES (?, ?, ?)')

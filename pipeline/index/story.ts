@@ -39,7 +39,7 @@ export const storyOf = async (reading: IndexReading, event: string): Promise<Sto
   if (first === undefined) return null
   const { org, client, flow, hunt, event_at, received_at } = first.value
   const completed = event_at.topic === topics.flowEvents.name ? await readAt(reading.log, 'FlowEvent', event_at) : undefined
-  const steps: Step[] = [step(received_at, 'received', 'received by the server')]
+  const steps: Step[] = received_at > 0 ? [step(received_at, 'received', 'received by the server')] : []
   if (completed !== undefined) steps.push(...eventSteps(completed))
   for (const outcome of judged) steps.push(...(await judgedSteps(reading, outcome)))
   for (const letter of await lettersOf(reading, outcomes, judged)) steps.push(...(await letterSteps(reading, letter)))

@@ -139,12 +139,20 @@ function requested({ artifacts: [first = 'n/a', ...more] }: FlowEvent['flow']): 
 
 // Few columns, for a phone has room for three words side by side.
 function groupSection(groups: readonly Group[], showsOrg: boolean): Section {
-  const rows = groups.slice(0, MOST_GROUPS).map(({ what, members, failed }): readonly Inline[] => {
-    const [event] = members as readonly [FlowEvent]
-    return [what, ...(showsOrg ? [orgOf(event)] : []), countsOf(members.length, failed), String(clientsOf(members))]
-  })
-  const headings = ['Requested', ...(showsOrg ? ['Organisation'] : []), 'Collections', 'Clients']
-  return tableSection('By hunt and request', headings, rows, groups.length)
+  const rows = groups
+    .slice(0, MOST_GROUPS)
+    .map(({ what, members, failed }): readonly Inline[] => [
+      withOrg(what, members[0], showsOrg),
+      `${countsOf(members.length, failed)} on ${clientsOf(members)} client(s)`,
+    ])
+  return tableSection('By hunt and request', ['Requested', 'Collections'], rows, groups.length)
+}
+
+/** The text or link with the organisation on a line of its own. */
+function withOrg(what: Inline, event: FlowEvent | undefined, showsOrg: boolean): Inline {
+  if (!showsOrg || event === undefined) return what
+  const org = elideRight(event.org_name === '' ? event.org : event.org_name, MAX_NAME)
+  return typeof what === 'string' ? `${what}\n${org}` : { ...what, text: `${what.text}\n${org}` }
 }
 
 interface Listing {
@@ -160,13 +168,11 @@ function listSection(events: readonly FlowEvent[], { linksOf, showsOrg, now }: L
     const name = client.fqdn === '' ? client.id : elideRight(client.fqdn, MAX_NAME)
     return [
       `${stateOf(event)}\n${timestamp(event.completed_at, now)}`,
-      link(name, links.client(client.id)),
-      ...(showsOrg ? [orgOf(event)] : []),
+      withOrg(link(name, links.client(client.id)), event, showsOrg),
       link(`${requested(flow)}\n${flow.id}`, links.flow(client.id, flow.id)),
     ]
   })
-  const headings = ['State', 'Client', ...(showsOrg ? ['Organisation'] : []), 'Flow']
-  return tableSection('Collections, failures first', headings, rows, events.length)
+  return tableSection('Collections, failures first', ['State', 'Client', 'Flow'], rows, events.length)
 }
 
 function stateOf(event: FlowEvent): string {
@@ -174,10 +180,6 @@ function stateOf(event: FlowEvent): string {
   if (!isFailed(event)) return `finished, ${flow.total_rows} row(s)`
   const why = singleLine(errorOf(flow)) || flow.state
   return `FAILED: ${elideRight(why, MAX_ERROR)}`
-}
-
-function orgOf({ org, org_name }: FlowEvent): string {
-  return elideRight(org_name === '' ? org : org_name, MAX_NAME)
 }
 
 /** Where all of it stands: the hunt if there is one alone, else the server. */

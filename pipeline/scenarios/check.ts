@@ -161,8 +161,8 @@ const attachmentFaults = (
   return expected.flatMap(({ name, content }, index) => {
     const attachment = actual[index]
     return [
-      ...(name?.faults(attachment?.name ?? null).map((fault) => `the name of number ${index + 1} ${fault}`) ?? []),
-      ...content.faults(attachment?.content ?? null).map((fault) => `number ${index + 1} ${fault}`),
+      ...(name?.faults(attachment?.name ?? null).map((fault) => `number ${index + 1}: the name ${fault}`) ?? []),
+      ...content.faults(attachment?.content ?? null).map((fault) => `number ${index + 1}: ${fault}`),
     ]
   })
 }

@@ -1,4 +1,5 @@
 import { openMemoryLog } from '../../connectors/log/memory-log.ts'
+import type { OutgoingMail } from '../../connectors/mail/mail.ts'
 import { openOutbox } from '../../connectors/mail/outbox.ts'
 import { standInVelociraptor } from '../../connectors/velociraptor/stand-in/in-process.ts'
 import { toJson } from '../../connectors/velociraptor/stand-in/vql/values.ts'
@@ -26,20 +27,24 @@ export interface ScenarioResult {
   readonly failures: readonly string[]
   /** By how much the clock moved, ms. */
   readonly virtualMs: number
+  /** What was sent, in order. */
+  readonly letters: readonly OutgoingMail[]
 }
 
 /** Runs a scenario under a virtual clock, with the whole service on a world in memory, and compares what came of it. */
 export const runScenario = async (scenario: Scenario): Promise<ScenarioResult> => {
   const { configuration, problems } = scenario.configuration
   const { expect } = scenario
-  if (expect.configuration !== null) return { failures: checkProblems(expect.configuration, problems), virtualMs: 0 }
+  if (expect.configuration !== null)
+    return { failures: checkProblems(expect.configuration, problems), virtualMs: 0, letters: [] }
   if (configuration === null)
     return {
       failures: [['the configuration cannot be used', ...problems.map(printProblem)].join('\n  ')],
       virtualMs: 0,
+      letters: [],
     }
-  const { played, ended, virtualMs } = await play(scenario, configuration)
-  return { failures: [...ended, ...checkPlayed(expect, played, scenario.now)], virtualMs }
+  const { played, ended, virtualMs, letters } = await play(scenario, configuration)
+  return { failures: [...ended, ...checkPlayed(expect, played, scenario.now)], virtualMs, letters }
 }
 
 /**
@@ -64,6 +69,7 @@ interface Ended {
   /** Why it ended before its time; none: it did not. */
   readonly ended: readonly string[]
   readonly virtualMs: number
+  readonly letters: readonly OutgoingMail[]
 }
 
 const play = async (scenario: Scenario, configuration: Configuration): Promise<Ended> => {
@@ -155,7 +161,12 @@ const play = async (scenario: Scenario, configuration: Configuration): Promise<E
   const became = await readBecame(relay.log(), timeline.filter(isEvent))
   await Promise.all([relay.end(), outbox.close(), velociraptor.close()])
   const mails = await Promise.all(delivered.map(readBack))
-  return { ended, virtualMs, played: { mails, messages, became, alerts: [], happenings: said } }
+  return {
+    ended,
+    virtualMs,
+    letters: delivered.map(({ mail }) => mail),
+    played: { mails, messages, became, alerts: [], happenings: said },
+  }
 }
 
 /** A message's text; of anything else its JSON text. */

@@ -10,7 +10,7 @@ import { openOwnSink } from '../smtp-sink.ts'
 export type Said =
   | { readonly kind: 'open'; readonly apiConfig: string; readonly smtpPort: number }
   | { readonly kind: 'warm' }
-  | { readonly kind: 'measured'; readonly latencies: readonly number[] }
+  | { readonly kind: 'measured'; readonly latencies: readonly number[]; readonly timerDelays: readonly number[] }
 
 /** What it is asked. */
 export type Asked = { readonly kind: 'warm' } | { readonly kind: 'measure'; readonly events: number }
@@ -18,6 +18,7 @@ export type Asked = { readonly kind: 'warm' } | { readonly kind: 'measure'; read
 const queue = 'System.Flow.Completion'
 const warmPatienceMs = 30_000
 const lostAfterMs = 20_000
+const timerMs = 10
 /** Longer than the server holds a row back: each event is alone. Streams that were opened together are held back together too. */
 const gapMs = { least: 1020, most: 1220 }
 
@@ -92,7 +93,19 @@ const warm = async (): Promise<void> => {
   say({ kind: 'warm' })
 }
 
+/** How late timers of 10 ms come meanwhile: what the machine alone adds to every step. */
+const watchTimers = async (delays: number[], signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    const begun = performance.now()
+    await setTimeout(timerMs)
+    delays.push(performance.now() - begun - timerMs)
+  }
+}
+
 const measure = async (events: number): Promise<void> => {
+  const timerDelays: number[] = []
+  const ended = new AbortController()
+  const watched = watchTimers(timerDelays, ended.signal)
   const emitted: string[] = []
   for (let n = 0; n < events; n++) {
     emitted.push(complete(orgs[n % orgs.length] as string))
@@ -100,7 +113,9 @@ const measure = async (events: number): Promise<void> => {
   }
   const latencies: number[] = []
   for (const flow of emitted) latencies.push((await reached(flow, lostAfterMs)) - (handedOver.get(flow) as number))
-  say({ kind: 'measured', latencies })
+  ended.abort()
+  await watched
+  say({ kind: 'measured', latencies, timerDelays })
 }
 
 const failed = (cause: unknown): void => {

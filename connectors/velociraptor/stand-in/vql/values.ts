@@ -68,12 +68,14 @@ export const integer = (value: bigint): number | bigint => {
 /** Looks into JSON text; other values stay. */
 export const opened = (value: Value): Exclude<Value, Verbatim> => (isVerbatim(value) ? readJson(value.text) : value)
 
-/** What counts as true: everything but null, false, 0 and what is empty. */
+/** What counts as true: numbers above 0, and everything else but null, false and what is empty. */
 export const isTrue = (value: Value): boolean => {
   const found = opened(value)
   if (isList(found)) return found.length > 0
   if (isDict(found)) return found.size > 0
-  return found !== null && found !== false && found !== 0 && found !== ''
+  if (isNumeric(found)) return found > 0
+  if (isMoment(found)) return found.ns >= 1_000_000_000n
+  return found !== null && found !== false && found !== ''
 }
 
 export const isEqual = (left: Value, right: Value): boolean => {

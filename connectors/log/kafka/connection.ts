@@ -1,0 +1,100 @@
+import { Kafka, logLevel, type Cluster, type RetryOptions, type SASLOptions } from 'kafkajs'
+import type { ConnectionOptions } from 'node:tls'
+
+/** How a broker is reached. */
+export interface KafkaAccess {
+  /** host:port of some of the brokers; the others are learned from them. */
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  /** Left out: in the clear. */
+  readonly tls?: ConnectionOptions
+  readonly sasl?: KafkaSasl
+}
+
+export interface KafkaSasl {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  readonly username: string
+  readonly password: () => string
+}
+
+/** Milliseconds, all of them explicit: the client's own ones differ between environments. */
+export interface KafkaTimings {
+  /** A member that was not heard of for so long is expelled, and others take its partitions. */
+  readonly session: number
+  readonly heartbeat: number
+  /** How long a group waits for its members at a rebalance. */
+  readonly rebalance: number
+  /** How long a fetch waits at the broker for something to come. */
+  readonly poll: number
+  /** How old knowledge of leaders and partitions may be. */
+  readonly metadata: number
+  /** How long a task's opening waits for its own marker. */
+  readonly restore: number
+  /** Between two commits of positions to the group, which only show how far it lags. */
+  readonly lag: number
+}
+
+export const usualTimings: KafkaTimings = {
+  session: 10_000,
+  heartbeat: 1000,
+  rebalance: 10_000,
+  poll: 100,
+  metadata: 30_000,
+  restore: 30_000,
+  lag: 1000,
+}
+
+/** For whom the work goes on whatever happens: some 25 s of trouble are ridden out. */
+export const patient: RetryOptions = { initialRetryTime: 20, maxRetryTime: 1000, factor: 0.2, multiplier: 2, retries: 30 }
+/** For whom somebody waits: some 3 s. */
+export const brisk: RetryOptions = { initialRetryTime: 50, maxRetryTime: 1000, factor: 0.2, multiplier: 2, retries: 6 }
+
+export const connectKafka = ({ brokers, clientId, tls, sasl }: KafkaAccess): Kafka =>
+  new Kafka({
+    brokers: [...brokers],
+    clientId,
+    // What it would say carries addresses and is said again, better, in the errors.
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 2000,
+    authenticationTimeout: 5000,
+    reauthenticationThreshold: 10_000,
+    requestTimeout: 5000,
+    enforceRequestTimeout: true,
+    retry: patient,
+    ...(tls === undefined ? {} : { ssl: tls }),
+    ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
+  })
+
+const saslOptions = ({ mechanism, username, password }: KafkaSasl): SASLOptions => ({
+  mechanism,
+  username,
+  password: password(),
+})
+
+/** Brokers reached without a group: whoever reads so may begin at any offset, waits for no join, and is expelled by nobody. */
+export interface OpenCluster {
+  readonly cluster: Cluster
+  close(): Promise<void>
+}
+
+export const openCluster = async (kafka: Kafka, metadataMaxAge: number): Promise<OpenCluster> => {
+  let cluster: Cluster | undefined
+  const consumer = kafka.consumer({
+    // Only to be handed its cluster: it never joins.
+    groupId: 'none',
+    partitionAssigners: [
+      (config) => {
+        cluster = config.cluster
+        return { name: 'none', version: 0, assign: async () => [], protocol: () => ({ name: 'none', metadata: Buffer.alloc(0) }) }
+      },
+    ],
+    metadataMaxAge,
+    retry: brisk,
+    allowAutoTopicCreation: false,
+    // The end of a partition then is its high watermark: what a commit acknowledged lies below, though its markers may still be on the way.
+    readUncommitted: true,
+  })
+  await consumer.connect()
+  if (cluster === undefined) throw new Error('kafkajs did not hand over its cluster')
+  return { cluster, close: () => consumer.disconnect() }
+}

@@ -1,0 +1,356 @@
+import type { Broker, Cluster, Kafka } from 'kafkajs'
+import { setTimeout } from 'node:timers/promises'
+import type { EpochMs } from '../../../schemas/time.ts'
+import { ConnectorError } from '../../errors.ts'
+import { openCluster, type OpenCluster } from './connection.ts'
+import { asKafkaError, hasSign } from './kafka-errors.ts'
+
+/** A record as the broker keeps it. */
+export interface StoredRecord {
+  readonly offset: number
+  readonly timestamp: EpochMs
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+}
+
+/** What a fetch from an offset brought: committed records in order, and the offset to go on from. */
+export interface FetchedPage {
+  readonly records: readonly StoredRecord[]
+  readonly next: number
+}
+
+/** A partition that is read on and on. */
+export interface Source {
+  readonly topic: string
+  readonly partition: number
+  /** The offset to read from; undefined: enough for now. */
+  wants(): number | undefined
+  take(page: FetchedPage): void
+  /** The offset that was wanted lies below or beyond what the partition holds. */
+  outOfRange(bounds: Bounds): void
+}
+
+/** The first offset that is kept, and the one that the next record gets. */
+export interface Bounds {
+  readonly low: number
+  readonly high: number
+}
+
+/** Reads partitions from where it is told, without a group. */
+export interface PartitionReader {
+  /** Reads a source until the returned function is called. */
+  add(source: Source): () => void
+  /** A source wants more. */
+  look(): void
+  /** Rejects with ConnectorError. */
+  bounds(topic: string, partition: number): Promise<Bounds>
+  /** The first record at or after a time; undefined: there is none. Rejects with ConnectorError. */
+  offsetAt(topic: string, partition: number, time: EpochMs): Promise<number | undefined>
+  /** One fetch, without waiting for something to come. Rejects with ConnectorError. */
+  fetch(topic: string, partition: number, from: number): Promise<FetchedPage>
+  close(): Promise<void>
+}
+
+export interface PartitionReaderOptions {
+  readonly kafka: Kafka
+  readonly brokers: readonly string[]
+  /** How long a fetch waits at the broker, ms. */
+  readonly poll: number
+  readonly metadata: number
+  /** Called when reading fails, and with undefined when it goes on. */
+  readonly onTrouble: (error: ConnectorError | undefined) => void
+}
+
+const partitionBytes = 1_048_576
+const fetchBytes = 8 * partitionBytes
+const readCommitted = 1
+const firstWaitMs = 50
+const longestWaitMs = 1000
+/** After so many failures in a row everything known of the brokers is thrown away. */
+const failuresBeforeAnew = 4
+
+export const openPartitionReader = (options: PartitionReaderOptions): PartitionReader => {
+  const { kafka, brokers, poll, metadata, onTrouble } = options
+  const sources = new Set<Source>()
+  const busy = new Set<Source>()
+  const leaders = new Set<string>()
+  let opening: Promise<OpenCluster> | undefined
+  let failures = 0
+  let isClosed = false
+  let isLooking = false
+  let isWaiting = false
+
+  const connected = async (): Promise<Cluster> => {
+    opening ??= openCluster(kafka, metadata)
+    try {
+      return (await opening).cluster
+    } catch (cause) {
+      opening = undefined
+      throw cause
+    }
+  }
+
+  const forgetCluster = async (): Promise<void> => {
+    const old = opening
+    opening = undefined
+    await old?.then((open) => open.close()).catch(() => undefined)
+  }
+
+  const leaderOf = async (cluster: Cluster, topic: string, partition: number): Promise<string> => {
+    await cluster.addMultipleTargetTopics([topic])
+    const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
+    if (leader === undefined || leader === '-1') {
+      await cluster.refreshMetadata()
+      throw new ConnectorError(
+        'LOG_UNAVAILABLE',
+        `Kafka at ${brokers.join(', ')}: topic ${topic} partition ${partition} has no leader for the moment`,
+      )
+    }
+    return leader
+  }
+
+  const guarded = async <T>(deed: string, topic: string, partition: number, work: (cluster: Cluster) => Promise<T>): Promise<T> => {
+    for (let attempt = 0; ; attempt++) {
+      if (isClosed) throw new ConnectorError('CLOSED', 'the log is closed')
+      try {
+        return await work(await connected())
+      } catch (cause) {
+        if (isClosed) throw new ConnectorError('CLOSED', 'the log is closed')
+        const error = asKafkaError(cause, { brokers, deed, topic, partition })
+        if (hasSign(cause, 'OFFSET_OUT_OF_RANGE') || error.code !== 'LOG_UNAVAILABLE' || attempt >= failuresBeforeAnew) throw error
+        await recover(cause, attempt)
+      }
+    }
+  }
+
+  /** Stale knowledge of the brokers is the usual cause; when learning it anew does not help, everything is. */
+  const recover = async (cause: unknown, attempt: number): Promise<void> => {
+    await setTimeout(Math.min(longestWaitMs, firstWaitMs * 2 ** attempt))
+    try {
+      const cluster = await connected()
+      if (hasSign(cause, 'KafkaJSConnectionClosedError')) dropBroker(cluster, cause)
+      await cluster.refreshMetadata()
+    } catch {
+      await forgetCluster()
+    }
+  }
+
+  const boundsOf = async (cluster: Cluster, topic: string, partition: number): Promise<Bounds> => {
+    await leaderOf(cluster, topic, partition)
+    const ask = async (fromBeginning: boolean): Promise<number> => {
+      const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning }])
+      return offsetIn(answer?.partitions[0]?.offset)
+    }
+    // In this order: what is written meanwhile only moves the end up.
+    const low = await ask(true)
+    return { low, high: await ask(false) }
+  }
+
+  /** Records that a page holds, also when all that the broker keeps there is what compaction left of them: nothing. */
+  const fetchAlone = async (cluster: Cluster, topic: string, partition: number, from: number, wait: number): Promise<FetchedPage> => {
+    const broker = await cluster.findBroker({ nodeId: await leaderOf(cluster, topic, partition) })
+    const [got] = await fetchFrom(broker, [{ topic, partition, from }], wait)
+    if (got === undefined) return { records: [], next: from }
+    const page = pageOf(got, from)
+    // The broker gives the batch with this offset whole to who asks for it alone. Nothing in it below the end that readers may see: it is empty.
+    const isEmptyBatch = page.next === from && from < Number(got.lastStableOffset)
+    return isEmptyBatch ? { records: [], next: from + 1 } : page
+  }
+
+  const look = (): void => {
+    if (isLooking || isClosed) return
+    isLooking = true
+    queueMicrotask(() => {
+      isLooking = false
+      void assign()
+    })
+  }
+
+  /** Gives the sources that want something to their leaders' loops. */
+  const assign = async (): Promise<void> => {
+    if (isClosed || isWaiting || sources.size === 0) return
+    isWaiting = true
+    let cluster: Cluster
+    const byLeader = new Map<string, Source[]>()
+    try {
+      cluster = await connected()
+      await cluster.addMultipleTargetTopics([...new Set([...sources].map(({ topic }) => topic))])
+      for (const source of sources) {
+        if (busy.has(source) || source.wants() === undefined) continue
+        const leader = await leaderOf(cluster, source.topic, source.partition)
+        byLeader.set(leader, [...(byLeader.get(leader) ?? []), source])
+      }
+      isWaiting = false
+    } catch (cause) {
+      await failed(cause, [...sources][0])
+      isWaiting = false
+      return look()
+    }
+    for (const [leader, wanting] of byLeader) if (!leaders.has(leader)) void run(cluster, leader, wanting)
+  }
+
+  const run = async (cluster: Cluster, leader: string, wanting: readonly Source[]): Promise<void> => {
+    leaders.add(leader)
+    for (const source of wanting) busy.add(source)
+    try {
+      await fetchAll(cluster, leader, wanting)
+      if (failures > 0) onTrouble(undefined)
+      failures = 0
+    } catch (cause) {
+      await failed(cause, wanting[0])
+    } finally {
+      leaders.delete(leader)
+      for (const source of wanting) busy.delete(source)
+      look()
+    }
+  }
+
+  const fetchAll = async (cluster: Cluster, leader: string, wanting: readonly Source[]): Promise<void> => {
+    const asked = wanting.flatMap((source) => {
+      const from = source.wants()
+      return from === undefined ? [] : [{ source, topic: source.topic, partition: source.partition, from }]
+    })
+    if (asked.length === 0) return
+    try {
+      const broker = await cluster.findBroker({ nodeId: leader })
+      for (const got of await fetchFrom(broker, asked, poll)) {
+        const { source, from } = asked.find(({ topic, partition }) => topic === got.topic && partition === got.partition) ?? {}
+        if (source === undefined || from === undefined || !sources.has(source) || source.wants() !== from) continue
+        const page = pageOf(got, from)
+        if (page.next > from) source.take(page)
+        else if (from < Number(got.lastStableOffset)) await takeAlone(cluster, source, from)
+      }
+    } catch (cause) {
+      if (!hasSign(cause, 'OFFSET_OUT_OF_RANGE')) throw cause
+      for (const { source, from } of asked) await checkRange(cluster, source, from)
+    }
+  }
+
+  const takeAlone = async (cluster: Cluster, source: Source, from: number): Promise<void> => {
+    const page = await fetchAlone(cluster, source.topic, source.partition, from, 0)
+    if (page.next > from && sources.has(source) && source.wants() === from) source.take(page)
+  }
+
+  const checkRange = async (cluster: Cluster, source: Source, from: number): Promise<void> => {
+    const bounds = await boundsOf(cluster, source.topic, source.partition)
+    const isOutside = from < bounds.low || from > bounds.high
+    if (isOutside && sources.has(source) && source.wants() === from) source.outOfRange(bounds)
+  }
+
+  const failed = async (cause: unknown, source: Source | undefined): Promise<void> => {
+    if (isClosed) return
+    const { topic, partition } = source ?? {}
+    const place = { ...(topic === undefined ? {} : { topic }), ...(partition === undefined ? {} : { partition }) }
+    onTrouble(asKafkaError(cause, { brokers, deed: 'cannot read', ...place }))
+    failures++
+    if (failures % failuresBeforeAnew === 0) await forgetCluster()
+    await recover(cause, Math.min(failures, 8))
+  }
+
+  return {
+    add: (source) => {
+      sources.add(source)
+      look()
+      return () => void sources.delete(source)
+    },
+    look,
+    bounds: (topic, partition) =>
+      guarded('cannot learn how far the log goes', topic, partition, (cluster) => boundsOf(cluster, topic, partition)),
+    offsetAt: (topic, partition, time) =>
+      guarded('cannot find a time', topic, partition, async (cluster) => {
+        await leaderOf(cluster, topic, partition)
+        const partitions = [{ partition }]
+        const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions, fromTimestamp: time }])
+        const offset = offsetIn(answer?.partitions[0]?.offset)
+        return offset < 0 ? undefined : offset
+      }),
+    fetch: (topic, partition, from) =>
+      guarded('cannot read', topic, partition, (cluster) => fetchAlone(cluster, topic, partition, from, poll)),
+    close: async () => {
+      isClosed = true
+      sources.clear()
+      await forgetCluster()
+    },
+  }
+}
+
+const offsetIn = (text: string | undefined): number => (text === undefined ? -1 : Number(text))
+
+const dropBroker = (cluster: Cluster, cause: unknown): void => {
+  if (!(cause instanceof Error) || !('host' in cause) || !('port' in cause)) return
+  cluster.removeBroker({ host: String(cause.host), port: Number(cause.port) })
+}
+
+interface Asked {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+}
+
+interface RawRecord {
+  readonly offset: string
+  readonly timestamp: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly isControlRecord?: boolean
+  readonly batchContext?: {
+    readonly firstOffset: string
+    readonly lastOffsetDelta: number
+    readonly producerId: string
+    readonly inTransaction: boolean
+  }
+}
+
+interface RawPartition {
+  readonly partition: number
+  readonly lastStableOffset: string
+  readonly abortedTransactions?: readonly { readonly producerId: string; readonly firstOffset: string }[] | null
+  readonly messages: readonly RawRecord[]
+}
+
+interface RawFetch {
+  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly RawPartition[] }[]
+}
+
+const fetchFrom = async (
+  broker: Broker,
+  asked: readonly Asked[],
+  maxWaitTime: number,
+): Promise<readonly (RawPartition & { readonly topic: string })[]> => {
+  const topics = [...Map.groupBy(asked, ({ topic }) => topic)].map(([topic, of]) => ({
+    topic,
+    partitions: of.map(({ partition, from }) => ({ partition, fetchOffset: String(from), maxBytes: partitionBytes })),
+  }))
+  const request = { isolationLevel: readCommitted, maxWaitTime, minBytes: 1, maxBytes: fetchBytes, topics, rackId: '' }
+  const { responses } = (await broker.fetch(request)) as RawFetch
+  return responses.flatMap(({ topicName, partitions }) => partitions.map((each) => ({ ...each, topic: topicName })))
+}
+
+const abortMarker = Buffer.from([0, 0, 0, 0])
+
+/**
+ * The committed records from an offset on. The library's own filter takes one aborted transaction per record, in the order in
+ * which they ended: with several at once it shows records that were never committed.
+ */
+const pageOf = ({ messages, abortedTransactions }: RawPartition, from: number): FetchedPage => {
+  const aborted = [...(abortedTransactions ?? [])]
+    .map(({ producerId, firstOffset }) => ({ producerId, first: Number(firstOffset) }))
+    .sort((a, b) => a.first - b.first)
+  const aborting = new Set<string>()
+  const records: StoredRecord[] = []
+  let at = 0
+  let next = from
+  for (const { offset: text, timestamp, key, value, isControlRecord, batchContext } of messages) {
+    const offset = Number(text)
+    for (; at < aborted.length && (aborted[at]?.first ?? Infinity) <= offset; at++) aborting.add(aborted[at]?.producerId ?? '')
+    const last = batchContext === undefined ? offset : Number(batchContext.firstOffset) + batchContext.lastOffsetDelta
+    next = Math.max(next, last + 1)
+    if (isControlRecord === true) {
+      if (batchContext !== undefined && key?.equals(abortMarker) === true) aborting.delete(batchContext.producerId)
+      continue
+    }
+    const isAborted = batchContext?.inTransaction === true && aborting.has(batchContext.producerId)
+    if (offset >= from && !isAborted) records.push({ offset, timestamp: Number(timestamp), key, value })
+  }
+  return { records, next }
+}

@@ -1,0 +1,124 @@
+import { Command } from '@commander-js/extra-typings'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { throwError } from 'rxjs'
+import { ConnectorError } from '../../connectors/errors.ts'
+import type { OutgoingMail } from '../../connectors/mail/mail.ts'
+import { mimeOf } from '../../connectors/mail/mime.ts'
+import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
+import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
+import { printProblem } from '../config/problem.ts'
+import { openIndexReading } from '../index/index-reading.ts'
+import { findFlowEvent, type Preview, previewEvent } from '../index/preview.ts'
+import { singleLine, visible } from '../letters/texts.ts'
+import { systemClock } from '../runtime/system-clock.ts'
+import { readScenarios } from '../scenarios/read-scenarios.ts'
+import { runScenario } from '../scenarios/run-scenario.ts'
+import { askLog } from './ask-log.ts'
+import { readFiles } from './read-files.ts'
+
+export const previewCommand = () =>
+  new Command('preview')
+    .description('Writes the letters of an event, or of a scenario, as HTML, text and .eml; sends nothing.')
+    .argument('<event|scenario>', 'an event or flow of the log, or a scenario file')
+    .option('-c, --config <file>', 'the configuration', 'relay.yaml')
+    .option('-o, --output <folder>', 'where the letters are left', 'preview')
+    .option('--json', 'one JSON object')
+    .action(async (what, { config, output, json }) => {
+      const say = json === true ? printJson : printText
+      process.exitCode = isFile(what) ? await previewScenarios(what, output, say) : await previewOfEvent(what, config, output, say)
+      // A connection that does not come about must not hold the end.
+      process.exit()
+    })
+
+/** What one monitor or scenario came to. */
+interface Written {
+  /** The monitor's name, or the scenario's. */
+  readonly of: string
+  readonly remarks: readonly string[]
+  readonly files: readonly string[]
+}
+type Say = (written: readonly Written[]) => void
+
+const printJson: Say = (written) => console.log(JSON.stringify({ previews: written }))
+const printText: Say = (written) => {
+  for (const { of, remarks, files } of written) {
+    console.log(`${singleLine(of)}:`)
+    for (const remark of remarks) console.log(`  ${singleLine(remark)}`)
+    for (const file of files) console.log(`  ${file}`)
+  }
+}
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true
+
+const safeName = (name: string): string => name.replaceAll(/[^\p{L}\p{N}.@_-]+/gu, '-').replace(/^[.-]+/, '').slice(0, 60) || 'letter'
+
+/** Writes a letter's parts, readable by this user alone; answers with the paths. */
+export const writeLetter = (dir: string, name: string, mail: OutgoingMail): readonly string[] => {
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  const parts: readonly (readonly [string, string | Uint8Array | null])[] = [['html', mail.html], ['txt', mail.text], ['eml', mimeOf(mail)]]
+  return parts.flatMap(([ending, content]) => {
+    const file = join(dir, `${safeName(name)}.${ending}`)
+    // A file that is there keeps its mode otherwise, and a link would lead elsewhere.
+    rmSync(file, { force: true })
+    if (content === null) return []
+    writeFileSync(file, content, { mode: 0o600, flag: 'wx' })
+    return [file]
+  })
+}
+
+const numbered = (n: number): string => String(n + 1).padStart(3, '0')
+
+const previewScenarios = async (file: string, dir: string, say: Say): Promise<number> => {
+  const { scenarios, problems } = readScenarios(readFileSync(file, 'utf8'), file, { now: Date.now() })
+  for (const problem of problems) console.error(visible(printProblem(problem)))
+  if (problems.some(({ level }) => level === 'error')) return 2
+  const written: Written[] = []
+  let n = 0
+  for (const scenario of scenarios) {
+    const { letters, failures } = await runScenario(scenario)
+    const remarks = [...failures, ...(letters.length === 0 ? ['no letter is sent'] : [])]
+    written.push({ of: scenario.name, remarks, files: letters.flatMap((mail) => writeLetter(dir, `${numbered(n++)}-${scenario.name}-${mail.to.address}`, mail)) })
+  }
+  say(written)
+  return n === 0 ? 1 : 0
+}
+
+const previewOfEvent = (what: string, config: string, dir: string, say: Say): Promise<number> =>
+  askLog(config, async (configuration) => {
+    const clock = systemClock()
+    const reading = await openIndexReading({ settings: configuration.log.embedded, clock })
+    const velociraptor = serverOf(config)
+    try {
+      const event = await findFlowEvent(reading, what)
+      if (event === null) {
+        console.error(`No event or flow ${singleLine(what)} is kept in the log in ${reading.dir}, and no such scenario file is there.`)
+        return 1
+      }
+      const previews = await previewEvent(event, { configuration, velociraptor, clock })
+      let n = 0
+      say(previews.map((preview): Written => ({
+        of: preview.monitor,
+        remarks: remarksOf(preview),
+        files: preview.letters.flatMap((mail) => writeLetter(dir, `${numbered(n++)}-${preview.monitor}-${mail.to.address}`, mail)),
+      })))
+      return n === 0 ? 1 : 0
+    } finally {
+      await velociraptor.close()
+      await reading.close()
+    }
+  })
+
+const remarksOf = ({ objections, warnings, letters }: Preview): readonly string[] => [
+  ...objections.map(({ by, reason }) => `would not be told, ${by}: ${reason}`),
+  ...warnings.map((warning) => `warning: ${warning}`),
+  ...(letters.length === 0 ? ['nobody to tell: no fixed recipient, creator or metadata address'] : []),
+]
+
+/** The server of the configuration; one that never answers where its file cannot be used. */
+const serverOf = (config: string): Velociraptor => {
+  const { apiConfig } = readFiles(config)
+  if (apiConfig !== null) return openVelociraptor({ config: apiConfig, tell: () => undefined })
+  const away = new ConnectorError('VELOCIRAPTOR_DENIED', 'the API configuration cannot be used: relay check says why')
+  return { query: () => throwError(() => away), close: () => Promise.resolve() }
+}

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+const kafkaVersion = '4.3.1'
+
+/** Where Kafka's jars and the class-data archive are. */
+export interface KafkaJars {
+  readonly classPath: string
+  readonly logging: string
+  /** May not exist: the JVM then goes on without. */
+  readonly archive: string
+}
+
+/** The least that a broker needs: without a binding it would log nothing. */
+const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>test</groupId><artifactId>broker</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${kafkaVersion}</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.4</version></dependency>
+  </dependencies>
+</project>
+`
+const logging = `status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d %p %c %m%n
+rootLogger.level = WARN
+rootLogger.appenderRef.console.ref = console
+`
+
+const cacheDir = (): string => {
+  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  return join(base, 'raptor-relay', `kafka-${kafkaVersion}`)
+}
+
+const javaVersion = async (): Promise<number> => {
+  // The version is written on standard error.
+  const { stderr } = await run('java', ['-version'])
+  return Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0)
+}
+
+const jarsIn = (dir: string): KafkaJars => ({
+  classPath: join(dir, 'libs', '*'),
+  logging: join(dir, 'log4j2.properties'),
+  archive: join(dir, 'classes.jsa'),
+})
+
+/** Kafka's jars from the user's cache, or from Maven Central. Rejects when there is no Java 17 or the jars cannot be had. */
+export const kafkaJars = async (): Promise<KafkaJars> => {
+  if ((await javaVersion()) < 17) throw new Error('Java 17 or newer is needed')
+  const dir = cacheDir()
+  if (!existsSync(dir)) await fetchJars(dir)
+  return jarsIn(dir)
+}
+
+const fetchJars = async (dir: string): Promise<void> => {
+  mkdirSync(join(dir, '..'), { recursive: true })
+  // Another run may fetch at the same time: what is complete gets its name at once.
+  const making = mkdtempSync(`${dir}-`)
+  try {
+    writeFileSync(join(making, 'pom.xml'), pom)
+    writeFileSync(join(making, 'log4j2.properties'), logging)
+    const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
+    const target = `-DoutputDirectory=${join(making, 'libs')}`
+    await run('mvn', ['-q', '-B', '-f', join(making, 'pom.xml'), plugin, '-DincludeScope=runtime', target], {
+      timeout: 300_000,
+    })
+    renameSync(making, dir)
+  } catch (cause) {
+    rmSync(making, { recursive: true, force: true })
+    if (!existsSync(dir)) throw cause
+  }
+}
