@@ -77,7 +77,11 @@ const collectSlot = (task: Task, readers: readonly Reader[], options: Collecting
   }
   const hold = (reader: Reader, arrival: Arrival): void => {
     // Most beats say nothing new: they would only wake the task for an empty commit.
-    if (arrival.kind === 'beat' && reader.sources.every((source) => movedTo(cursorOf(reader, source), arrival) === null)) return
+    if (
+      arrival.kind === 'beat' &&
+      reader.sources.every((source) => movedTo(cursorOf(reader, source), arrival) === null)
+    )
+      return
     // A history longer than the inbox is read again from its begin: what the log has of it must not fill the inbox anew.
     if (inbox.length >= mostArrivalsPerTurn && isKnown(task, reader, arrival, options.clock.now())) return
     if (inbox.length >= mostHeld)
@@ -95,7 +99,12 @@ const collectSlot = (task: Task, readers: readonly Reader[], options: Collecting
       return of(turnResult(taken, turn, openTurnState(task.state), options))
     },
     beside: merge(
-      ...readers.map((reader) => read(task, reader, options).pipe(tap((arrival) => hold(reader, arrival)), reconnecting(reader, options))),
+      ...readers.map((reader) =>
+        read(task, reader, options).pipe(
+          tap((arrival) => hold(reader, arrival)),
+          reconnecting(reader, options),
+        ),
+      ),
     ).pipe(ignoreElements()),
   }
 }
@@ -105,14 +114,21 @@ const isKnown = (task: Task, { org }: Reader, arrival: Arrival, now: EpochMs): b
   if (arrival.kind !== 'row' || arrival.origin !== 'history') return false
   try {
     const { id, receivedAt } = arrival.source.identify(org, arrival.row, now)
-    return marksIn(openTurnState(task.state), seenPrefix(org, arrival.source.queue), markBucketMs).get(id, receivedAt) !== undefined
+    return (
+      marksIn(openTurnState(task.state), seenPrefix(org, arrival.source.queue), markBucketMs).get(id, receivedAt) !==
+      undefined
+    )
   } catch {
     return false
   }
 }
 
 /** Where a queue's history is read from: its cursor, less the overlap; a first run begins now or at `since`. */
-const read = (task: Task, { org, sources }: Reader, { velociraptor, clock, since, tell, begun }: Collecting): Observable<Arrival> =>
+const read = (
+  task: Task,
+  { org, sources }: Reader,
+  { velociraptor, clock, since, tell, begun }: Collecting,
+): Observable<Arrival> =>
   subscription({
     velociraptor,
     clock,
@@ -147,7 +163,8 @@ const reconnecting =
       }),
       retry({
         delay: (cause: unknown) => {
-          if (!(cause instanceof ConnectorError) || cause.code !== 'VELOCIRAPTOR_UNAVAILABLE') return throwError(() => cause)
+          if (!(cause instanceof ConnectorError) || cause.code !== 'VELOCIRAPTOR_UNAVAILABLE')
+            return throwError(() => cause)
           failures += 1
           if (awaySince === null) tell({ name: 'source away', org, reason: cause.message })
           awaySince ??= clock.now()
@@ -184,13 +201,21 @@ const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): re
 }
 
 /** A row that cannot be identified is set aside once, however often history repeats it. */
-const rejectRow = ({ org, source, json, row }: Held & { kind: 'row' }, turn: Turn, state: TurnState, reason: string): readonly NewRecord[] => {
+const rejectRow = (
+  { org, source, json, row }: Held & { kind: 'row' },
+  turn: Turn,
+  state: TurnState,
+  reason: string,
+): readonly NewRecord[] => {
   const id = `${org}/unreadable/${createHash('sha256').update(substanceOf(row, json)).digest('base64url')}`
   const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
   if (seen.get(id, turn.now) !== undefined) return []
   seen.put(id, { event: '', at: turn.now })
   const origin = { stage: 'collect', topic: '', partition: -1, offset: -1, key: `${org}/${source.queue}` }
-  return rejection({ ...origin, reason, at: turn.now, bytes: Buffer.from(json) }, { event: id, org, received_at: turn.now })
+  return rejection(
+    { ...origin, reason, at: turn.now, bytes: Buffer.from(json) },
+    { event: id, org, received_at: turn.now },
+  )
 }
 
 const addedFields = new Set(['_ts', '_Source', '_Queue', '_Client'])
@@ -202,11 +227,18 @@ const substanceOf = (row: unknown, json: string): string => {
   const own = Object.entries(row).filter(([key]) => !addedFields.has(key))
   const ts: unknown = '_ts' in row ? row._ts : undefined
   const second = typeof ts === 'number' ? Math.floor(ts > 20_000_000_000 ? ts / 1000 : ts) : null
-  return JSON.stringify([second, own], (_, part: unknown) => (typeof part === 'string' && momentText.test(part) ? Date.parse(part) : part))
+  return JSON.stringify([second, own], (_, part: unknown) =>
+    typeof part === 'string' && momentText.test(part) ? Date.parse(part) : part,
+  )
 }
 
 /** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. */
-const advance = (state: TurnState, held: Held & { kind: 'beat' | 'complete' }, queue: string, { begun }: Collecting): void => {
+const advance = (
+  state: TurnState,
+  held: Held & { kind: 'beat' | 'complete' },
+  queue: string,
+  { begun }: Collecting,
+): void => {
   const key = cursorKey(held.org, queue)
   const cursor = state.get('CollectCursor', key)
   if (cursor === undefined) {
@@ -221,7 +253,10 @@ const advance = (state: TurnState, held: Held & { kind: 'beat' | 'complete' }, q
 }
 
 /** Where an arrival moves a cursor to, epoch ms; null: it stays. */
-const movedTo = (cursor: CollectCursor | undefined, arrival: Arrival & { kind: 'beat' | 'complete' }): EpochMs | null => {
+const movedTo = (
+  cursor: CollectCursor | undefined,
+  arrival: Arrival & { kind: 'beat' | 'complete' },
+): EpochMs | null => {
   if (cursor === undefined) return arrival.at
   if (arrival.kind === 'complete') return arrival.at > cursor.history_at ? arrival.at : null
   const at = arrival.at - beatMarginMs

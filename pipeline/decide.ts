@@ -60,7 +60,12 @@ const decideTurn = async (task: Task, turn: Turn, options: DecideOptions): Promi
 }
 
 /** Runs the events of a turn through a monitor's chain. */
-const judgeAll = (monitor: FlowMonitor, arrived: readonly Arrived[], state: TurnState, now: EpochMs): readonly Judgement<FlowEvent>[] => {
+const judgeAll = (
+  monitor: FlowMonitor,
+  arrived: readonly Arrived[],
+  state: TurnState,
+  now: EpochMs,
+): readonly Judgement<FlowEvent>[] => {
   const told = marksIn(state, `told/${monitor.name}`, toldBucketMs)
   const windows = marksIn(state, `window/${monitor.name}`, toldBucketMs)
   const lateWindows = marksIn(state, `late-window/${monitor.name}`, toldBucketMs)
@@ -69,7 +74,8 @@ const judgeAll = (monitor: FlowMonitor, arrived: readonly Arrived[], state: Turn
     .pipe(monitor.chain({ told: storeOf(told), windows: windowStoreOf(windows, lateWindows) }))
     .subscribe((judgement) => judged.push(judgement))
   for (const marks of [told, windows, lateWindows]) marks.forget(now - 2 * toldBucketMs)
-  if (judged.length !== arrived.length) throw new Error(`monitor ${monitor.name} gave ${judged.length} verdicts for ${arrived.length} events`)
+  if (judged.length !== arrived.length)
+    throw new Error(`monitor ${monitor.name} gave ${judged.length} verdicts for ${arrived.length} events`)
   return judged
 }
 
@@ -101,20 +107,35 @@ const noticeId = (monitor: FlowMonitor, event: FlowEvent, { address }: Recipient
   hash('sha256', JSON.stringify([monitor.name, event.id, address.toLowerCase()]), 'base64url').slice(0, 22)
 
 const noticesOf = (
-  monitor: FlowMonitor, judgement: Judgement<FlowEvent>, record: LogRecord, configuration: string, now: EpochMs,
+  monitor: FlowMonitor,
+  judgement: Judgement<FlowEvent>,
+  record: LogRecord,
+  configuration: string,
+  now: EpochMs,
 ): readonly Notice[] => {
   const { event } = judgement
   if (judgement.recipients.length === 0) return []
   const { topic, partition, offset } = record
   const common = {
-    monitor: monitor.name, artifact: monitor.artifact, channel: monitor.channel, sender: monitor.sender,
-    noticed_at: now, event_at: { topic, partition, offset }, configuration, batch: batchTerms(monitor.batch), ...monitor.noticeOf(event),
+    monitor: monitor.name,
+    artifact: monitor.artifact,
+    channel: monitor.channel,
+    sender: monitor.sender,
+    noticed_at: now,
+    event_at: { topic, partition, offset },
+    configuration,
+    batch: batchTerms(monitor.batch),
+    ...monitor.noticeOf(event),
   }
   return judgement.recipients.map((recipient) => ({ ...common, id: noticeId(monitor, event, recipient), recipient }))
 }
 
 const batchTerms = ({ quietMs, longestMs, most, firstAtOnce, spacingMs }: BatchRule): BatchTerms => ({
-  quiet_ms: quietMs, longest_ms: longestMs, most, first_at_once: firstAtOnce, spacing_ms: spacingMs,
+  quiet_ms: quietMs,
+  longest_ms: longestMs,
+  most,
+  first_at_once: firstAtOnce,
+  spacing_ms: spacingMs,
 })
 
 const noticeRecord = (notice: Notice): NewRecord => ({
@@ -139,17 +160,34 @@ const verdictOf = (monitor: FlowMonitor, judgement: Judgement<FlowEvent>, notice
     objections,
     overruled_by: overruledBy,
     of: repeatOf?.event ?? '',
-    reason: repeatOf?.reason ?? (outcome === 'no_recipients' ? 'nobody to tell: no fixed recipient, creator or metadata address' : ''),
+    reason:
+      repeatOf?.reason ??
+      (outcome === 'no_recipients' ? 'nobody to tell: no fixed recipient, creator or metadata address' : ''),
     notices: notices.map(({ id }) => id),
     warnings,
   }
 }
 
-const outcomeRecord = ({ record, event }: Arrived, verdicts: readonly Verdict[], configuration: string, now: EpochMs): NewRecord => {
+const outcomeRecord = (
+  { record, event }: Arrived,
+  verdicts: readonly Verdict[],
+  configuration: string,
+  now: EpochMs,
+): NewRecord => {
   const { topic, partition, offset, key } = record
   const outcome: Outcome = {
-    event: event.id, org: event.org, client: event.client.id, flow: event.flow.id, hunt: event.hunt?.id ?? '', name: '',
-    event_at: { topic, partition, offset }, received_at: event.received_at, at: now, configuration, verdicts, deliveries: [],
+    event: event.id,
+    org: event.org,
+    client: event.client.id,
+    flow: event.flow.id,
+    hunt: event.hunt?.id ?? '',
+    name: '',
+    event_at: { topic, partition, offset },
+    received_at: event.received_at,
+    at: now,
+    configuration,
+    verdicts,
+    deliveries: [],
   }
   return { topic: topics.outcomes.name, key, partition, value: encode('Outcome', outcome) }
 }

@@ -27,7 +27,8 @@ const letterPrefix = 'letter/'
 const noticePrefix = (letter: string): string => `notice/${letter}/`
 const noticeKey = (letter: string, n: number): string => noticePrefix(letter) + String(n).padStart(6, '0')
 /** What is gathered together. */
-const groupOf = ({ channel, monitor, recipient }: Notice): string => `${channel}/${monitor}/${recipient.address.toLowerCase()}`
+const groupOf = ({ channel, monitor, recipient }: Notice): string =>
+  `${channel}/${monitor}/${recipient.address.toLowerCase()}`
 /** The latest batch of a group. */
 const gatheringKey = (group: string): string => `gathering/${group}`
 /** The letter of a group that went out last, and when; only where letters keep a distance. */
@@ -41,11 +42,15 @@ const dueFrom = (channel: string, at: EpochMs): string => duePrefix(channel) + S
 const dueKey = ({ channel, due_at, id }: Letter): string => `${dueFrom(channel, due_at)}/${id}`
 
 /** Sends what notices ask for: gathers, claims, sends, and settles when the receipt comes back as input. */
-export const deliver = (options: DeliverOptions): { readonly running: Observable<never>; readonly idle: () => Promise<void> } => {
+export const deliver = (
+  options: DeliverOptions,
+): { readonly running: Observable<never>; readonly idle: () => Promise<void> } => {
   const sending = openSending(options)
   return {
-    running: runTopology(options.log, { name: 'deliver', inputs: [topics.notices.name, topics.receipts.name] }, (task) =>
-      deliverTask(task, options, sending),
+    running: runTopology(
+      options.log,
+      { name: 'deliver', inputs: [topics.notices.name, topics.receipts.name] },
+      (task) => deliverTask(task, options, sending),
     ),
     idle: () => sending.idle(),
   }
@@ -128,7 +133,11 @@ interface Arrived {
 }
 
 const ruleOf = ({ notice: { batch: terms } }: Arrived): BatchRule => ({
-  quietMs: terms.quiet_ms, longestMs: terms.longest_ms, most: terms.most, firstAtOnce: terms.first_at_once, spacingMs: terms.spacing_ms,
+  quietMs: terms.quiet_ms,
+  longestMs: terms.longest_ms,
+  most: terms.most,
+  firstAtOnce: terms.first_at_once,
+  spacingMs: terms.spacing_ms,
 })
 
 /** Gives each notice its letter: one of its own, or one that gathers. */
@@ -141,14 +150,18 @@ const gather = (arrived: readonly Arrived[], state: TurnState): void => {
   }
   const hasGone = (id: string): boolean => (state.get('Letter', letterKey(id))?.attempt ?? 1) > 0
   const isAlone = (one: Arrived): boolean => one.notice.batch.most === 1 && one.notice.batch.spacing_ms === 0
-  for (const one of arrived) if (isAlone(one)) join({ item: one, batch: one.notice.id, dueAt: one.now, count: 1 }, state)
+  for (const one of arrived)
+    if (isAlone(one)) join({ item: one, batch: one.notice.id, dueAt: one.now, count: 1 }, state)
   from(arrived.filter((one) => !isAlone(one)))
     .pipe(batch(store, { idOf: ({ notice }) => notice.id, keyOf: ({ notice }) => groupOf(notice), ruleOf, hasGone }))
     .subscribe((placed) => join(placed, state))
 }
 
 /** Puts a notice into its letter. A letter bears the id of its first notice. */
-const join = ({ item: { notice, bytes, now }, batch: id, dueAt: due_at, count }: Placed<Arrived>, state: TurnState): void => {
+const join = (
+  { item: { notice, bytes, now }, batch: id, dueAt: due_at, count }: Placed<Arrived>,
+  state: TurnState,
+): void => {
   const gathering = count === 1 ? undefined : state.get('Letter', letterKey(id))
   // A letter may have been claimed or settled before its time: clocks are set back, channels are taken out of the configuration.
   if (gathering === undefined || gathering.attempt > 0) return openLetter(notice, bytes, { now, due_at }, state)
@@ -157,17 +170,35 @@ const join = ({ item: { notice, bytes, now }, batch: id, dueAt: due_at, count }:
   putOpen(state, { ...gathering, due_at, notices: gathering.notices + 1 })
 }
 
-const openLetter = (notice: Notice, bytes: Uint8Array, { now, due_at }: { now: EpochMs; due_at: EpochMs }, state: TurnState): void => {
+const openLetter = (
+  notice: Notice,
+  bytes: Uint8Array,
+  { now, due_at }: { now: EpochMs; due_at: EpochMs },
+  state: TurnState,
+): void => {
   const { id } = notice
   if (state.get('Letter', letterKey(id)) !== undefined) return
   state.putBytes(noticeKey(id, 1), bytes)
   putOpen(state, {
-    id, stage: 'open', message_id: '', channel: notice.channel, opened_at: now, due_at, attempt: 0, deferrals: 0,
-    until: 0, sender: '', marker: '', notices: 1,
+    id,
+    stage: 'open',
+    message_id: '',
+    channel: notice.channel,
+    opened_at: now,
+    due_at,
+    attempt: 0,
+    deferrals: 0,
+    until: 0,
+    sender: '',
+    marker: '',
+    notices: 1,
   })
 }
 
-const noticesOf = ({ id, notices }: Letter, state: TurnState): readonly { readonly bytes: Uint8Array; readonly notice: Notice }[] =>
+const noticesOf = (
+  { id, notices }: Letter,
+  state: TurnState,
+): readonly { readonly bytes: Uint8Array; readonly notice: Notice }[] =>
   Array.from({ length: notices }, (_, n) => {
     const bytes = state.getBytes(noticeKey(id, n + 1)) as Uint8Array
     return { bytes, notice: decode('Notice', bytes) }
@@ -191,7 +222,8 @@ const takeReceipt = (receipt: Receipt, state: TurnState, context: OpenTurn): rea
     claims.delete(letter.id)
     putOpen(state, { ...letter, stage: 'open', due_at, deferrals: deferralCount, sender: '', until: 0, marker: '' })
   }
-  const undeliverable = (reason: string): readonly NewRecord[] => settle(letter, { isTold: false, code, reply, reason }, state, context)
+  const undeliverable = (reason: string): readonly NewRecord[] =>
+    settle(letter, { isTold: false, code, reply, reason }, state, context)
   switch (receipt.kind) {
     case 'refused':
       return undeliverable('the mail server refused it')
@@ -207,7 +239,8 @@ const takeReceipt = (receipt: Receipt, state: TurnState, context: OpenTurn): rea
       return []
     case 'deferred': {
       const count = letter.deferrals + 1
-      if (turn.now - letter.opened_at >= longestDeferralMs) return undeliverable('the mail server deferred it for five days')
+      if (turn.now - letter.opened_at >= longestDeferralMs)
+        return undeliverable('the mail server deferred it for five days')
       reopen(turn.now + backoffMs(deferrals, count, options.random), count)
       return []
     }
@@ -226,7 +259,12 @@ interface LetterEnd {
 }
 
 /** Writes down how a letter ended and forgets it. */
-const settle = (letter: Letter, end: LetterEnd, state: TurnState, { task, turn, claims, said }: OpenTurn): readonly NewRecord[] => {
+const settle = (
+  letter: Letter,
+  end: LetterEnd,
+  state: TurnState,
+  { task, turn, claims, said }: OpenTurn,
+): readonly NewRecord[] => {
   const { isTold, code, reply, reason } = end
   const told = noticesOf(letter, state)
   state.delete(letterKey(letter.id))
@@ -234,29 +272,64 @@ const settle = (letter: Letter, end: LetterEnd, state: TurnState, { task, turn, 
   if (letter.stage === 'open') state.delete(dueKey(letter))
   claims.delete(letter.id)
   said.push({
-    name: isTold ? 'letter delivered' : 'letter undeliverable', letter: letter.id, notices: told.length, event: told[0]?.notice.flow?.id,
-    partition: task.partition, attempts: letter.attempt, code,
+    name: isTold ? 'letter delivered' : 'letter undeliverable',
+    letter: letter.id,
+    notices: told.length,
+    event: told[0]?.notice.flow?.id,
+    partition: task.partition,
+    attempts: letter.attempt,
+    code,
   })
   return told.flatMap(({ notice, bytes }) => {
     const delivery: Delivery = {
-      notice: notice.id, monitor: notice.monitor, artifact: notice.artifact, recipient: notice.recipient.address,
-      outcome: isTold ? 'told' : 'undeliverable', message_id: letter.message_id, attempts: letter.attempt,
-      code, reply, reason,
+      notice: notice.id,
+      monitor: notice.monitor,
+      artifact: notice.artifact,
+      recipient: notice.recipient.address,
+      outcome: isTold ? 'told' : 'undeliverable',
+      message_id: letter.message_id,
+      attempts: letter.attempt,
+      code,
+      reply,
+      reason,
     }
-    const outcome = { topic: topics.outcomes.name, key: '', partition: task.partition, value: encode('Outcome', outcomeOf(notice, delivery, turn.now)) }
+    const outcome = {
+      topic: topics.outcomes.name,
+      key: '',
+      partition: task.partition,
+      value: encode('Outcome', outcomeOf(notice, delivery, turn.now)),
+    }
     if (isTold) return [outcome]
     const reject = {
-      stage: 'deliver', topic: topics.notices.name, partition: task.partition, offset: -1, reason: `${reason}: ${code} ${reply}`,
-      at: turn.now, key: notice.id, bytes,
+      stage: 'deliver',
+      topic: topics.notices.name,
+      partition: task.partition,
+      offset: -1,
+      reason: `${reason}: ${code} ${reply}`,
+      at: turn.now,
+      key: notice.id,
+      bytes,
     }
-    return [outcome, { topic: topics.rejects.name, key: '', partition: task.partition, value: encode('Reject', reject) }]
+    return [
+      outcome,
+      { topic: topics.rejects.name, key: '', partition: task.partition, value: encode('Reject', reject) },
+    ]
   })
 }
 
 const outcomeOf = (notice: Notice, delivery: Delivery, at: EpochMs): Outcome => ({
-  event: notice.flow?.id ?? '', org: notice.flow?.org ?? '', client: notice.flow?.client.id ?? '', flow: notice.flow?.flow.id ?? '',
-  hunt: notice.flow?.hunt?.id ?? '', name: '', event_at: notice.event_at, received_at: notice.flow?.received_at ?? 0, at,
-  configuration: notice.configuration, verdicts: [], deliveries: [delivery],
+  event: notice.flow?.id ?? '',
+  org: notice.flow?.org ?? '',
+  client: notice.flow?.client.id ?? '',
+  flow: notice.flow?.flow.id ?? '',
+  hunt: notice.flow?.hunt?.id ?? '',
+  name: '',
+  event_at: notice.event_at,
+  received_at: notice.flow?.received_at ?? 0,
+  at,
+  configuration: notice.configuration,
+  verdicts: [],
+  deliveries: [delivery],
 })
 
 /** The first open letter of a channel that the configuration no longer has, by its key. */
@@ -300,7 +373,17 @@ const doubtful = (state: TurnState, { task, turn, claims, sending }: DeliverTurn
     const marked = { ...letter, marker: randomUUID() }
     state.put('Letter', letterKey(id), marked)
     claims.set(id, marked)
-    markers.push(receiptRecord(task.partition, { letter: id, attempt: letter.attempt, kind: 'marker', at: turn.now, sender: marked.marker, code: 0, reply: '' }))
+    markers.push(
+      receiptRecord(task.partition, {
+        letter: id,
+        attempt: letter.attempt,
+        kind: 'marker',
+        at: turn.now,
+        sender: marked.marker,
+        code: 0,
+        reply: '',
+      }),
+    )
   }
   return markers
 }
@@ -313,7 +396,12 @@ const claimDue = (state: TurnState, { task, turn, claims, options, sending }: De
       const id = key.slice(duePrefix(channel).length + timeDigits + 1)
       const letter = state.get('Letter', letterKey(id)) as Letter
       const claim: Letter = {
-        ...letter, stage: 'claimed', attempt: letter.attempt + 1, until: turn.now + claimMs, sender: options.process, marker: '',
+        ...letter,
+        stage: 'claimed',
+        attempt: letter.attempt + 1,
+        until: turn.now + claimMs,
+        sender: options.process,
+        marker: '',
         message_id: letter.message_id === '' ? messageIdOf(letter, options) : letter.message_id,
       }
       const notices = noticesOf(letter, state).map(({ notice }) => notice)

@@ -1,6 +1,13 @@
 import { type Observable } from 'rxjs'
 import type { EventLog, LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
-import { type Dictionary, flowKey, lookUpDefinitions, lookUpFlows, lookUpHunts, orgs } from '../connectors/velociraptor/lookups.ts'
+import {
+  type Dictionary,
+  flowKey,
+  lookUpDefinitions,
+  lookUpFlows,
+  lookUpHunts,
+  orgs,
+} from '../connectors/velociraptor/lookups.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
 import { huntOf } from '../operators/flow-facts.ts'
 import { encode } from '../schemas/codec.ts'
@@ -65,9 +72,16 @@ interface Lookups {
 
 const cachedLookups = ({ velociraptor, clock }: EnrichOptions): Lookups => ({
   hunts: cachedLookup({ clock, keptMs: 60_000, most: 1000, lookUp: (org, ids) => lookUpHunts(velociraptor, org, ids) }),
-  definitions: cachedLookup({ clock, keptMs: 60_000, most: 5000, lookUp: (org, names) => lookUpDefinitions(velociraptor, org, names) }),
+  definitions: cachedLookup({
+    clock,
+    keptMs: 60_000,
+    most: 5000,
+    lookUp: (org, names) => lookUpDefinitions(velociraptor, org, names),
+  }),
   orgs: cachedLookup({
-    clock, keptMs: 600_000, most: 1000,
+    clock,
+    keptMs: 600_000,
+    most: 1000,
     lookUp: async () => new Map((await orgs(velociraptor)).map(({ id, name }) => [id, { name }])),
   }),
 })
@@ -98,7 +112,13 @@ const enrichTurn = async (task: Task, turn: Turn, options: EnrichOptions, lookup
 }
 
 /** The turn's new events: without what cannot be read and without the source's repeats. */
-const fresh = async (turn: Turn, task: Task, state: TurnState, append: NewRecord[], options: EnrichOptions): Promise<readonly Wanted[]> => {
+const fresh = async (
+  turn: Turn,
+  task: Task,
+  state: TurnState,
+  append: NewRecord[],
+  options: EnrichOptions,
+): Promise<readonly Wanted[]> => {
   const seen = marksIn(state, seenPrefix, seenBucketMs)
   const wanted: Wanted[] = []
   for (const decoded of await decodeAll('RawEvent', turn.records, options, task.lost)) {
@@ -127,7 +147,16 @@ const unreadable = (record: LogRecord, reason: string, at: EpochMs): readonly Ne
 
 const rejected = ({ raw, client, flow, at }: Wanted, reason: string, now: EpochMs): readonly NewRecord[] =>
   rejection(
-    { stage: 'enrich', topic: at.topic, partition: at.partition, offset: at.offset, reason, at: now, key: `${raw.org}/${client}`, bytes: Buffer.from(raw.row) },
+    {
+      stage: 'enrich',
+      topic: at.topic,
+      partition: at.partition,
+      offset: at.offset,
+      reason,
+      at: now,
+      key: `${raw.org}/${client}`,
+      bytes: Buffer.from(raw.row),
+    },
     { event: raw.id, org: raw.org, client, flow, hunt: huntOf(flow) ?? '', received_at: raw.received_at },
     at.partition,
   )
@@ -151,7 +180,12 @@ interface AllFound {
   readonly orgName: (org: string) => string
 }
 
-const lookUpAll = async (wanted: readonly Wanted[], lost: AbortSignal, options: EnrichOptions, lookups: Lookups): Promise<AllFound> => {
+const lookUpAll = async (
+  wanted: readonly Wanted[],
+  lost: AbortSignal,
+  options: EnrichOptions,
+  lookups: Lookups,
+): Promise<AllFound> => {
   const { velociraptor, clock, random, tell } = options
   const flows = new Map<string, Found>()
   const names = new Map<string, string>()
@@ -174,7 +208,10 @@ const lookUpAll = async (wanted: readonly Wanted[], lost: AbortSignal, options: 
       }
     }
     await throughOutages(find, lost, {
-      clock, random, tell, waits: outageWaits,
+      clock,
+      random,
+      tell,
+      waits: outageWaits,
       began: (reason) => ({ name: 'lookups away', org, reason }),
       ended: (away_ms, tries) => ({ name: 'lookups back', org, away_ms, tries }),
     })
@@ -182,7 +219,11 @@ const lookUpAll = async (wanted: readonly Wanted[], lost: AbortSignal, options: 
   return { flows, orgName: (org) => names.get(org) ?? org }
 }
 
-const verdictOf = (one: Wanted, { flow, client }: Found, now: EpochMs): 'complete' | 'wait' | { readonly reason: string } => {
+const verdictOf = (
+  one: Wanted,
+  { flow, client }: Found,
+  now: EpochMs,
+): 'complete' | 'wait' | { readonly reason: string } => {
   if (isServer(one)) return 'complete'
   const waited = now - (one.parked?.value.parked_at ?? now)
   const isOver = waited >= longestWaitMs
@@ -194,11 +235,13 @@ const verdictOf = (one: Wanted, { flow, client }: Found, now: EpochMs): 'complet
 const completed = (one: Wanted, found: Found, orgName: string, now: EpochMs): readonly NewRecord[] => {
   const { raw, client, at } = one
   const value = encode('FlowEvent', flowEventOf(raw, { ...found, orgName }))
-  if (value.length > mostEventBytes) return rejected(one, `the event has ${value.length} bytes, more than ${mostEventBytes}`, now)
+  if (value.length > mostEventBytes)
+    return rejected(one, `the event has ${value.length} bytes, more than ${mostEventBytes}`, now)
   return [{ topic: topics.flowEvents.name, key: `${raw.org}/${client}`, partition: at.partition, value }]
 }
 
-const parkedKey = (at: EpochMs, partition: number, offset: number): string => `${parkedPrefix}${String(at).padStart(15, '0')}/${partition}/${offset}`
+const parkedKey = (at: EpochMs, partition: number, offset: number): string =>
+  `${parkedPrefix}${String(at).padStart(15, '0')}/${partition}/${offset}`
 
 /** Sets an event aside until the next look; the last look is when its time is over. */
 const park = (task: Task, state: TurnState, one: Wanted, now: EpochMs, random: Random): void => {
@@ -207,7 +250,15 @@ const park = (task: Task, state: TurnState, one: Wanted, now: EpochMs, random: R
   const looked_up = (one.parked?.value.looked_up ?? 0) + 1
   const due_at = Math.min(now + backoffMs(looks, looked_up, random), parked_at + longestWaitMs)
   if (one.parked !== null) state.delete(one.parked.key)
-  state.put('ParkedEvent', parkedKey(due_at, partition, offset), { raw: one.raw, topic, partition, offset, parked_at, looked_up, due_at })
+  state.put('ParkedEvent', parkedKey(due_at, partition, offset), {
+    raw: one.raw,
+    topic,
+    partition,
+    offset,
+    parked_at,
+    looked_up,
+    due_at,
+  })
   task.wake(due_at)
 }
 

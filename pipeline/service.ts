@@ -64,11 +64,14 @@ export const startService = async (world: World, options: ServiceOptions): Promi
   const rulesOf = (from: Configuration) => ({ monitors: monitorsOf(from), configuration: configurationHash(from) })
   let rules = rulesOf(configuration)
   const delivery = deliver({
-    ...common, channels, process: randomUUID(),
+    ...common,
+    channels,
+    process: randomUUID(),
     compose: composeNotices({ velociraptor, guiUrl: configuration.velociraptor.guiUrl }),
   })
   const running: Record<StageName, () => Observable<never>> = {
-    collect: () => collect({ ...common, velociraptor, orgs: configuration.velociraptor.orgs, sources: [flowCompletions], since }),
+    collect: () =>
+      collect({ ...common, velociraptor, orgs: configuration.velociraptor.orgs, sources: [flowCompletions], since }),
     enrich: () => enrich({ ...common, velociraptor }),
     decide: () => decide({ log, clock, tell, monitors: () => rules }),
     deliver: () => delivery.running,

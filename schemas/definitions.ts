@@ -4,8 +4,17 @@ import { fingerprint } from './fingerprint.ts'
 
 /** One file a schema. A schema may name those before it. */
 const files = [
-  'raw-event', 'flow-event', 'notice', 'receipt', 'outcome', 'reject',
-  'collect-cursor', 'mark', 'parked-event', 'letter', 'gathering',
+  'raw-event',
+  'flow-event',
+  'notice',
+  'receipt',
+  'outcome',
+  'reject',
+  'collect-cursor',
+  'mark',
+  'parked-event',
+  'letter',
+  'gathering',
 ]
 
 const folder = new URL('./', import.meta.url)
@@ -27,19 +36,25 @@ const parse = (schema: object): avro.Type => {
   const options = { registry, wrapUnions: false, omitRecordMethods: true }
   const own = (schema as { name: string }).name
   for (const name of shared)
-    if (name !== own && JSON.stringify(schema).includes(`"${name}"`)) avro.Type.forSchema(definitions.get(name) as avro.Schema, options)
+    if (name !== own && JSON.stringify(schema).includes(`"${name}"`))
+      avro.Type.forSchema(definitions.get(name) as avro.Schema, options)
   return avro.Type.forSchema(schema as avro.Schema, options)
 }
 
 /** The present schemas, by name. */
-export const presentTypes: ReadonlyMap<string, avro.Type> = new Map([...definitions].map(([name, schema]) => [name, parse(schema)]))
+export const presentTypes: ReadonlyMap<string, avro.Type> = new Map(
+  [...definitions].map(([name, schema]) => [name, parse(schema)]),
+)
 
 /** Parsing Canonical Form of each present schema, and the file of history/ that keeps it. */
 export const canonicalForms = (): ReadonlyMap<string, { file: URL; text: string }> =>
   new Map(
     [...presentTypes].map(([name, type]) => {
       const text = canonicalForm(type)
-      return [name, { file: new URL(`${name}.${fingerprint(text).toString(16).padStart(16, '0')}.avsc`, history), text }]
+      return [
+        name,
+        { file: new URL(`${name}.${fingerprint(text).toString(16).padStart(16, '0')}.avsc`, history), text },
+      ]
     }),
   )
 

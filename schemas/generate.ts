@@ -14,8 +14,14 @@ interface SchemaObject {
 }
 
 const primitives: Record<string, string> = {
-  null: 'null', boolean: 'boolean', int: 'number', long: 'number', float: 'number', double: 'number',
-  string: 'string', bytes: 'Uint8Array',
+  null: 'null',
+  boolean: 'boolean',
+  int: 'number',
+  long: 'number',
+  float: 'number',
+  double: 'number',
+  string: 'string',
+  bytes: 'Uint8Array',
 }
 
 const written = new Map<string, string>()
@@ -28,9 +34,15 @@ const typeOf = (schema: Schema): string => {
   const object = schema as SchemaObject
   if (object.type === 'array') return `readonly ${wrap(typeOf(object.items ?? 'null'))}[]`
   if (object.type === 'map') return `Readonly<Record<string, ${typeOf(object.values ?? 'null')}>>`
-  if (object.type === 'enum') return declare(object, `export type ${object.name} = ${(object.symbols ?? []).map((symbol) => `'${symbol}'`).join(' | ')}\n`)
+  if (object.type === 'enum')
+    return declare(
+      object,
+      `export type ${object.name} = ${(object.symbols ?? []).map((symbol) => `'${symbol}'`).join(' | ')}\n`,
+    )
   if (object.type === 'record') {
-    const fields = (object.fields ?? []).map(({ name, type, doc }) => `${comment(doc, '  ')}  readonly ${name}: ${typeOf(type)}\n`)
+    const fields = (object.fields ?? []).map(
+      ({ name, type, doc }) => `${comment(doc, '  ')}  readonly ${name}: ${typeOf(type)}\n`,
+    )
     return declare(object, `export interface ${object.name} {\n${fields.join('')}}\n`)
   }
   return typeOf(object.type)

@@ -13,6 +13,8 @@ export default class CountReporter implements Reporter {
       others += states.filter((state) => state !== 'passed' && state !== 'failed').length
       if (module.state() === 'failed' && !states.includes('failed')) failed += 1
     }
-    process.on('exit', () => console.log(`${passed} passed, ${failed} failed${others === 0 ? '' : `, ${others} skipped`}`))
+    process.on('exit', () =>
+      console.log(`${passed} passed, ${failed} failed${others === 0 ? '' : `, ${others} skipped`}`),
+    )
   }
 }

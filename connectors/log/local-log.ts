@@ -6,8 +6,8 @@ import { ConnectorError } from '../errors.ts'
 import type { Admission } from './admission.ts'
 import type { Bound, EventLog, LogRecord, NewRecord, Position, Range, Task, Topology } from './event-log.ts'
 import type { LocalStore } from './local-store.ts'
-import type { CommitFault, TaskSurroundings } from './running-task.ts'
-import { openSeat, type Seat } from './seat.ts'
+import type { CommitFault } from './running-task.ts'
+import { openSeat, type Seat, type SeatSurroundings } from './seat.ts'
 import { openWriteQueue } from './write-queue.ts'
 
 /** A log whose tasks run in this process. */
@@ -48,7 +48,7 @@ export const openLocalLog = (options: LocalLogOptions): LocalLogInside => {
   }
   const lookSoon = (): void => void (soon ??= setImmediate(look))
   const queue = openWriteQueue({ store, tell, onWritten: lookSoon })
-  const surroundings: TaskSurroundings = { store, queue, admission, clock, tell, commitFault, lookSoon }
+  const surroundings: SeatSurroundings = { store, queue, admission, clock, tell, commitFault, lookSoon }
 
   const append = async (records: readonly NewRecord[]): Promise<readonly Position[]> => {
     if (closing !== undefined) throw closed()

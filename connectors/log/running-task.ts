@@ -13,10 +13,10 @@ export type CommitFault = (task: {
   readonly partition: number
 }) => 'before' | 'after' | undefined
 
-/** What all tasks of one log share. */
+/** What a task stands on. */
 export interface TaskSurroundings {
-  readonly store: LocalStore
-  readonly queue: WriteQueue
+  readonly store: Pick<LocalStore, 'end' | 'floor' | 'page'>
+  readonly queue: Pick<WriteQueue, 'add'>
   readonly admission: Admission
   readonly clock: Clock
   readonly tell: Tell

@@ -1,7 +1,15 @@
 import type { EpochMs } from '../../schemas/time.ts'
 import { ConnectorError } from '../errors.ts'
 import type { Task, Topology } from './event-log.ts'
+import type { LocalStore } from './local-store.ts'
 import { placeInputs, runTask, type RunningTask, type TaskSurroundings } from './running-task.ts'
+import type { WriteQueue } from './write-queue.ts'
+
+/** What the seats of one log share. */
+export interface SeatSurroundings extends TaskSurroundings {
+  readonly store: LocalStore
+  readonly queue: WriteQueue
+}
 
 /** One partition of a topology: always with a task, or on the way to the next one. */
 export interface Seat {
@@ -23,7 +31,7 @@ const firstWaitMs = 50
 const longestWaitMs = 5000
 
 /** Opens the partition's task, and after its failure the next one, with growing waits until one commits. */
-export const openSeat = (surroundings: TaskSurroundings, { topology, partition, emit, deny }: SeatOptions): Seat => {
+export const openSeat = (surroundings: SeatSurroundings, { topology, partition, emit, deny }: SeatOptions): Seat => {
   const { store, queue, clock, tell } = surroundings
   const coordinates = { topology: topology.name, partition }
   let running: RunningTask | undefined

@@ -12,7 +12,13 @@ const gibibyte = 2 ** 30
 /** Opens the log beside a running service, without taking its tasks, and looks at the room that it has. */
 export const checkLog = async ({ dir, partitions }: EmbeddedLogSettings, findings: Findings): Promise<void> => {
   try {
-    const log = await openEmbeddedLog({ dir, partitions, topics: allTopics, clock: systemClock(), tell: () => undefined })
+    const log = await openEmbeddedLog({
+      dir,
+      partitions,
+      topics: allTopics,
+      clock: systemClock(),
+      tell: () => undefined,
+    })
     await log.close()
     findings.add('ok', about, `${dir} can be opened: ${log.partitions} partitions`)
   } catch (cause) {
@@ -22,5 +28,9 @@ export const checkLog = async ({ dir, partitions }: EmbeddedLogSettings, finding
   }
   const { bavail, bsize } = await statfs(dir)
   const free = (bavail * bsize) / gibibyte
-  findings.add(free < 1 ? 'warning' : 'ok', about, `${free.toFixed(1)} GiB free${free < 1 ? ': make room, or name another place in log.embedded.dir' : ''}`)
+  findings.add(
+    free < 1 ? 'warning' : 'ok',
+    about,
+    `${free.toFixed(1)} GiB free${free < 1 ? ': make room, or name another place in log.embedded.dir' : ''}`,
+  )
 }

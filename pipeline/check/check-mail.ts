@@ -11,21 +11,31 @@ import type { Findings } from './finding.ts'
 const sendMs = 60_000
 
 /** Connects and logs in to each mail server; with an address, sends it a letter. */
-export const checkMail = async ({ channels, velociraptor: { guiUrl } }: Configuration, sendTo: string | null, findings: Findings): Promise<void> => {
+export const checkMail = async (
+  { channels, velociraptor: { guiUrl } }: Configuration,
+  sendTo: string | null,
+  findings: Findings,
+): Promise<void> => {
   const { mailboxes } = parseMailboxes(sendTo ?? '')
   const to = mailboxes[0] ?? null
-  if (sendTo !== null && (to === null || mailboxes.length > 1)) findings.add('failure', 'mail', '--send-to is not one mail address')
+  if (sendTo !== null && (to === null || mailboxes.length > 1))
+    findings.add('failure', 'mail', '--send-to is not one mail address')
   for (const channel of channels) {
     const sink = openSmtp(smtpChannelOf(channel))
     try {
-      if ((await probe(channel, sink, findings)) && to !== null) await sendSample(channel, sink, { to, letter: sampleFor(guiUrl) }, findings)
+      if ((await probe(channel, sink, findings)) && to !== null)
+        await sendSample(channel, sink, { to, letter: sampleFor(guiUrl) }, findings)
     } finally {
       await sink.close()
     }
   }
 }
 
-const probe = async ({ name, host, port, tls, login }: MailChannel, sink: MailSink, findings: Findings): Promise<boolean> => {
+const probe = async (
+  { name, host, port, tls, login }: MailChannel,
+  sink: MailSink,
+  findings: Findings,
+): Promise<boolean> => {
   const { kind, text } = await sink.probe()
   const how = `${tls === 'off' ? 'without TLS' : 'with TLS'}${login === null ? '' : ', logged in'}`
   const isWell = kind === 'accepted'
@@ -45,12 +55,28 @@ const sampleFor = (guiUrl: string): Letter => ({
 })
 
 const sendSample = async (
-  { name, from }: MailChannel, sink: MailSink, { to, letter }: { to: Mailbox; letter: Letter }, findings: Findings,
+  { name, from }: MailChannel,
+  sink: MailSink,
+  { to, letter }: { to: Mailbox; letter: Letter },
+  findings: Findings,
 ): Promise<void> => {
   const domain = from.address.slice(from.address.lastIndexOf('@') + 1)
   const mail = composeMail(letter, {
-    html: true, messageId: `<${randomUUID()}@${domain}>`, from, to, date: Date.now(), monitor: 'check', event: '',
+    html: true,
+    messageId: `<${randomUUID()}@${domain}>`,
+    from,
+    to,
+    date: Date.now(),
+    monitor: 'check',
+    event: '',
   })
-  const { kind, code, text } = await sink.send(mail, { deadline: performance.now() + sendMs, signal: AbortSignal.timeout(sendMs) })
-  findings.add(kind === 'accepted' ? 'ok' : 'failure', `mail ${name}`, kind === 'accepted' ? 'a letter was taken: look into that mailbox' : `the letter was not taken: ${code} ${text}`)
+  const { kind, code, text } = await sink.send(mail, {
+    deadline: performance.now() + sendMs,
+    signal: AbortSignal.timeout(sendMs),
+  })
+  findings.add(
+    kind === 'accepted' ? 'ok' : 'failure',
+    `mail ${name}`,
+    kind === 'accepted' ? 'a letter was taken: look into that mailbox' : `the letter was not taken: ${code} ${text}`,
+  )
 }

@@ -13,7 +13,11 @@ const day = 86_400_000
 const usualVersion = '0.76.4'
 
 /** Everything that the service will ask of the server, tried once. */
-export const checkVelociraptor = async (configuration: Configuration, apiConfig: ApiConfig, findings: Findings): Promise<void> => {
+export const checkVelociraptor = async (
+  configuration: Configuration,
+  apiConfig: ApiConfig,
+  findings: Findings,
+): Promise<void> => {
   checkFile(apiConfig, findings)
   const velociraptor = openVelociraptor({ config: apiConfig })
   try {
@@ -27,10 +31,18 @@ export const checkVelociraptor = async (configuration: Configuration, apiConfig:
 
 const checkFile = ({ principal, expiresAt, warnings }: ApiConfig, findings: Findings): void => {
   const daysLeft = Math.floor((expiresAt - Date.now()) / day)
-  findings.add(daysLeft <= 30 ? 'warning' : 'ok', about, `certificate of user ${principal} lasts ${daysLeft} more day(s)`)
+  findings.add(
+    daysLeft <= 30 ? 'warning' : 'ok',
+    about,
+    `certificate of user ${principal} lasts ${daysLeft} more day(s)`,
+  )
   for (const warning of warnings)
     if (warning.kind === 'readable by others')
-      findings.add('warning', about, `${warning.file} holds a private key and others may read it (mode ${warning.mode}): chmod 600 ${warning.file}`)
+      findings.add(
+        'warning',
+        about,
+        `${warning.file} holds a private key and others may read it (mode ${warning.mode}): chmod 600 ${warning.file}`,
+      )
 }
 
 const reasonOf = (cause: unknown): string => {
@@ -49,7 +61,11 @@ const attempt = async (findings: Findings, what: () => Promise<string>): Promise
   }
 }
 
-const checkServer = async (velociraptor: Velociraptor, { address }: ApiConfig, findings: Findings): Promise<boolean> => {
+const checkServer = async (
+  velociraptor: Velociraptor,
+  { address }: ApiConfig,
+  findings: Findings,
+): Promise<boolean> => {
   let version: unknown
   const isThere = await attempt(findings, async () => {
     const [row] = await askRows(velociraptor, {
@@ -62,30 +78,51 @@ const checkServer = async (velociraptor: Velociraptor, { address }: ApiConfig, f
     return `${address} answers: version ${String(version)}, user ${String(row?.['User'])}`
   })
   if (!isThere)
-    findings.add('warning', about, 'remember: the API listens on 127.0.0.1:8001 only (API.bind_address); a user made on a running server is unknown until it restarts; rights are read again within 300 s')
+    findings.add(
+      'warning',
+      about,
+      'remember: the API listens on 127.0.0.1:8001 only (API.bind_address); a user made on a running server is unknown until it restarts; rights are read again within 300 s',
+    )
   return isThere
 }
 
-const checkOrgs = async (velociraptor: Velociraptor, { velociraptor: { orgs: wanted } }: Configuration, findings: Findings): Promise<void> => {
+const checkOrgs = async (
+  velociraptor: Velociraptor,
+  { velociraptor: { orgs: wanted } }: Configuration,
+  findings: Findings,
+): Promise<void> => {
   await attempt(findings, async () => {
     const visible = (await orgs(velociraptor)).map(({ id }) => id)
     const unread = visible.filter((id) => !wanted.includes(id))
     if (unread.length > 0)
-      findings.add('warning', about, `organisation(s) ${unread.join(', ')} are not listened to: name them in velociraptor.orgs`)
+      findings.add(
+        'warning',
+        about,
+        `organisation(s) ${unread.join(', ')} are not listened to: name them in velociraptor.orgs`,
+      )
     return `${visible.length} organisation(s) visible`
   })
 }
 
-const checkOrg = async (velociraptor: Velociraptor, org: string, configuration: Configuration, findings: Findings): Promise<void> => {
+const checkOrg = async (
+  velociraptor: Velociraptor,
+  org: string,
+  configuration: Configuration,
+  findings: Findings,
+): Promise<void> => {
   const { queue } = flowCompletions
   await attempt(findings, async () => {
     const definition = (await lookUpDefinitions(velociraptor, org, [queue])).get(queue)
     if (definition === null || definition === undefined)
-      throw new ConnectorError('VELOCIRAPTOR_DENIED', `organisation ${org} has no queue ${queue}: is this a Velociraptor server of 0.74 or later?`)
+      throw new ConnectorError(
+        'VELOCIRAPTOR_DENIED',
+        `organisation ${org} has no queue ${queue}: is this a Velociraptor server of 0.74 or later?`,
+      )
     // Without READ_RESULTS this fails as the service's own reading would.
     await askRows(velociraptor, { org, vql: 'SELECT client_id FROM clients() LIMIT 1' })
     await askRows(velociraptor, {
-      org, timeoutS: 10,
+      org,
+      timeoutS: 10,
       vql: "SELECT * FROM monitoring(client_id='server', artifact=QueueName, start_time=FromMs) LIMIT 1",
       env: { QueueName: queue, FromMs: String(Date.now()) },
     })
@@ -97,7 +134,11 @@ const checkOrg = async (velociraptor: Velociraptor, org: string, configuration: 
     const running = Array.isArray(table?.['artifacts']) ? table['artifacts'].map(String) : []
     const twice = running.filter((name) => told.has(name.replace(/^Custom\./, '')))
     for (const name of twice)
-      findings.add('warning', about, `organisation ${org}: the server runs ${name} itself, so everything is told twice: remove it under Server Events, or with SELECT rm_server_monitoring(artifact='${name}') FROM scope()`)
+      findings.add(
+        'warning',
+        about,
+        `organisation ${org}: the server runs ${name} itself, so everything is told twice: remove it under Server Events, or with SELECT rm_server_monitoring(artifact='${name}') FROM scope()`,
+      )
     return `organisation ${org}: ${running.length} server event artifact(s) run, ${twice.length} of them tell what the relay tells`
   })
 }

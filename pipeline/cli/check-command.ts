@@ -8,7 +8,9 @@ import { readFiles } from './read-files.ts'
 
 export const checkCommand = () =>
   new Command('check')
-    .description('Checks the configuration, then Velociraptor, the log and the mail server: what works, what is missing, what to type.')
+    .description(
+      'Checks the configuration, then Velociraptor, the log and the mail server: what works, what is missing, what to type.',
+    )
     .option('-c, --config <file>', 'the configuration', 'relay.yaml')
     .option('--send-to <address>', 'send a letter to this address through every mail channel')
     .option('--json', 'one JSON object a line')

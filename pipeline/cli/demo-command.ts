@@ -16,7 +16,9 @@ const lookEveryMs = 200
 
 export const demoCommand = () =>
   new Command('demo')
-    .description('Shows the whole way with no server: a stand-in Velociraptor, the embedded log, the relay, a mail catcher.')
+    .description(
+      'Shows the whole way with no server: a stand-in Velociraptor, the embedded log, the relay, a mail catcher.',
+    )
     .option('-o, --output <folder>', 'where the letters are left', 'demo-out')
     .action(async ({ output }) => {
       process.exitCode = await demo(output)
@@ -44,9 +46,14 @@ const demo = async (outputDir: string): Promise<number> => {
   try {
     const told: Told = { events: 0, verdicts: 0, deliveries: 0, notices: 0 }
     const isDone = await relay(outside, told, () => mails)
-    console.log(`\n${told.events} events, ${told.verdicts} verdicts, ${mails} mails. Open them: ${join(outputDir, '*.html')} (and .eml)`)
+    console.log(
+      `\n${told.events} events, ${told.verdicts} verdicts, ${mails} mails. Open them: ${join(outputDir, '*.html')} (and .eml)`,
+    )
     console.log('Your own server next: npx relay init')
-    if (!isDone) console.error(`The demo did not end within ${longestMs / 1000} s: ${told.notices - told.deliveries} letters are missing.`)
+    if (!isDone)
+      console.error(
+        `The demo did not end within ${longestMs / 1000} s: ${told.notices - told.deliveries} letters are missing.`,
+      )
     return isDone ? 0 : 1
   } finally {
     await outside.close()
@@ -61,8 +68,7 @@ const relay = async ({ configFile, events }: DemoWorld, told: Told, mails: () =>
   const service = await startService(world, { configuration, stages: stageNames, since: null })
   const narration = narrate(world.log, told, console.log).subscribe()
   const start = world.clock.now()
-  const isDone = (): boolean =>
-    told.events === events && told.deliveries === told.notices && mails() === told.notices
+  const isDone = (): boolean => told.events === events && told.deliveries === told.notices && mails() === told.notices
   const waiting = async (): Promise<boolean> => {
     while (!isDone()) {
       if (world.clock.now() - start > longestMs) return false
@@ -79,7 +85,12 @@ const relay = async ({ configFile, events }: DemoWorld, told: Told, mails: () =>
   }
 }
 
-const quiet = new Set<Happening['name']>(['collect begins', 'letter delivered', 'source in sync', 'retention removed records'])
+const quiet = new Set<Happening['name']>([
+  'collect begins',
+  'letter delivered',
+  'source in sync',
+  'retention removed records',
+])
 const sayTrouble = ({ name, ...facts }: Happening): void => {
   if (!quiet.has(name)) console.log(`relay    ${name} ${JSON.stringify(facts)}`)
 }

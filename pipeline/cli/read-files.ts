@@ -14,7 +14,10 @@ export interface ReadFiles {
 
 const unreadable = (file: string, cause: unknown): Problem => {
   const code = (cause as NodeJS.ErrnoException).code ?? ''
-  const message = code === 'ENOENT' ? 'there is no such file: make one with relay init, or name it with -c' : `cannot be read (${code})`
+  const message =
+    code === 'ENOENT'
+      ? 'there is no such file: make one with relay init, or name it with -c'
+      : `cannot be read (${code})`
   return { file, line: 1, column: 1, path: '', message, level: 'error' }
 }
 
@@ -31,7 +34,12 @@ export const readFiles = (file: string): ReadFiles => {
   const { apiConfig: path, serverName } = configuration.velociraptor
   const reading = readApiConfig(path, { now: Date.now(), ...(serverName === null ? {} : { serverName }) })
   const found = reading.problems.map(({ text: message, line, column, ...place }): Problem => ({
-    ...place, line: Math.max(1, line), column: Math.max(1, column), path: '', message, level: 'error',
+    ...place,
+    line: Math.max(1, line),
+    column: Math.max(1, column),
+    path: '',
+    message,
+    level: 'error',
   }))
   return { configuration, apiConfig: reading.config, problems: [...problems, ...found] }
 }

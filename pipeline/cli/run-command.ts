@@ -18,7 +18,8 @@ export const parseSince = (text: string): EpochMs => {
   const duration = /^(\d+)(ms|s|m|h|d)$/.exec(text)
   if (duration !== null) return Date.now() - Number(duration[1]) * (units[duration[2] as string] as number)
   const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN
-  if (Number.isNaN(at)) throw new InvalidArgumentError('Give a duration such as 2h, or a time such as 2026-04-22T14:00:00Z.')
+  if (Number.isNaN(at))
+    throw new InvalidArgumentError('Give a duration such as 2h, or a time such as 2026-04-22T14:00:00Z.')
   if (at > Date.now()) throw new InvalidArgumentError('That lies in the future.')
   return at
 }
@@ -34,8 +35,16 @@ export const runCommand = () =>
   new Command('run')
     .description('Runs the service until it is told to stop (SIGTERM, Ctrl-C).')
     .option('-c, --config <file>', 'the configuration', 'relay.yaml')
-    .addOption(new Option('--stages <names>', `only these, with commas between: ${stageNames.join(', ')}`).argParser(parseStages))
-    .option('--since <when>', 'where a first run begins: a duration before now (2h) or a time; default: now', parseSince)
+    .addOption(
+      new Option('--stages <names>', `only these, with commas between: ${stageNames.join(', ')}`).argParser(
+        parseStages,
+      ),
+    )
+    .option(
+      '--since <when>',
+      'where a first run begins: a duration before now (2h) or a time; default: now',
+      parseSince,
+    )
     .action(async ({ config, stages, since }) => {
       process.exitCode = await run(config, stages ?? stageNames, since ?? null)
       // Timers of libraries must not hold a stopped service.
@@ -67,7 +76,10 @@ const run = async (file: string, stages: readonly StageName[], since: EpochMs | 
     code = fail(cause, tell)
   }
   const isStopped = await Promise.race([
-    service.stop().then(() => world.close()).then(() => true),
+    service
+      .stop()
+      .then(() => world.close())
+      .then(() => true),
     new Promise<boolean>((resolve) => void setTimeout(resolve, longestStopMs, false).unref()),
   ])
   tell({ name: 'relay stopped', in_time: isStopped })
@@ -77,11 +89,16 @@ const run = async (file: string, stages: readonly StageName[], since: EpochMs | 
 /** Takes the monitors of the changed file; one with errors changes nothing, and other parts wait for a restart. */
 const reload = (file: string, running: Configuration, service: Service, tell: Tell): void => {
   const { configuration, problems } = readFiles(file)
-  if (printProblems(problems) || configuration === null) return tell({ name: 'configuration not reloaded', problems: problems.length })
+  if (printProblems(problems) || configuration === null)
+    return tell({ name: 'configuration not reloaded', problems: problems.length })
   const open = new Set(running.channels.map(({ name }) => name))
   const fresh = configuration.monitors.find(({ channel }) => !open.has(channel))
   // Letters for a channel that is not open would be given up.
-  if (fresh !== undefined) return tell({ name: 'configuration not reloaded', reason: `mail channel ${fresh.channel} is new: restart the service` })
+  if (fresh !== undefined)
+    return tell({
+      name: 'configuration not reloaded',
+      reason: `mail channel ${fresh.channel} is new: restart the service`,
+    })
   service.reload({ ...configuration, channels: running.channels })
   tell({ name: 'configuration reloaded', monitors: configuration.monitors.length })
   const parts = ['velociraptor', 'channels', 'log', 'logLevel'] as const
@@ -92,6 +109,11 @@ const reload = (file: string, running: Configuration, service: Service, tell: Te
 /** Says why the service cannot go on. A failure of a connector says what to do; anything else is a defect and shows its place. */
 const fail = (cause: unknown, tell: Tell): number => {
   if (cause instanceof ConnectorError) tell({ name: 'relay failed', code: cause.code, reason: cause.message })
-  else tell({ name: 'relay failed', code: 'DEFECT', reason: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) })
+  else
+    tell({
+      name: 'relay failed',
+      code: 'DEFECT',
+      reason: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
+    })
   return 1
 }

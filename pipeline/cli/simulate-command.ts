@@ -10,7 +10,8 @@ import { serveScenario } from '../scenarios/serve-scenario.ts'
 
 const parsePort = (text: string): number => {
   const port = Number(text)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.')
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('A port is a number from 0 to 65535.')
   return port
 }
 
@@ -47,7 +48,8 @@ const readScenario = (file: string, name: string | null): Scenario | null => {
   for (const problem of problems) console.error(printProblem(problem))
   if (problems.some(({ level }) => level === 'error')) return null
   const scenario = name === null ? scenarios[0] : scenarios.find((one) => one.name === name)
-  if (scenario === undefined) console.error(`${file} has no scenario of that name; it has: ${scenarios.map((one) => one.name).join('; ')}`)
+  if (scenario === undefined)
+    console.error(`${file} has no scenario of that name; it has: ${scenarios.map((one) => one.name).join('; ')}`)
   return scenario ?? null
 }
 
@@ -56,10 +58,15 @@ const simulate = async (file: string, { name, port, dir, endsWithTimeline }: Sim
   if (scenario === null) return 2
   const clock = systemClock()
   const { address, apiConfig, played, close } = await serveScenario(scenario, {
-    clock, port, dir,
-    onEntry: (entry, isPlayed) => console.log(`${new Date().toISOString()}  ${isPlayed ? '' : 'not played here: '}${describe(entry)}`),
+    clock,
+    port,
+    dir,
+    onEntry: (entry, isPlayed) =>
+      console.log(`${new Date().toISOString()}  ${isPlayed ? '' : 'not played here: '}${describe(entry)}`),
   })
-  console.log(`${singleLine(scenario.name)}\nlistening on ${address}; in relay.yaml: velociraptor: { api_config: ${resolve(apiConfig)} }`)
+  console.log(
+    `${singleLine(scenario.name)}\nlistening on ${address}; in relay.yaml: velociraptor: { api_config: ${resolve(apiConfig)} }`,
+  )
   const asked = new Promise<void>((stop) => {
     for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop())
   })

@@ -85,9 +85,16 @@ const readMonitor = (value: unknown, path: Path, reading: Reading, mail: Mail | 
 }
 
 /** What an event must remember lies in one partition, so what makes events alike must contain the partition's key. */
-const readDedup = ({ window, by = ['client.id', 'flow.artifacts'] }: z.output<typeof dedupShape>, path: Path, report: Report): DedupSettings => {
+const readDedup = (
+  { window, by = ['client.id', 'flow.artifacts'] }: z.output<typeof dedupShape>,
+  path: Path,
+  report: Report,
+): DedupSettings => {
   if (!by.includes('client.id'))
-    report([...path, 'dedup', 'by'], 'must contain client.id: events of different clients are gathered by batch instead')
+    report(
+      [...path, 'dedup', 'by'],
+      'must contain client.id: events of different clients are gathered by batch instead',
+    )
   return { windowMs: durationMs(window) as number, window, by }
 }
 
@@ -99,7 +106,13 @@ const batchRule = (written: z.output<typeof batchShape> | undefined, sendInterva
   const spacingMs = Math.max(0, sendInterval) * 1000
   if (written === undefined) return { ...alone, spacingMs, most: spacingMs === 0 ? 1 : mostWaiting }
   const { quiet = '30s', longest = '10m', most = 50, first = 'gathered' } = written
-  return { quietMs: durationMs(quiet) as number, longestMs: durationMs(longest) as number, most, firstAtOnce: first === 'now', spacingMs }
+  return {
+    quietMs: durationMs(quiet) as number,
+    longestMs: durationMs(longest) as number,
+    most,
+    firstAtOnce: first === 'now',
+    spacingMs,
+  }
 }
 
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null

@@ -64,7 +64,11 @@ const openMailCatcher = (outputDir: string, onMail: DemoWorldOptions['onMail']):
   })
 }
 
-const configurationText = ({ apiConfig }: ServedScenario, { host, port }: MailCatcher, monitors: readonly unknown[]): string =>
+const configurationText = (
+  { apiConfig }: ServedScenario,
+  { host, port }: MailCatcher,
+  monitors: readonly unknown[],
+): string =>
   stringify({
     velociraptor: { api_config: apiConfig, gui_url: 'https://velociraptor.example.org/app/index.html' },
     mail: { url: `smtp://${host}:${port}`, tls: 'off', from: 'Velociraptor <velociraptor@example.org>' },

@@ -41,5 +41,8 @@ const because = ({ objections, overruled_by, reason, notices }: Verdict): string
     const people = notices.length === 1 ? '1 person' : `${notices.length} people`
     return `, ${people}${overruled_by.length === 0 || said === '' ? '' : `, although ${said}, because of ${overruled_by.join(' and ')}`}`
   }
-  return [reason, said].filter((text) => text !== '').map((text) => `, ${text}`).join('')
+  return [reason, said]
+    .filter((text) => text !== '')
+    .map((text) => `, ${text}`)
+    .join('')
 }

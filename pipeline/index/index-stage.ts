@@ -122,8 +122,7 @@ const prune = async (now: EpochMs, kept: Kept, { log }: IndexOptions): Promise<v
   if (now - kept.prunedAt < pruneEveryMs) return
   kept.prunedAt = now
   const floors = await Promise.all(Array.from({ length: log.partitions }, (_, partition) => firstOffset(log, partition)))
-  // A partition without records tells nothing.
-  if (kept.writer.prune(floors.map((floor) => floor ?? 0))) kept.prunedAt = now - pruneEveryMs
+  if (kept.writer.prune(floors.map((floor, partition) => floor ?? kept.index.applied(partition).next))) kept.prunedAt = now - pruneEveryMs
 }
 
 const firstOffset = async (log: EventLog, partition: number): Promise<number | undefined> => {

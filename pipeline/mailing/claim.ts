@@ -24,7 +24,10 @@ export interface DeliverOptions {
   readonly process: string
   readonly channels: ReadonlyMap<string, OpenChannel>
   /** Writes the letter of one or several notices to one recipient; may throw, and they are then undeliverable. */
-  readonly compose: (notices: readonly Notice[], terms: { messageId: string; now: EpochMs; channel: OpenChannel }) => Promise<OutgoingMail>
+  readonly compose: (
+    notices: readonly Notice[],
+    terms: { messageId: string; now: EpochMs; channel: OpenChannel },
+  ) => Promise<OutgoingMail>
 }
 
 /** How long a claim holds without a word from its sender, ms. */

@@ -33,7 +33,8 @@ export const composeNotices =
       date: now,
       monitor: notice.monitor,
     }
-    if (notices.length > 1) return composeMail(batchLetter(notices, { now, guiUrl }), { ...terms, event: `${notices.length} events` })
+    if (notices.length > 1)
+      return composeMail(batchLetter(notices, { now, guiUrl }), { ...terms, event: `${notices.length} events` })
     const { attachments, ...facts } = await lookUpLetterFacts(velociraptor, notice)
     const letter = letterOf(notice, { now, guiUrl, ...facts })
     return composeMail(letter, { ...terms, event: notice.flow?.id ?? '', attachments })

@@ -70,7 +70,8 @@ export const openSending = (options: DeliverOptions): Sending => {
       state.awaySince ??= clock.now()
       return
     }
-    if (state.awaySince !== null) tell({ name: 'mail server back', channel: state.channel.name, away_ms: clock.now() - state.awaySince })
+    if (state.awaySince !== null)
+      tell({ name: 'mail server back', channel: state.channel.name, away_ms: clock.now() - state.awaySince })
     state.awaySince = null
     state.failures = 0
   }
@@ -86,7 +87,12 @@ export const openSending = (options: DeliverOptions): Sending => {
     }
   }
 
-  const exchange = async ({ letter, notices }: Claim, task: Task, state: ChannelState, terms: SendTerms): Promise<MailReply> => {
+  const exchange = async (
+    { letter, notices }: Claim,
+    task: Task,
+    state: ChannelState,
+    terms: SendTerms,
+  ): Promise<MailReply> => {
     const { channel } = state
     if (task.lost.aborted) return { kind: 'released', code: 0, text: 'not begun: the task is lost' }
     let mail: OutgoingMail
@@ -104,7 +110,13 @@ export const openSending = (options: DeliverOptions): Sending => {
   const run = async (claim: Claim, task: Task, state: ChannelState, fail: (cause: unknown) => void): Promise<void> => {
     const { letter } = claim
     const receipt = (kind: ReceiptKind, code = 0, reply = ''): Receipt => ({
-      letter: letter.id, attempt: letter.attempt, kind, at: clock.now(), sender: options.process, code, reply,
+      letter: letter.id,
+      attempt: letter.attempt,
+      kind,
+      at: clock.now(),
+      sender: options.process,
+      code,
+      reply,
     })
     // The monotonic clock is read first: a pause between the two readings then only shortens the term.
     let deadline = performance.now() + (letter.until - clock.now()) - marginMs
@@ -131,7 +143,8 @@ export const openSending = (options: DeliverOptions): Sending => {
     const reply = await exchange(claim, task, state, terms)
     cancel()
     await write(task.partition, receipt(kindOf(reply.kind), reply.code, reply.text))
-    if (reply.kind === 'denied') fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${reply.text}`))
+    if (reply.kind === 'denied')
+      fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${reply.text}`))
   }
 
   return {
@@ -152,10 +165,12 @@ export const openSending = (options: DeliverOptions): Sending => {
     send(claim, { task, fail }) {
       const state = states.get(claim.letter.channel) as ChannelState
       underWay.add(claim.letter.id)
-      void run(claim, task, state, fail).catch(fail).finally(() => {
-        underWay.delete(claim.letter.id)
-        free(state)
-      })
+      void run(claim, task, state, fail)
+        .catch(fail)
+        .finally(() => {
+          underWay.delete(claim.letter.id)
+          free(state)
+        })
     },
     isUnderWay: (letter) => underWay.has(letter),
     idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => idlers.add(resolve))),

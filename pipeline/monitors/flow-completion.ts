@@ -54,11 +54,16 @@ const letterOptions = (p: FlowCompletionParameters, event: FlowEvent): FlowLette
   client_metadata: p.ClientMetadata.map(({ Field, Alias }) => ({ field: Field, alias: Alias })),
   uploads_rows: p.IncludeUploadsTableRows,
   result_tables: p.IncludeResultTableFrom.map(({ Source, Columns, MaxRows, CellLimit }) => ({
-    source: Source.text, columns: Columns.text, most_rows: MaxRows, longest_cell: CellLimit,
+    source: Source.text,
+    columns: Columns.text,
+    most_rows: MaxRows,
+    longest_cell: CellLimit,
   })),
   result_columns: p.ResultTableMaxColumns,
   attachments: p.IncludeResultAttachmentFrom.map(({ Source, Columns, MaxRows }) => ({
-    source: Source.text, columns: Columns.text, most_rows: MaxRows ?? 0,
+    source: Source.text,
+    columns: Columns.text,
+    most_rows: MaxRows ?? 0,
   })),
   attachment_format: p.AttachmentFormat,
   most_attached_bytes: p.AttachmentsMaxMiB * mebibyte,
@@ -76,7 +81,11 @@ export const flowCompletionMonitor = (
   allowedDomains: readonly string[] | null,
 ): FlowMonitor => {
   const bypasses = new Set<string>(p.ErrorHandling)
-  const artifacts = { alertOn: p.ArtifactsToAlertOn, ignore: p.ArtifactsToIgnore, exceptFailed: bypasses.has('IgnoreArtifactFilters') }
+  const artifacts = {
+    alertOn: p.ArtifactsToAlertOn,
+    ignore: p.ArtifactsToIgnore,
+    exceptFailed: bypasses.has('IgnoreArtifactFilters'),
+  }
   return {
     name,
     artifact,

@@ -16,10 +16,14 @@ export interface OutagePolicy {
 }
 
 /** Does it until it succeeds, for as long as what it needs is UNAVAILABLE; every other error is thrown at once, and `lost` ends the waiting. */
-export const throughOutages = async <T>(what: () => Promise<T>, lost: AbortSignal, policy: OutagePolicy): Promise<T> => {
+export const throughOutages = async <T>(
+  what: () => Promise<T>,
+  lost: AbortSignal,
+  policy: OutagePolicy,
+): Promise<T> => {
   const { clock, random, tell, waits } = policy
   const start = clock.now()
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     try {
       const result = await what()
       if (failures > 0) tell(policy.ended(clock.now() - start, failures))

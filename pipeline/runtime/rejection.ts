@@ -11,18 +11,40 @@ export type Known = Partial<Pick<Outcome, 'event' | 'org' | 'client' | 'flow' | 
 export const rejection = (reject: Reject, known: Known, partition?: number): readonly NewRecord[] => {
   const { topic, offset, reason, at, key } = reject
   const outcome: Outcome = {
-    event: '', org: '', client: '', flow: '', hunt: '', name: '', received_at: 0, ...known,
+    event: '',
+    org: '',
+    client: '',
+    flow: '',
+    hunt: '',
+    name: '',
+    received_at: 0,
+    ...known,
     event_at: { topic, partition: reject.partition, offset },
     at,
     configuration: '',
     verdicts: [
-      { monitor: '', artifact: '', outcome: 'rejected', objections: [], overruled_by: [], of: '', reason, notices: [], warnings: [] },
+      {
+        monitor: '',
+        artifact: '',
+        outcome: 'rejected',
+        objections: [],
+        overruled_by: [],
+        of: '',
+        reason,
+        notices: [],
+        warnings: [],
+      },
     ],
     deliveries: [],
   }
   const placed = partition === undefined ? {} : { partition }
   return [
-    { topic: topics.rejects.name, key, value: encode('Reject', { ...reject, bytes: reject.bytes.subarray(0, mostEventBytes) }), ...placed },
+    {
+      topic: topics.rejects.name,
+      key,
+      value: encode('Reject', { ...reject, bytes: reject.bytes.subarray(0, mostEventBytes) }),
+      ...placed,
+    },
     { topic: topics.outcomes.name, key, value: encode('Outcome', outcome), ...placed },
   ]
 }

@@ -1,6 +1,18 @@
 import {
-  catchError, concatMap, EMPTY, firstValueFrom, from, fromEvent, ignoreElements, merge, mergeMap, NEVER, type Observable,
-  type ObservableInput, takeUntil, throwError,
+  catchError,
+  concatMap,
+  EMPTY,
+  firstValueFrom,
+  from,
+  fromEvent,
+  ignoreElements,
+  merge,
+  mergeMap,
+  NEVER,
+  type Observable,
+  type ObservableInput,
+  takeUntil,
+  throwError,
 } from 'rxjs'
 import type { Commit, EventLog, Task, Topology, Turn } from '../../connectors/log/event-log.ts'
 

@@ -10,7 +10,10 @@ export const systemClock = (): Clock => ({
     // setTimeout counts monotonic time and 31 bits only: long waits are taken in steps, compared with the wall clock each time.
     const step = (): void => {
       const left = at - Date.now()
-      timer = left <= 0 ? setTimeout(call, 0) : setTimeout(left > 60_000 ? step : check, Math.min(left, 60_000, longestTimeoutMs))
+      timer =
+        left <= 0
+          ? setTimeout(call, 0)
+          : setTimeout(left > 60_000 ? step : check, Math.min(left, 60_000, longestTimeoutMs))
     }
     const check = (): void => (Date.now() >= at ? call() : step())
     step()

@@ -3,7 +3,15 @@ import { type Happening, happenings, type Tell } from '../../schemas/happenings.
 
 /** Writes happenings as pino lines: one JSON object each, its message the happening's name. */
 export const logTo = (stream: pino.DestinationStream, level: string): Tell => {
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, stream)
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stream,
+  )
   return ({ name, ...facts }: Happening) => logger[happenings[name]](facts, name)
 }
 

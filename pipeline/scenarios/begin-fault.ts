@@ -13,10 +13,7 @@ export interface FaultTerms {
 }
 
 /** Lets something go wrong, and be well again when its time is over. */
-export const beginFault = (
-  entry: FaultEntry,
-  { world, outbox, relay, clock }: FaultTerms,
-): void => {
+export const beginFault = (entry: FaultEntry, { world, outbox, relay, clock }: FaultTerms): void => {
   const { fault, until, times, to, code } = entry
   const bounds = { ...(until === null ? {} : { until }), ...(times === null ? {} : { times }) }
   // A scenario is not over before its faults are, even if nobody else waits for that.

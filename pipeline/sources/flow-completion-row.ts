@@ -29,7 +29,8 @@ const timeOf = (row: Record<string, unknown>, field: string, toMs: (value: numbe
   const value = row[field]
   if (value === undefined || value === null) return null
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-  if (typeof number !== 'number' || !isTime(toMs(number))) throw new Error(`${field} is not a time between 1970 and 9999`)
+  if (typeof number !== 'number' || !isTime(toMs(number)))
+    throw new Error(`${field} is not a time between 1970 and 9999`)
   return toMs(number)
 }
 

@@ -1,7 +1,14 @@
 import type { Dictionary } from '../../connectors/velociraptor/lookups.ts'
 import { huntOf } from '../../operators/flow-facts.ts'
 import type {
-  ClientFacts, DefinitionFacts, FlowArgument, FlowEvent, FlowFacts, HuntFacts, QueryFacts, RawEvent,
+  ClientFacts,
+  DefinitionFacts,
+  FlowArgument,
+  FlowEvent,
+  FlowFacts,
+  HuntFacts,
+  QueryFacts,
+  RawEvent,
 } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { readFlowCompletion } from './flow-completion-row.ts'
@@ -23,7 +30,9 @@ const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? val
 const text = (value: unknown): string => {
   if (typeof value === 'string') return value
   if (value === undefined || value === null) return ''
-  return typeof value === 'object' ? JSON.stringify(value, bigintAsText) : (value as number | bigint | boolean).toString()
+  return typeof value === 'object'
+    ? JSON.stringify(value, bigintAsText)
+    : (value as number | bigint | boolean).toString()
 }
 const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value)
 const texts = (value: unknown): readonly string[] =>

@@ -10,7 +10,13 @@ import type { QueueSource } from './queue-source.ts'
 
 /** What a subscription brings, in order: rows, and how far a queue is complete once these rows are kept. */
 export type Arrival =
-  | { readonly kind: 'row'; readonly source: QueueSource; readonly json: string; readonly row: unknown; readonly origin: Origin }
+  | {
+      readonly kind: 'row'
+      readonly source: QueueSource
+      readonly json: string
+      readonly row: unknown
+      readonly origin: Origin
+    }
   | { readonly kind: 'beat'; readonly at: EpochMs; readonly isInSync: boolean }
   | { readonly kind: 'complete'; readonly at: EpochMs; readonly isInSync: boolean }
 
@@ -66,7 +72,10 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       cancelWatchdog()
       cancelWatchdog = clock.at(clock.now() + silenceMs, () =>
         subscriber.error(
-          new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', `the event stream of org ${org} has been silent for ${silenceMs} ms`),
+          new ConnectorError(
+            'VELOCIRAPTOR_UNAVAILABLE',
+            `the event stream of org ${org} has been silent for ${silenceMs} ms`,
+          ),
         ),
       )
     }

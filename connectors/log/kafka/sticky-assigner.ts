@@ -21,7 +21,7 @@ export const shareOut = (claims: readonly Claim[], partitions: number): Readonly
   const free = new Set(Array.from({ length: partitions }, (_, partition) => partition))
   const shares = new Map<string, number[]>()
   for (const { member, owned } of members) {
-    const claimed = owned.filter((partition) => free.has(partition))
+    const claimed = [...new Set(owned)].filter((partition) => free.has(partition))
     const isLarger = larger > 0 && claimed.length > least
     if (isLarger) larger--
     const kept = claimed.slice(0, isLarger ? least + 1 : least)

@@ -1,0 +1,79 @@
+import { ConnectorError } from '../../errors.ts'
+import { ownerKey } from './changelog.ts'
+import type { Bounds, FetchedPage, PartitionReader, Source } from './partition-reader.ts'
+import type { CachedPartition, PlacedEntry, StateCache } from './state-cache.ts'
+
+/** Follows all partitions of one changelog, so that any of them can be taken over without copying. */
+export interface Standby {
+  partition(partition: number): CachedPartition
+  /** Resolves when this owner's marker was read: everything before it is known then. Rejects with ConnectorError. */
+  seen(partition: number, marker: string, waitMs: number): Promise<void>
+  close(): void
+}
+
+export interface StandbyOptions {
+  readonly reader: PartitionReader
+  readonly cache: StateCache
+  /** Its full name. */
+  readonly changelog: string
+  readonly partitions: number
+  /** The changelog is not the one that was read before. */
+  readonly onDenied: (error: ConnectorError) => void
+}
+
+export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: StandbyOptions): Standby => {
+  const waiting = new Map<string, () => void>()
+  const followed = Array.from({ length: partitions }, (_, partition) => cache.partition(changelog, partition))
+  const sources = followed.map((cached, partition): Source => {
+    let from = cached.position() ?? 0
+    let isDenied = false
+
+    const take = ({ records, next }: FetchedPage): void => {
+      const entries: PlacedEntry[] = []
+      const markers: string[] = []
+      for (const { offset, key, value } of records) {
+        if (key === null) continue
+        const text = key.toString()
+        if (text === ownerKey) markers.push(value?.toString() ?? '')
+        else entries.push({ key: text, value, offset })
+      }
+      cached.read(entries, next)
+      from = next
+      for (const marker of markers) waiting.get(marker)?.()
+    }
+
+    const outOfRange = ({ low, high }: Bounds): void => {
+      if (from > high) {
+        isDenied = true
+        const text =
+          `topic ${changelog} partition ${partition} ends at ${high}, but was read up to ${from}: it was deleted or made anew, and ` +
+          `with it the memory of what was told. Restore it; or, to begin anew, choose another prefix`
+        return onDenied(new ConnectorError('LOG_DENIED', text))
+      }
+      cached.forget()
+      from = low
+    }
+    return { topic: changelog, partition, wants: () => (isDenied ? undefined : from), take, outOfRange }
+  })
+  const removals = sources.map((source) => reader.add(source))
+
+  return {
+    partition: (partition) => followed[partition] as CachedPartition,
+    seen: (partition, marker, waitMs) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          waiting.delete(marker)
+          const text = `the changelog ${changelog} partition ${partition} could not be read to its end within ${waitMs / 1000} s`
+          reject(new ConnectorError('LOG_UNAVAILABLE', text))
+        }, waitMs)
+        waiting.set(marker, () => {
+          clearTimeout(timer)
+          waiting.delete(marker)
+          resolve()
+        })
+      }),
+    close: () => {
+      for (const remove of removals) remove()
+    },
+  }
+}
