@@ -36,6 +36,9 @@ const issueMessage = (issue: z.core.$ZodIssue, value: unknown): string => {
 
 const isPathStep = (step: PropertyKey): step is string | number => typeof step !== 'symbol'
 
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | null | undefined)?.[step], value)
+
 /** Checks one value; reports what is wrong, each part at its own place. */
 export const readValue = <T extends z.ZodType>(
   schema: T,
@@ -45,7 +48,8 @@ export const readValue = <T extends z.ZodType>(
 ): z.output<T> | undefined => {
   const read = schema.safeParse(value)
   if (read.success) return read.data
-  for (const issue of read.error.issues) report([...path, ...issue.path.filter(isPathStep)], issueMessage(issue, value))
+  for (const issue of read.error.issues)
+    report([...path, ...issue.path.filter(isPathStep)], issueMessage(issue, valueAt(value, issue.path)))
   return undefined
 }
 

@@ -141,10 +141,11 @@ const auditLane = async (topic: string, partition: number, work: Work): Promise<
   const read = snapshot.position('decide', partition, topic) ?? edges.floor
   // Where outcomes have been removed with age nobody can say any more what the first events had.
   const isTrimmed = snapshot.edges(topics.outcomes.name, partition).floor > 0
-  const first = isTrimmed ? (coverage(work, { topic, partition, from: 0 })?.first ?? Math.max(edges.floor, read)) : 0
+  const first = isTrimmed ? (coverage(work, { topic, partition, from: 0 })?.first ?? read) : 0
   const from = since === null ? first : Math.max(first, await offsetAt(log, topic, partition, since, edges.end))
-  const end = Math.max(from, Math.min(edges.end, read))
-  const lane = { topic, partition, from, end, judged: 0, ahead: Math.max(0, edges.end - Math.max(read, from)) }
+  // What is gone before decide could read it will not be judged any more.
+  const end = Math.max(from, Math.min(edges.end, Math.max(read, edges.floor)))
+  const lane = { topic, partition, from, end, judged: 0, ahead: Math.max(0, edges.end - end) }
   const all = coverage(work, lane)
   // Its service may run on: what came after the snapshot may have been judged since.
   const later = coverage(work, { ...lane, from: end })
@@ -353,20 +354,15 @@ const asideCounts = (indexes: readonly OutcomeIndex[]): Record<string, number> =
 }
 
 /** Whether an index holds exactly the outcomes that the log has below its positions. */
-const holdsWhatTheLogHolds = async (log: EventLog, index: OutcomeIndex): Promise<boolean> => {
+const holdsWhatTheLogHolds = async ({ log, snapshot }: IndexReading, index: OutcomeIndex): Promise<boolean> => {
+  const topic = topics.outcomes.name
   for (let partition = 0; partition < log.partitions; partition++) {
-    const held = index.outcomes(partition)
-    const { next } = index.applied(partition)
-    let first: number | undefined
-    let mine = held.next()
-    for await (const records of log.read({ topic: topics.outcomes.name, partition, to: { offset: next } }))
-      for (const { offset, value } of records) {
-        first ??= offset
-        while (mine.done !== true && mine.value < first) mine = held.next()
-        if (mine.done !== true && mine.value === offset) mine = held.next()
-        else if (isReadable(value)) return held.return?.() === undefined
-      }
-    if (mine.done !== true && (first === undefined || mine.value >= first)) return held.return?.() === undefined
+    const { floor } = snapshot.edges(topic, partition)
+    const held = new Set(index.outcomes(partition))
+    for await (const records of log.read({ topic, partition, to: { offset: index.applied(partition).next } }))
+      for (const { offset, value } of records) if (!held.delete(offset) && isReadable(value)) return false
+    // What retention has removed may still be in the index.
+    for (const offset of held) if (offset >= floor) return false
   }
   return true
 }
@@ -389,7 +385,7 @@ export const auditLog = async (options: IndexReadingOptions, since: EpochMs | nu
   try {
     const everyRecord = options.fromLog === true || recordsOf(reading) <= fewRecords
     const [kept, fresh] = reading.indexes
-    const isBelieved = !everyRecord || fresh === undefined || kept === undefined || (await holdsWhatTheLogHolds(reading.log, kept))
+    const isBelieved = !everyRecord || fresh === undefined || kept === undefined || (await holdsWhatTheLogHolds(reading, kept))
     if (isBelieved) return await audit(reading, { since, everyRecord })
   } finally {
     await reading.close()

@@ -26,8 +26,11 @@ export interface IndexWriter {
   clear(): void
 }
 
-/** Words of one segment. Segments keep the trees small that words are scattered over, and are dropped whole. */
-const usualSegmentWords = 2_000_000
+/**
+ * Words of one segment. Words are scattered over its tree, so that a commit writes most of it anew: it is kept small. A look goes
+ * through all segments; whole ones are dropped.
+ */
+const usualSegmentWords = 250_000
 const pruneStep = 20_000
 
 /** A writer of an index opened for writing; one at a time. `segmentWords`: words of one segment. */
@@ -65,23 +68,26 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
     book(delivery.notice, -1, delivery.monitor, event, at)
   }
 
-  const take = (outcome: Outcome, at: Place): void => {
+  const take = (outcome: Outcome, at: Place, words: Word[]): void => {
     if (outcome.verdicts.length > 0 || outcome.deliveries.length === 0) takeVerdicts(outcome, at)
     outcome.deliveries.forEach((delivery, n) => takeDelivery(delivery, n, outcome, at))
-    for (const word of wordsOf(outcome)) segments.add(hashOf(word), at)
+    for (const word of wordsOf(outcome)) words.push({ hash: hashOf(word), at })
   }
 
   const applyAll = database.transaction((partition: number, expected: number, outcomes: readonly KeptOutcome[]): boolean => {
     let { next, time }: Applied = applied(partition)
     if (next !== expected) return false
     if (outcomes.length === 0) return true
+    const words: Word[] = []
     for (const { offset, timestamp, outcome } of outcomes) {
       if (offset < next) continue
-      if (outcome !== null) take(outcome, placeOf(partition, offset))
+      if (outcome !== null) take(outcome, placeOf(partition, offset), words)
       next = offset + 1
       time = timestamp
     }
     move.run(partition, next, time)
+    // In the order of the tree: a page is then written to once.
+    for (const { hash, at } of words.sort((a, b) => a.hash - b.hash || a.at - b.at)) segments.add(hash, at)
     segments.end(partition, next)
     return true
   })
@@ -140,6 +146,11 @@ const openDictionary = (database: OutcomeIndex['database'], table: string, where
     return id
   }
   return Object.assign(idOf, { forget: () => remembered.clear() })
+}
+
+interface Word {
+  readonly hash: number
+  readonly at: Place
 }
 
 interface Segments {

@@ -107,6 +107,8 @@ export const indexFileIn = (dir: string): string => join(dir, 'outcomes.index.db
 export const inMemory = ':memory:'
 
 const cacheKiB = 65_536
+/** The same pages are written again and again: they are brought over seldom. */
+const checkpointPages = 16_000
 
 const connect = (file: string): Sqlite.Database => {
   if (file !== inMemory) closeSync(openSync(file, 'a', 0o600))
@@ -115,6 +117,7 @@ const connect = (file: string): Sqlite.Database => {
   // After a power cut the last commits may be missing, positions and rows alike: the log has them.
   database.pragma('synchronous = NORMAL')
   database.pragma(`cache_size = -${cacheKiB}`)
+  database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
   return database
 }
 

@@ -9,7 +9,7 @@ import { elideRight, singleLine } from './texts.ts'
 
 // Together they fit what mail programs show, with ordinary names; what does not is cut further when it is rendered.
 const MOST_GROUPS = 25
-const MOST_LISTED = 75
+const MOST_LISTED = 120
 const MAX_NAME = 60
 const MAX_SUBJECT = 100
 const MAX_ERROR = 100

@@ -39,8 +39,9 @@ export const openInputBuffer = (options: InputBufferOptions): InputBuffer => {
 
   const fill = (page: FetchedPage): void => {
     for (const { offset, timestamp, key, value } of page.records) {
-      records.push({ topic: name, partition, offset, timestamp, key: key?.toString() ?? '', value: value ?? noValue })
-      bytes += (key?.length ?? 0) + (value?.length ?? 0)
+      const record = { topic: name, partition, offset, timestamp, key: key?.toString() ?? '', value: value ?? noValue }
+      records.push(record)
+      bytes += bytesOf(record)
     }
     end = page.next
     onChange()
@@ -72,9 +73,11 @@ export const openInputBuffer = (options: InputBufferOptions): InputBuffer => {
       while (count < most && (records[count]?.offset ?? Infinity) < until) count++
       const taken = records.slice(0, count)
       records = records.slice(count)
-      for (const { key, value } of taken) bytes -= Buffer.byteLength(key) + value.length
+      for (const record of taken) bytes -= bytesOf(record)
       if (records.length === 0) isTrimmed = false
       return taken
     },
   }
 }
+
+const bytesOf = ({ key, value }: LogRecord): number => Buffer.byteLength(key) + value.length

@@ -367,9 +367,32 @@ describe('a wrong file is refused at the place of its fault:', () => {
       ['13:16 monitors[1].queue: monitors of any queue are not in this version: remove this one'],
     ],
     [
-      'a window',
-      monitorKeys('    dedup: { window: 2h }\n    parameters: { NotifyExecutor: true }'),
-      [`12:5 ${monitor}.dedup: dedup is not in this version: remove it`],
+      'a window that is no duration',
+      monitorKeys('    dedup: { window: 2 hours }\n    parameters: { NotifyExecutor: true }'),
+      [`12:22 ${monitor}.dedup.window: must be a duration from 1s to 30d, such as 30s or 2h`],
+    ],
+    [
+      'a window over clients',
+      monitorKeys('    dedup: { window: 2h, by: [flow.creator] }\n    parameters: { NotifyExecutor: true }'),
+      [`12:30 ${monitor}.dedup.by: must contain client.id: events of different clients are gathered by batch instead`],
+    ],
+    [
+      'a window by an unknown fact',
+      monitorKeys(
+        '    dedup: { window: 2h, by: [client.id, flow.artifact] }\n    parameters: { NotifyExecutor: true }',
+      ),
+      [
+        `12:42 ${monitor}.dedup.by[1]: must be one of client.id, flow.artifacts, flow.creator, flow.state, hunt.id: did you mean flow.artifacts?`,
+      ],
+    ],
+    [
+      'a batch without bounds',
+      monitorKeys('    batch: { quiet: 0s, most: 1000, first: at once }\n    parameters: { NotifyExecutor: true }'),
+      [
+        `12:21 ${monitor}.batch.quiet: must be a duration from 1s to 1d, such as 30s or 2h`,
+        `12:31 ${monitor}.batch.most: must be at most 500`,
+        `12:44 ${monitor}.batch.first: must be one of now, gathered`,
+      ],
     ],
     [
       'a bad name',

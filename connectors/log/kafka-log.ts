@@ -1,0 +1,240 @@
+import type { Kafka } from 'kafkajs'
+import { Observable } from 'rxjs'
+import type { Tell } from '../../schemas/happenings.ts'
+import type { Clock } from '../../schemas/time.ts'
+import type { Topic } from '../../schemas/topics.ts'
+import { ConnectorError } from '../errors.ts'
+import { openAdmission } from './admission.ts'
+import type { Bound, EventLog, LogRecord, NewRecord, Position, Range, Task, Topology } from './event-log.ts'
+import { openAppender } from './kafka/appender.ts'
+import { connectKafka, usualTimings, type KafkaAccess, type KafkaTimings } from './kafka/connection.ts'
+import type { Unsafe } from './kafka/kafka-seat.ts'
+import { openPartitionReader, type PartitionReader } from './kafka/partition-reader.ts'
+import { runTopologyTasks } from './kafka/run-topology-tasks.ts'
+import { openStateCache, type StateCache } from './kafka/state-cache.ts'
+import { admitTopics, changelogSettings, checkTopics, topicSettings, withAdmin, type WantedTopic } from './kafka/topic-set.ts'
+import type { CommitFault } from './running-task.ts'
+
+export interface KafkaLogOptions extends KafkaAccess {
+  /** What all names of topics, groups and transactional ids begin with. */
+  readonly prefix: string
+  /** Fixed when the topics are made. */
+  readonly partitions: number
+  /** Topics that are missing are made. */
+  readonly topics: readonly Topic[]
+  /** Where this process keeps copies of its tasks' state; several processes may share it. */
+  readonly stateDir: string
+  readonly clock: Clock
+  readonly tell: Tell
+  /** Key and value of one record at most. */
+  readonly maxRecordBytes?: number
+  readonly timings?: Partial<KafkaTimings>
+  /** What befalls each commit; for tests. */
+  readonly commitFault?: CommitFault
+  /** For tests that must see what the safeguards prevent. */
+  readonly unsafe?: Unsafe
+}
+
+/** Records of one page of a read at most. */
+const readMost = 500
+const noValue = new Uint8Array(0)
+
+/** The topics of a log as they must be on a broker, and the changelogs of these topologies. */
+export const wantedTopics = (
+  { prefix, partitions, topics }: Pick<KafkaLogOptions, 'prefix' | 'partitions' | 'topics'>,
+  topologies: readonly string[] = [],
+): readonly WantedTopic[] => [
+  ...topics.map((topic) => ({ name: prefix + topic.name, partitions, settings: topicSettings(topic) })),
+  ...topologies.map((name) => ({ name: changelogName(prefix, name), partitions, settings: changelogSettings })),
+]
+
+const changelogName = (prefix: string, topology: string): string => `${prefix}state.${topology}`
+
+/**
+ * Opens a log on Kafka; any number of processes may, and share the tasks. Rejects with ConnectorError: LOG_DENIED (topics made
+ * otherwise, not permitted, login or certificate not accepted), LOG_UNAVAILABLE (no broker answers).
+ */
+export const openKafkaLog = async (options: KafkaLogOptions): Promise<EventLog> => {
+  const { brokers } = options
+  const kafka = connectKafka(options)
+  const clusterId = await withAdmin(kafka, { brokers, deed: 'cannot open the log' }, async (admin) => {
+    admitTopics(brokers, await checkTopics(admin, wantedTopics(options), { make: true }))
+    return (await admin.describeCluster()).clusterId
+  })
+  return assemble(options, kafka, clusterId)
+}
+
+const assemble = (options: KafkaLogOptions, kafka: Kafka, clusterId: string): EventLog => {
+  const { brokers, prefix, partitions, topics, stateDir, clock, tell, maxRecordBytes, commitFault } = options
+  const timings = { ...usualTimings, ...options.timings }
+  const admission = openAdmission({ topics, partitions, maxRecordBytes })
+  const names = topics.map(({ name }) => name)
+  const fullName = (name: string): string => prefix + name
+  const appender = openAppender({ kafka, brokers, now: () => clock.now() })
+  const running = new Map<string, () => void>()
+  /** The ends of what ran before, by topology: who comes after waits for them. */
+  const endings = new Map<string, Promise<void>>()
+  let ranges: PartitionReader | undefined
+  let cache: StateCache | undefined
+  let closing: Promise<void> | undefined
+
+  const append = async (records: readonly NewRecord[]): Promise<readonly Position[]> => {
+    if (closing !== undefined) throw closed()
+    const slots = records.map(admission.admit)
+    const offsets: number[] = []
+    const indexes = Map.groupBy(records.keys(), (index) => slots[index] ?? 0)
+    const results = await Promise.allSettled(
+      [...indexes].map(async ([slot, of]) => {
+        const outgoing = of.map((index) => outgoingOf(records[index] as NewRecord))
+        const topic = fullName(names[Math.floor(slot / partitions)] ?? '')
+        const placed = await appender.append(topic, slot % partitions, outgoing)
+        for (const [nth, index] of of.entries()) offsets[index] = placed[nth] ?? -1
+      }),
+    )
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+    return records.map(({ topic }, index) => ({ topic, partition: (slots[index] ?? 0) % partitions, offset: offsets[index] ?? -1 }))
+  }
+
+  const withTopics = (wanted: readonly WantedTopic[], make: boolean): Promise<void> =>
+    withAdmin(kafka, { brokers, deed: 'cannot look at the topics' }, async (admin) =>
+      admitTopics(brokers, await checkTopics(admin, wanted, { make })),
+    )
+
+  const stateCache = (): StateCache =>
+    (cache ??= openStateCache({ dir: stateDir, log: `${clusterId} ${prefix}`, now: () => clock.now() }))
+
+  const admitTopology = ({ name, inputs }: Topology): void => {
+    if (closing !== undefined) throw closed()
+    inputs.forEach(admission.topicOf)
+    if (running.has(name))
+      throw new ConnectorError('LOG_DENIED', `the tasks of ${name} run in this process already: give one of the two another name`)
+  }
+
+  const start = async (topology: Topology, emit: (task: Task) => void, deny: (error: unknown) => void, isOver: () => boolean) => {
+    const count = topology.inputs.length === 0 ? (topology.slots ?? partitions) : partitions
+    const changelog = changelogName(prefix, topology.name)
+    await endings.get(topology.name)
+    if (isOver()) return undefined
+    const wanted = [
+      ...wantedTopics(options).filter(({ name }) => topology.inputs.some((input) => fullName(input) === name)),
+      { name: changelog, partitions: count, settings: changelogSettings },
+    ]
+    await withTopics(wanted, true)
+    if (isOver()) return undefined
+    return runTopologyTasks({
+      kafka,
+      brokers,
+      topology,
+      names,
+      fullName,
+      partitions,
+      changelog,
+      group: prefix + topology.name,
+      count,
+      cache: stateCache(),
+      timings,
+      admission,
+      clock,
+      tell,
+      commitFault,
+      unsafe: options.unsafe,
+      check: () => withTopics(wanted, false),
+      emit,
+      deny,
+    })
+  }
+
+  const tasks = (topology: Topology): Observable<Task> =>
+    new Observable((subscriber) => {
+      try {
+        admitTopology(topology)
+      } catch (error) {
+        return subscriber.error(error)
+      }
+      const { name } = topology
+      let stop: (() => Promise<void>) | undefined
+      running.set(name, () => subscriber.complete())
+      const started = start(
+        topology,
+        (task) => subscriber.next(task),
+        (error) => subscriber.error(error),
+        () => subscriber.closed,
+      ).then(async (running) => {
+        stop = running
+        if (subscriber.closed) await stop?.()
+      })
+      started.catch((error: unknown) => subscriber.error(error))
+      subscriber.add(() => {
+        running.delete(name)
+        const stopped = stop?.() ?? started
+        endings.set(
+          name,
+          stopped.catch(() => undefined),
+        )
+      })
+    })
+
+  const rangeReader = (): PartitionReader =>
+    (ranges ??= openPartitionReader({
+      kafka,
+      brokers,
+      poll: timings.poll,
+      metadata: timings.metadata,
+      onTrouble: () => undefined,
+    }))
+
+  const resolve = async ({ topic, partition, from, to }: Range): Promise<{ topic: string; from: number; to: number }> => {
+    if (closing !== undefined) throw closed()
+    admission.slotOf(topic, partition)
+    const full = fullName(topic)
+    const reader = rangeReader()
+    const { low, high } = await reader.bounds(full, partition)
+    const offsetOf = async (bound: Bound): Promise<number> =>
+      'offset' in bound ? bound.offset : ((await reader.offsetAt(full, partition, bound.timestamp)) ?? high)
+    return {
+      topic: full,
+      from: from === undefined ? low : Math.max(low, await offsetOf(from)),
+      to: to === undefined ? high : Math.min(high, await offsetOf(to)),
+    }
+  }
+
+  const read = (range: Range): AsyncIterable<readonly LogRecord[]> => {
+    const resolved = resolve(range)
+    // Who never reads must not be told.
+    resolved.catch(() => undefined)
+    return pages(range, resolved)
+  }
+
+  async function* pages({ topic: name, partition }: Range, resolved: ReturnType<typeof resolve>) {
+    const { topic, from, to } = await resolved
+    for (let next = from; next < to;) {
+      if (closing !== undefined) throw closed()
+      const page = await rangeReader().fetch(topic, partition, next)
+      next = page.next
+      const records = page.records
+        .filter(({ offset }) => offset < to)
+        .map(({ offset, timestamp, key, value }): LogRecord => ({ topic: name, partition, offset, timestamp, key: key?.toString() ?? '', value: value ?? noValue }))
+      for (let at = 0; at < records.length; at += readMost) {
+        if (closing !== undefined) throw closed()
+        yield records.slice(at, at + readMost)
+      }
+    }
+  }
+
+  const end = async (): Promise<void> => {
+    for (const complete of [...running.values()]) complete()
+    await Promise.all([...endings.values(), appender.close()])
+    await ranges?.close()
+    cache?.close()
+  }
+
+  return { partitions, append, tasks, read, close: () => (closing ??= end()) }
+}
+
+const outgoingOf = ({ key, value }: NewRecord): { key: Buffer; value: Buffer } => ({
+  key: Buffer.from(key.toWellFormed()),
+  value: Buffer.from(value),
+})
+
+const closed = (): ConnectorError => new ConnectorError('CLOSED', 'the log is closed')
+

@@ -1,0 +1,307 @@
+import type { Kafka } from 'kafkajs'
+import { randomUUID } from 'node:crypto'
+import type { Tell } from '../../../schemas/happenings.ts'
+import type { Clock } from '../../../schemas/time.ts'
+import { ConnectorError } from '../../errors.ts'
+import type { Admission } from '../admission.ts'
+import type { Task, Topology } from '../event-log.ts'
+import type { Write } from '../local-store.ts'
+import { runTask, type CommitFault, type RunningTask, type TaskInput, type TaskSurroundings } from '../running-task.ts'
+import { ownerKey, positionEntry, positionKeyOf, stateKeyOf, type ChangelogEntry } from './changelog.ts'
+import type { GroupMember } from './group-member.ts'
+import { openInputBuffer, type InputBuffer } from './input-buffer.ts'
+import { asKafkaError } from './kafka-errors.ts'
+import type { PartitionReader } from './partition-reader.ts'
+import type { Standby } from './standby.ts'
+import { openTaskProducer, type OutgoingShare, type TaskProducer } from './task-producer.ts'
+
+/** What the seats of one topology share. */
+export interface KafkaSeatSurroundings {
+  readonly kafka: Kafka
+  readonly brokers: readonly string[]
+  readonly topology: Topology
+  /** Topic names, as admission numbers them, and their full names. */
+  readonly names: readonly string[]
+  readonly fullName: (name: string) => string
+  readonly partitions: number
+  readonly changelog: string
+  readonly group: string
+  readonly reader: PartitionReader
+  readonly standby: Standby
+  readonly member: () => GroupMember
+  readonly restoreMs: number
+  readonly admission: Admission
+  readonly clock: Clock
+  readonly tell: Tell
+  readonly commitFault: CommitFault | undefined
+  readonly emit: (task: Task) => void
+  readonly deny: (error: ConnectorError) => void
+  readonly unsafe: Unsafe | undefined
+}
+
+/** Safeguards left out, for tests that must see what they prevent. */
+export interface Unsafe {
+  /** Every writer has a name of its own: no new one ends an old one. */
+  readonly withoutFence?: boolean
+  /** A task begins with whatever this process knows, not with all that was committed. */
+  readonly withoutMarker?: boolean
+}
+
+/** A partition that the group gave to this process: with a task, or on the way to the next one. */
+export interface KafkaSeat {
+  /** The group has met again, and the partition is still here: a waiting seat need not wait any longer. */
+  confirmed(): void
+  /** Positions that stand, for people. */
+  positions(): readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]
+  /** Ends the task at once; resolves when a running commit has ended too. */
+  leave(): Promise<void>
+}
+
+const firstWaitMs = 50
+const longestWaitMs = 30_000
+/** Turns' worth of records that are kept ready. */
+const turnsReady = 2
+const usualMostRecords = 500
+
+interface Held {
+  readonly producer: TaskProducer
+  readonly inputs: readonly { readonly input: TaskInput; readonly buffer: InputBuffer; readonly remove: () => void }[]
+  readonly running: RunningTask
+  soon: NodeJS.Immediate | undefined
+}
+
+export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: number): KafkaSeat => {
+  const { topology, standby, member, clock, tell, admission, reader, changelog, unsafe } = surroundings
+  const coordinates = { topology: topology.name, partition }
+  const cached = standby.partition(partition)
+  let held: Held | undefined
+  let failures = 0
+  let reason: string | undefined
+  let isTold = false
+  let isHeld = false
+  let hasLeft = false
+  let opening: Promise<void> = Promise.resolve()
+  let closing: Promise<void> = Promise.resolve()
+  let cancelHeartbeats: () => void = () => undefined
+  let cancelWait: () => void = () => undefined
+  let isWaitingForGroup = false
+
+  const release = (): void => {
+    if (held === undefined) return
+    const { producer, inputs, soon } = held
+    held = undefined
+    clearImmediate(soon)
+    for (const { remove } of inputs) remove()
+    closing = producer.close()
+  }
+
+  const failed = (error: unknown): void => {
+    release()
+    if (hasLeft) return
+    if (error instanceof ConnectorError && error.code === 'LOG_DENIED') return surroundings.deny(error)
+    reason ??= error instanceof ConnectorError ? error.code : 'defect'
+    // Who was frozen long enough to lose the partition must not take it back before it has learned of that.
+    isWaitingForGroup = true
+    cancelHeartbeats = member().afterTwoHeartbeats(confirmed)
+  }
+
+  const confirmed = (): void => {
+    if (!isWaitingForGroup || hasLeft) return
+    isWaitingForGroup = false
+    cancelHeartbeats()
+    const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** failures++)
+    const timer = setTimeout(begin, waitMs)
+    cancelWait = () => clearTimeout(timer)
+  }
+
+  const begin = (): void => {
+    opening = open().catch(failed)
+  }
+
+  const open = async (): Promise<void> => {
+    await closing
+    if (hasLeft) return
+    const producer = await openTaskProducer({
+      kafka: surroundings.kafka,
+      brokers: surroundings.brokers,
+      transactionalId: `${surroundings.group}-${partition}${unsafe?.withoutFence === true ? randomUUID() : ''}`,
+      changelog,
+      partition,
+    })
+    try {
+      if (unsafe?.withoutMarker !== true) await restore(producer)
+      const places = await placeInputs()
+      if (hasLeft) return await producer.close()
+      start(producer, places)
+    } catch (cause) {
+      await producer.close()
+      throw cause
+    }
+  }
+
+  /** What was written before the fence, by whomever, is known when the own marker has come back. */
+  const restore = async (producer: TaskProducer): Promise<void> => {
+    const marker = randomUUID()
+    const seen = standby.seen(partition, marker, surroundings.restoreMs)
+    // It may fail first while the marker is still being written.
+    seen.catch(() => undefined)
+    await producer.commit([], [{ key: ownerKey, value: Buffer.from(marker) }], clock.now())
+    await seen
+  }
+
+  interface Place {
+    readonly name: string
+    readonly committed: number | undefined
+    readonly low: number
+  }
+
+  const placeInputs = async (): Promise<readonly Place[]> => {
+    const places: Place[] = []
+    for (const name of topology.inputs) {
+      const kept = cached.get(positionKeyOf(name))
+      const committed = kept === undefined ? undefined : Number(Buffer.from(kept).toString())
+      const { low, high } = await reader.bounds(surroundings.fullName(name), partition)
+      if (committed !== undefined && committed > high) throw beyond({ topic: name, position: committed, end: high })
+      places.push({ name, committed, low })
+    }
+    return places
+  }
+
+  const beyond = (at: { topic: string; position: number; end: number }): ConnectorError => {
+    if (!isHeld) tell({ name: 'log position beyond end', ...coordinates, ...at })
+    isHeld = true
+    return new ConnectorError('LOG_UNAVAILABLE', `the position in ${at.topic} ${partition} lies beyond its end`)
+  }
+
+  const start = (producer: TaskProducer, places: readonly Place[]): void => {
+    isHeld = false
+    if (reason !== undefined && !isTold) tell({ name: 'task reopened', ...coordinates, reason, attempts: failures })
+    isTold = reason !== undefined
+    reason = undefined
+    const lookSoon = (): void => {
+      if (held !== undefined) held.soon ??= setImmediate(look)
+    }
+    const look = (): void => {
+      if (held === undefined) return
+      held.soon = undefined
+      held.running.look()
+    }
+    const inputs = places.map((place) => openInput(place, lookSoon))
+    const onCommit = (): void => {
+      failures = 0
+      isTold = false
+    }
+    const running = runTask(taskSurroundings(producer, inputs, lookSoon), {
+      topology,
+      partition,
+      opened: { id: partition, state: cached.state, position: () => undefined },
+      inputs: inputs.map(({ input }) => input),
+      onCommit,
+      onFailure: failed,
+    })
+    held = {
+      producer,
+      running,
+      soon: undefined,
+      inputs: inputs.map((each) => ({ ...each, remove: reader.add(each.buffer.source) })),
+    }
+    surroundings.emit(running.task)
+  }
+
+  const openInput = ({ name, committed, low }: Place, onChange: () => void): { input: TaskInput; buffer: InputBuffer } => {
+    const next = committed ?? low
+    const buffer = openInputBuffer({
+      name,
+      topic: surroundings.fullName(name),
+      partition,
+      from: next,
+      low,
+      mostRecords: turnsReady * (topology.mostRecords ?? usualMostRecords),
+      onChange,
+      onBeyond: (at) => {
+        const error = beyond(at)
+        held?.running.end()
+        failed(error)
+      },
+    })
+    return { buffer, input: { name, topic: admission.topicOf(name), slot: admission.slotOf(name, partition), next, committed } }
+  }
+
+  const taskSurroundings = (
+    producer: TaskProducer,
+    inputs: readonly { readonly input: TaskInput; readonly buffer: InputBuffer }[],
+    lookSoon: () => void,
+  ): TaskSurroundings => {
+    const bufferOf = (slot: number): InputBuffer => {
+      const found = inputs.find(({ input }) => input.slot === slot)
+      if (found === undefined) throw new Error(`slot ${slot} is no input of ${topology.name}`)
+      return found.buffer
+    }
+    return {
+      store: {
+        end: (slot) => bufferOf(slot).end(),
+        floor: (slot) => bufferOf(slot).floor(),
+        page: (slot, _from, to, most) => {
+          const page = bufferOf(slot).take(to, most)
+          reader.look()
+          return page
+        },
+      },
+      queue: { add: (write) => writeOut(producer, write) },
+      admission,
+      clock,
+      tell,
+      commitFault: surroundings.commitFault,
+      lookSoon,
+    }
+  }
+
+  const writeOut = async (producer: TaskProducer, write: Write): Promise<readonly number[]> => {
+    const shares = sharesOf(write)
+    const entries = entriesOf(write)
+    // A turn that changes nothing needs no transaction: nobody could tell whether it was made.
+    if (shares.length === 0 && entries.length === 0) return []
+    const placed = await producer.commit(shares, entries, clock.now())
+    const kept = entries.map((entry, index) => ({ ...entry, offset: placed.entries[index] ?? -1 }))
+    try {
+      cached.write(kept)
+    } catch (cause) {
+      throw asKafkaError(cause, { brokers: surroundings.brokers, deed: 'cannot keep state' })
+    }
+    return []
+  }
+
+  const sharesOf = ({ records, slots }: Write): readonly OutgoingShare[] => {
+    const bySlot = Map.groupBy(records, (_, index) => slots[index] ?? 0)
+    return [...bySlot].map(([slot, of]) => ({
+      topic: surroundings.fullName(surroundings.names[Math.floor(slot / surroundings.partitions)] ?? ''),
+      partition: slot % surroundings.partitions,
+      records: of.map(({ key, value }) => ({ key: Buffer.from(key.toWellFormed()), value: Buffer.from(value) })),
+    }))
+  }
+
+  const entriesOf = ({ put, task }: Write): readonly ChangelogEntry[] => {
+    const last = new Map(put.map(([key, value]) => [stateKeyOf(key), value?.slice() ?? null]))
+    const entries = [...last].map(([key, value]): ChangelogEntry => ({ key, value }))
+    const positions = task?.positions ?? []
+    return [...entries, ...positions.map(([topic, next]) => positionEntry(surroundings.names[topic] ?? '', next))]
+  }
+
+  begin()
+  return {
+    confirmed,
+    positions: () =>
+      (held?.inputs ?? []).flatMap(({ input: { name, committed } }) =>
+        committed === undefined ? [] : [{ topic: surroundings.fullName(name), partition, offset: committed }],
+      ),
+    leave: async () => {
+      hasLeft = true
+      cancelHeartbeats()
+      cancelWait()
+      held?.running.end()
+      release()
+      await opening
+      await closing
+    },
+  }
+}

@@ -1,0 +1,114 @@
+import type { Kafka } from 'kafkajs'
+import type { Tell } from '../../../schemas/happenings.ts'
+import type { Clock } from '../../../schemas/time.ts'
+import type { ConnectorError } from '../../errors.ts'
+import type { Admission } from '../admission.ts'
+import type { Task, Topology } from '../event-log.ts'
+import type { CommitFault } from '../running-task.ts'
+import type { KafkaTimings } from './connection.ts'
+import { joinGroup, type GroupMember } from './group-member.ts'
+import { openKafkaSeat, type KafkaSeat, type KafkaSeatSurroundings } from './kafka-seat.ts'
+import { openOutage } from './outage.ts'
+import { openPartitionReader } from './partition-reader.ts'
+import { openStandby } from './standby.ts'
+import type { StateCache } from './state-cache.ts'
+
+export interface TopologyTasksOptions {
+  readonly kafka: Kafka
+  readonly brokers: readonly string[]
+  readonly topology: Topology
+  readonly names: readonly string[]
+  readonly fullName: (name: string) => string
+  readonly partitions: number
+  /** Full names. */
+  readonly changelog: string
+  readonly group: string
+  readonly count: number
+  readonly cache: StateCache
+  readonly timings: KafkaTimings
+  readonly admission: Admission
+  readonly clock: Clock
+  readonly tell: Tell
+  readonly commitFault: CommitFault | undefined
+  readonly unsafe: KafkaSeatSurroundings['unsafe']
+  /** Looks whether the topics still are what they must be; called whenever the group meets. */
+  readonly check: () => Promise<void>
+  readonly emit: (task: Task) => void
+  readonly deny: (error: ConnectorError) => void
+}
+
+/** Runs this process's share of a topology's tasks until the returned function is called: it ends them at once and resolves when all is over. */
+export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<void>) => {
+  const { kafka, brokers, topology, changelog, group, count, cache, timings, tell, deny } = options
+  const seats = new Map<number, KafkaSeat>()
+  const leaving = new Set<Promise<void>>()
+  const outage = openOutage(tell, { topology: topology.name })
+  let member: GroupMember | undefined
+  let hasLeft = false
+
+  const reader = openPartitionReader({
+    kafka,
+    brokers,
+    poll: timings.poll,
+    metadata: timings.metadata,
+    onTrouble: (error) => (error?.code === 'LOG_DENIED' ? deny(error) : outage.report('reading', error)),
+  })
+  const standby = openStandby({ reader, cache, changelog, partitions: count, onDenied: deny })
+  const surroundings: KafkaSeatSurroundings = {
+    ...options,
+    reader,
+    standby,
+    restoreMs: timings.restore,
+    member: () => member as GroupMember,
+  }
+
+  const leave = (partition: number): void => {
+    const seat = seats.get(partition)
+    seats.delete(partition)
+    const left = seat?.leave() ?? Promise.resolve()
+    leaving.add(left)
+    void left.finally(() => leaving.delete(left))
+  }
+
+  const assigned = (partitions: readonly number[], isNew: boolean): void => {
+    if (hasLeft) return
+    for (const partition of [...seats.keys()]) if (isNew || !partitions.includes(partition)) leave(partition)
+    for (const partition of partitions) {
+      const seat = seats.get(partition)
+      if (seat === undefined) seats.set(partition, openKafkaSeat(surroundings, partition))
+      else seat.confirmed()
+    }
+    if (partitions.length > 0) void options.check().catch(deniedOnly)
+  }
+
+  const deniedOnly = (error: ConnectorError): void => {
+    if (!hasLeft && error.code === 'LOG_DENIED') deny(error)
+  }
+
+  const topics = topology.inputs.length > 0 ? topology.inputs.map(options.fullName) : [changelog]
+  member = joinGroup({
+    kafka,
+    brokers,
+    group,
+    topics,
+    partitions: count,
+    timings,
+    onAssigned: assigned,
+    onTrouble: (error) => outage.report('group', error),
+    onDenied: deny,
+  })
+  const showing = setInterval(
+    () => member?.showPositions([...seats.values()].flatMap((seat) => seat.positions())),
+    timings.lag,
+  ).unref()
+
+  return async () => {
+    hasLeft = true
+    clearInterval(showing)
+    for (const partition of [...seats.keys()]) leave(partition)
+    await Promise.all([member.leave(), ...leaving])
+    standby.close()
+    outage.close()
+    await reader.close()
+  }
+}
