@@ -404,8 +404,7 @@ const claimDue = (state: TurnState, { task, turn, claims, options, sending }: De
         marker: '',
         message_id: letter.message_id === '' ? messageIdOf(letter, options) : letter.message_id,
       }
-      const notices = noticesOf(letter, state).map(({ notice }) => notice)
-      const [first] = notices as [Notice]
+      const first = decode('Notice', state.getBytes(noticeKey(id, 1)) as Uint8Array)
       const free_at = freeAt(letter, first, state, turn.now)
       if (free_at > turn.now) {
         postpone(letter, first, free_at, state)
@@ -417,10 +416,13 @@ const claimDue = (state: TurnState, { task, turn, claims, options, sending }: De
       state.put('Letter', letterKey(id), claim)
       if (first.batch.spacing_ms > 0) state.put('Mark', goneKey(groupOf(first)), { event: id, at: turn.now })
       claims.set(id, claim)
-      claimed.push({ letter: claim, notices })
+      claimed.push({ letter: claim, notices: () => (letter.notices === 1 ? [first] : committedNotices(letter, task)) })
     }
   return claimed
 }
+
+const committedNotices = (letter: Letter, { state }: Task): readonly Notice[] =>
+  noticesOf(letter, openTurnState(state)).map(({ notice }) => notice)
 
 /** When a letter may go: those of one group keep their distance also when something held them up. */
 const freeAt = ({ id }: Letter, first: Notice, state: TurnState, now: EpochMs): EpochMs => {

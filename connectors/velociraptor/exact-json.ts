@@ -1,7 +1,23 @@
 /** A JSON object as read: integers beyond 2^53 are bigint, everything else is what JSON.parse makes of it. */
 export type Dictionary = Readonly<Record<string, unknown>>
 
-const longDigits = /\d{16}/
+const longDigits = /\d{16}/g
+const nine = 0x39
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= nine
+
+/**
+ * Whether a number may lie beyond 2^53: it has 17 digits, or 16 of which the first is a 9. Times in microseconds have 16 as well, stand in
+ * nearly every row, and are safe.
+ */
+const mayBeUnsafe = (text: string): boolean => {
+  longDigits.lastIndex = 0
+  while (longDigits.test(text)) {
+    const end = longDigits.lastIndex
+    if (text.charCodeAt(end - 16) === nine || isDigit(text.charCodeAt(end))) return true
+  }
+  return false
+}
 
 const exactNumber = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
   typeof value === 'number' &&
@@ -13,7 +29,7 @@ const exactNumber = (_key: string, value: unknown, context?: { readonly source?:
 
 /** Reads JSON without rounding integers: those beyond 2^53 come as bigint. Throws SyntaxError. */
 export const parseExact = (text: string): unknown =>
-  longDigits.test(text) ? (JSON.parse(text, exactNumber) as unknown) : (JSON.parse(text) as unknown)
+  mayBeUnsafe(text) ? (JSON.parse(text, exactNumber) as unknown) : (JSON.parse(text) as unknown)
 
 /** Whether a value is a JSON object. */
 export const isDictionary = (value: unknown): value is Dictionary =>

@@ -2,15 +2,32 @@ import { statfs } from 'node:fs/promises'
 import { ConnectorError } from '../../connectors/errors.ts'
 import { openEmbeddedLog } from '../../connectors/log/embedded-log.ts'
 import { allTopics } from '../../schemas/topics.ts'
-import type { EmbeddedLogSettings } from '../config/configuration.ts'
+import { lookAtTopics } from '../cli/topics-command.ts'
+import type { EmbeddedLogSettings, KafkaLogSettings, LogSettings } from '../config/configuration.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import type { Findings } from './finding.ts'
 
 const about = 'log'
 const gibibyte = 2 ** 30
 
-/** Opens the log beside a running service, without taking its tasks, and looks at the room that it has. */
-export const checkLog = async ({ dir, partitions }: EmbeddedLogSettings, findings: Findings): Promise<void> => {
+/** Looks at the log beside a running service, without taking its tasks. */
+export const checkLog = ({ embedded, kafka }: LogSettings, findings: Findings): Promise<void> =>
+  kafka === null ? checkEmbedded(embedded, findings) : checkKafka(kafka, findings)
+
+const checkKafka = async (settings: KafkaLogSettings, findings: Findings): Promise<void> => {
+  try {
+    for (const { name, is, text } of await lookAtTopics(settings, { make: false }))
+      if (is === 'wrong') findings.add('failure', about, text ?? name)
+      else if (is === 'missing') findings.add('warning', about, `topic ${name} is missing: relay run or relay topics makes it`)
+      else findings.add('ok', about, `topic ${name} is as it must be`)
+  } catch (cause) {
+    if (!(cause instanceof ConnectorError)) throw cause
+    findings.add('failure', about, cause.message)
+  }
+}
+
+/** Opens the log and looks at the room that it has. */
+const checkEmbedded = async ({ dir, partitions }: EmbeddedLogSettings, findings: Findings): Promise<void> => {
   try {
     const log = await openEmbeddedLog({
       dir,

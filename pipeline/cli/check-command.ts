@@ -31,7 +31,7 @@ const check = async (file: string, sendTo: string | null, findings: Findings): P
   const { monitors, channels } = configuration
   findings.add('ok', 'configuration', `${file}: ${monitors.length} monitor(s), ${channels.length} mail channel(s)`)
   await checkVelociraptor(configuration, apiConfig, findings)
-  await checkLog(configuration.log.embedded, findings)
+  await checkLog(configuration.log, findings)
   await checkMail(configuration, sendTo, findings)
   const { failures, warnings } = findings.count()
   findings.add(failures === 0 ? 'ok' : 'failure', 'check', `${failures} failure(s), ${warnings} warning(s)`)

@@ -8,6 +8,7 @@ import { previewCommand } from './preview-command.ts'
 import { runCommand } from './run-command.ts'
 import { schemaCommand } from './schema-command.ts'
 import { simulateCommand } from './simulate-command.ts'
+import { topicsCommand } from './topics-command.ts'
 import { testCommand } from './test-command.ts'
 import { whyCommand } from './why-command.ts'
 
@@ -34,7 +35,7 @@ const program = new Command('relay')
 
 for (const command of [
   demoCommand(), initCommand(), runCommand(), checkCommand(), testScenarios(), simulateCommand(), schemaCommand(),
-  whyCommand(), auditCommand(), previewCommand(),
+  whyCommand(), auditCommand(), previewCommand(), topicsCommand(),
 ])
   program.addCommand(command.copyInheritedSettings(program))
 

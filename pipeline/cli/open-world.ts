@@ -1,5 +1,8 @@
+import { hostname } from 'node:os'
 import { openEmbeddedLog } from '../../connectors/log/embedded-log.ts'
 import type { EventLog } from '../../connectors/log/event-log.ts'
+import type { KafkaAccess } from '../../connectors/log/kafka/connection.ts'
+import { openKafkaLog } from '../../connectors/log/kafka-log.ts'
 import { openSmtp } from '../../connectors/mail/smtp.ts'
 import type { SmtpChannel, SmtpSecurity } from '../../connectors/mail/smtp-channel.ts'
 import type { ApiConfig } from '../../connectors/velociraptor/api-config.ts'
@@ -7,7 +10,7 @@ import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
 import { allTopics } from '../../schemas/topics.ts'
-import type { Configuration, EmbeddedLogSettings, MailChannel } from '../config/configuration.ts'
+import type { Configuration, KafkaLogSettings, LogSettings, MailChannel } from '../config/configuration.ts'
 import type { OpenChannel } from '../mailing/claim.ts'
 import { indexFileIn } from '../index/outcome-index.ts'
 import { systemClock } from '../runtime/system-clock.ts'
@@ -32,13 +35,33 @@ export const smtpChannelOf = ({ host, port, tls, login, ca, helloName, connectio
 export const openChannels = (channels: readonly MailChannel[]): ReadonlyMap<string, OpenChannel> =>
   new Map(channels.map((channel) => [channel.name, { name: channel.name, from: channel.from, sink: openSmtp(smtpChannelOf(channel)) }]))
 
-export const openLog = ({ dir, partitions, maxSize }: EmbeddedLogSettings, clock: Clock, tell: Tell): Promise<EventLog> =>
-  openEmbeddedLog({ dir, partitions, topics: allTopics, clock, tell, ...(maxSize === null ? {} : { retention: { maxBytes: maxSize } }) })
+/** How Kafka is reached, as its adapter wants it. */
+export const kafkaAccessOf = ({ brokers, tls, sasl }: KafkaLogSettings): KafkaAccess => ({
+  brokers,
+  clientId: `raptor-relay-${hostname()}-${process.pid}`,
+  ...(tls === null ? {} : {
+    tls: {
+      ...(tls.ca === null ? {} : { ca: tls.ca }),
+      ...(tls.identity === null ? {} : { cert: tls.identity.certificate, key: tls.identity.key.reveal() }),
+    },
+  }),
+  ...(sasl === null ? {} : { sasl: { ...sasl, password: () => sasl.password.reveal() } }),
+})
+
+/** Opens the log that a configuration names. Rejects with ConnectorError. */
+export const openLog = ({ embedded, kafka }: LogSettings, clock: Clock, tell: Tell): Promise<EventLog> => {
+  if (kafka !== null) {
+    const { prefix, partitions, stateDir } = kafka
+    return openKafkaLog({ ...kafkaAccessOf(kafka), prefix, partitions, stateDir, topics: allTopics, clock, tell })
+  }
+  const { dir, partitions, maxSize } = embedded
+  return openEmbeddedLog({ dir, partitions, topics: allTopics, clock, tell, ...(maxSize === null ? {} : { retention: { maxBytes: maxSize } }) })
+}
 
 /** Opens the log, the way to Velociraptor and the mail channels of a configuration. Rejects with ConnectorError. */
 export const openWorld = async (configuration: Configuration, apiConfig: ApiConfig, tell: Tell): Promise<OpenedWorld> => {
   const clock = systemClock()
-  const log = await openLog(configuration.log.embedded, clock, tell)
+  const log = await openLog(configuration.log, clock, tell)
   const velociraptor = openVelociraptor({ config: apiConfig, tell })
   const channels = openChannels(configuration.channels)
   return {

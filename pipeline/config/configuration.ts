@@ -44,6 +44,29 @@ export interface EmbeddedLogSettings {
   readonly maxSize: number | null
 }
 
+export interface KafkaLogSettings {
+  /** host:port; at least one. */
+  readonly brokers: readonly string[]
+  /** What topics, groups and transactional ids are called begins with it. */
+  readonly prefix: string
+  readonly partitions: number
+  /** Absolute; holds a copy of the tasks' state, which is made anew when it is gone. */
+  readonly stateDir: string
+  /** null: in the clear. Certificates and key in PEM form; null: the system's authorities, no certificate of our own. */
+  readonly tls: { readonly ca: string | null; readonly identity: { readonly certificate: string; readonly key: Secret } | null } | null
+  readonly sasl: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+    readonly username: string
+    readonly password: Secret
+  } | null
+}
+
+export interface LogSettings {
+  readonly embedded: EmbeddedLogSettings
+  /** null: the log is embedded. */
+  readonly kafka: KafkaLogSettings | null
+}
+
 export interface DedupSettings {
   readonly windowMs: number
   /** As it was written. */
@@ -72,7 +95,7 @@ export interface Configuration {
   readonly velociraptor: VelociraptorSettings
   /** At least one; names are unique. */
   readonly channels: readonly MailChannel[]
-  readonly log: { readonly embedded: EmbeddedLogSettings }
+  readonly log: LogSettings
   readonly monitors: readonly Monitor[]
   readonly logLevel: LogLevel
 }

@@ -40,12 +40,12 @@ export const readConfigurationOf = (source: Source, surroundings: Surroundings):
 
   const velociraptor = readVelociraptor(part('velociraptor'), ['velociraptor'], report, surroundings)
   const mail = readMail(part('mail'), ['mail'], report, surroundings)
-  const embedded = readLog(part('log'), ['log'], report, surroundings)
+  const log = readLog(part('log'), ['log'], report, surroundings)
   const monitors = readMonitors(part('monitors'), ['monitors'], { report, writtenAt: source.writtenAt }, mail)
   const isUsable = !problems.some(({ level }) => level === 'error') && velociraptor !== null && mail !== null
   return {
     configuration: isUsable
-      ? { velociraptor, channels: mail.channels, log: { embedded }, monitors, logLevel: read.log_level ?? 'info' }
+      ? { velociraptor, channels: mail.channels, log, monitors, logLevel: read.log_level ?? 'info' }
       : null,
     problems: problems.toSorted(byPosition),
   }

@@ -62,8 +62,45 @@ export const embeddedShape = z.strictObject({
     }),
 })
 
+const kafkaTlsShape = z.strictObject({
+  ca_file: nonEmpty
+    .optional()
+    .meta({ description: "Certificates (PEM) to trust instead of the system's; relative to this file" }),
+  cert_file: nonEmpty.optional().meta({ description: 'Certificate (PEM) to show to the brokers; needs key_file' }),
+  key_file: nonEmpty.optional().meta({ description: 'Key (PEM) of cert_file' }),
+})
+
+export const kafkaShape = z.strictObject({
+  brokers: z
+    .array(z.string().regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'must be host:port'))
+    .min(1)
+    .meta({ description: 'host:port of some of the brokers' }),
+  prefix: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be letters, digits, `.`, `_` and `-`, 100 at most')
+    .optional()
+    .meta({ description: 'Names of topics, groups and transactional ids begin with it; default raptor.' }),
+  partitions: z.int().min(1).max(256).optional().meta({ description: 'Fixed when the topics are made; default 12' }),
+  state_dir: nonEmpty.optional().meta({
+    description: "Directory for a copy of the tasks' state; relative to this file; default ./relay-data",
+  }),
+  tls: z
+    .union([z.boolean(), kafkaTlsShape], 'must be true, false or a mapping with ca_file, cert_file, key_file')
+    .optional()
+    .meta({ description: 'true, or files; left out: in the clear' }),
+  sasl: z
+    .strictObject({
+      mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+      username: nonEmpty,
+      password: secretShape,
+    })
+    .optional()
+    .meta({ description: 'Login at the brokers' }),
+})
+
 export const logShape = z.strictObject({
   embedded: embeddedShape.optional().meta({ description: 'The log inside this process' }),
+  kafka: kafkaShape.optional().meta({ description: 'The log on Kafka, for any number of processes' }),
 })
 
 export const dedupShape = z.strictObject({

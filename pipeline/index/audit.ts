@@ -93,10 +93,11 @@ interface Work extends AuditOptions {
 /**
  * Compares the log's own positions of events with their verdicts, and notices with deliveries.
  *
- * The proof: the index holds at most one verdict record for each event's offset (its key). When a partition's offsets with verdicts
- * lie within [from, end) and number end − from, they are all of them; otherwise each one missing is sought and looked up in the log.
- * `end` is where decide has read to, by its own commit. For each notice the index holds the difference of decided and delivered as a row
- * unless it is 0: what is left must wait in the state of deliver, or before its position.
+ * The proof: the index holds at most one row of verdicts for each event's offset (its key), and counts these rows by blocks of offsets
+ * in the same commits. When a partition's offsets with verdicts lie within [from, end) and number end − from, they are all of them;
+ * otherwise each one missing is sought in the blocks that are not full, and looked up in the log. `end` is where decide has read to, by
+ * its own commit. For each notice the index holds the difference of decided and delivered unless it is 0: what is left must wait in
+ * the state of deliver, or before its position.
  */
 export const audit = async ({ log, snapshot, indexes, readAfresh }: IndexReading, options: AuditOptions): Promise<Audit> => {
   const work: Work = { log, snapshot, indexes, ...options, findings: [], found: 0 }
@@ -174,21 +175,29 @@ const offsetAt = async (log: EventLog, topic: string, partition: number, since: 
   return end
 }
 
-/** Goes through a lane offset by offset: every one up to where decide has read must have verdicts, and only those that exist. */
+/** Names what is missing up to where decide has read; record by record also verdicts of what is not there. */
 const compareOffsets = async (lane: LaneSums, { floor }: { readonly floor: number }, work: Work): Promise<void> => {
   const { topic, partition, from, end } = lane
-  const judged = new Set<number>()
-  for (const { index, range } of parts(work, lane)) for (const offset of index.judged(range)) judged.add(offset)
-  const exists = work.everyRecord ? await offsetsOf(work.log, topic, partition, Math.max(from, floor)) : null
   const place = { monitor: '', topic, partition }
-  for (let offset = from; offset < end; offset++) {
-    const isJudged = judged.has(offset)
-    if (isJudged && (offset < floor || exists === null || exists.has(offset))) continue
-    if (isJudged) find(work, { kind: 'verdict of nothing', id: '', offset, ...place })
-    else if (offset < floor) find(work, { kind: 'lost', id: '', offset, ...place })
+  const exists = work.everyRecord ? await offsetsOf(work.log, topic, partition, Math.max(from, floor)) : null
+  for (const offset of unjudged(lane, work))
+    if (offset < floor) find(work, { kind: 'lost', id: '', offset, ...place })
     else if (exists === null ? await isInLog(work.log, topic, partition, offset) : exists.has(offset))
       find(work, { kind: 'no verdict', id: await eventId(work.log, topic, partition, offset), offset, ...place })
-  }
+  if (exists === null) return
+  for (const { index, range } of parts(work, lane))
+    for (const offset of index.judged(range))
+      if (offset >= floor && offset < end && !exists.has(offset)) find(work, { kind: 'verdict of nothing', id: '', offset, ...place })
+}
+
+/** Offsets that no index has verdicts of. */
+const unjudged = (lane: LaneSums, work: Work): readonly number[] => {
+  const { from, end } = lane
+  const [first, ...others] = parts(work, lane)
+  if (first === undefined) return Array.from({ length: end - from }, (_, n) => from + n)
+  const isJudgedElsewhere = (offset: number): boolean =>
+    others.some(({ index, range }) => index.verdictsOf(placeOf(range.lane.id, offset)) !== undefined)
+  return [...first.index.unjudged(first.range, end)].filter((offset) => !isJudgedElsewhere(offset))
 }
 
 /** Verdicts of offsets beyond the end of the snapshot are right when those have come since. */
@@ -249,12 +258,9 @@ const sumKeys = {
 
 const monitorSums = (lanes: readonly LaneSums[], work: Work): Sums => {
   const sums: Sums = new Map()
-  for (const lane of lanes)
-    for (const { index, range } of parts(work, lane))
-      for (const { signature, count } of index.verdictCounts(range)) addVerdicts(sums, readVerdictSignature(signature), count)
-  for (const index of work.indexes) {
-    const ranges = lanes.flatMap((lane) => parts({ ...work, indexes: [index] }, lane).map(({ range }) => range))
-    for (const { signature, count } of index.deliveryCounts(ranges)) {
+  for (const { index, range } of lanes.flatMap((lane) => parts(work, lane))) {
+    for (const { signature, count } of index.verdictCounts(range)) addVerdicts(sums, readVerdictSignature(signature), count)
+    for (const { signature, count } of index.deliveryCounts(range)) {
       const { monitor, outcome } = readDeliverySignature(signature)
       sumsOf(sums, monitor)[outcome === 'told' ? 'delivered' : 'undeliverable'] += count
     }

@@ -18,7 +18,7 @@ export interface IndexOptions {
   readonly file: string | null
 }
 
-const mostRecords = 500
+const mostRecords = 1000
 const pruneEveryMs = 60_000
 
 /** The index that every task of the process writes into. */

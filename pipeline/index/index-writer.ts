@@ -2,7 +2,7 @@ import type { Delivery, Outcome } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { hashOf, wordsOf } from './outcome-keys.ts'
 import type { Applied, OutcomeIndex } from './outcome-index.ts'
-import { type Place, placeOf } from './place.ts'
+import { blockOf, blockSize, type Place, placeOf } from './place.ts'
 import { deliverySignature, verdictSignature } from './signature.ts'
 
 /** An outcome as it stands in the log. */
@@ -38,11 +38,13 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
   const move = database.prepare<[number, number, EpochMs]>('INSERT OR REPLACE INTO applied VALUES (?, ?, ?)')
   const judge = database.prepare<[Place, Place, number]>('INSERT OR IGNORE INTO judged VALUES (?, ?, ?)')
   const judgeAgain = database.prepare<[Place, Place]>('INSERT OR IGNORE INTO again VALUES (?, ?)')
-  const deliver = database.prepare<[Place, number, Place, number]>('INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?)')
+  const deliver = database.prepare<[Place, Place, number, number]>('INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?)')
   const setAside = database.prepare<[Place, string]>('INSERT OR IGNORE INTO aside VALUES (?, ?)')
   const owe = database.prepare<[string, number, string, Place, Place]>('INSERT OR IGNORE INTO owed VALUES (?, ?, ?, ?, ?)')
   const settle = database.prepare<[string, number]>('DELETE FROM owed WHERE notice = ? AND balance = ?')
   const add = database.prepare<[number, string]>('UPDATE owed SET balance = balance + ? WHERE notice = ?')
+  const judgedSums = openSums(database, 'judged')
+  const deliverySums = openSums(database, 'delivery')
   const segments = openSegments(database, segmentWords)
   const laneOf = openDictionary(database, 'lane', 'topic = ? AND partition = ?', '(topic, partition) VALUES (?, ?)')
   const signatureOf = openDictionary(database, 'signature', 'text = ?', '(text) VALUES (?)')
@@ -58,13 +60,16 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
     // A record that could not be completed never became an event.
     if (!event_at.topic.startsWith('events.')) return void setAside.run(at, event_at.topic)
     const event = placeOf(laneOf(event_at.topic, event_at.partition), event_at.offset)
-    if (judge.run(event, at, signatureOf(verdictSignature(outcome))).changes === 0) judgeAgain.run(event, at)
+    const signature = signatureOf(verdictSignature(outcome))
+    if (judge.run(event, at, signature).changes === 0) judgeAgain.run(event, at)
+    else judgedSums.add(event, signature)
     for (const { monitor, notices } of verdicts) for (const notice of notices) book(notice, 1, monitor, event, at)
   }
 
   const takeDelivery = (delivery: Delivery, n: number, { event_at }: Outcome, at: Place): void => {
     const event = placeOf(laneOf(event_at.topic, event_at.partition), event_at.offset)
-    deliver.run(at, n, event, signatureOf(deliverySignature(delivery)))
+    const signature = signatureOf(deliverySignature(delivery))
+    if (deliver.run(event, at, n, signature).changes > 0) deliverySums.add(event, signature)
     book(delivery.notice, -1, delivery.monitor, event, at)
   }
 
@@ -89,6 +94,8 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
     // In the order of the tree: a page is then written to once.
     for (const { hash, at } of words.sort((a, b) => a.hash - b.hash || a.at - b.at)) segments.add(hash, at)
     segments.end(partition, next)
+    judgedSums.write()
+    deliverySums.write()
     return true
   })
 
@@ -96,6 +103,8 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
     laneOf.forget()
     signatureOf.forget()
     segments.forget()
+    judgedSums.forget()
+    deliverySums.forget()
   }
   /** What is remembered of the tables must not outlive a commit that did not stand. */
   const guarded = <T>(call: () => T): T => {
@@ -115,12 +124,39 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
         database
           .transaction(() => {
             segments.dropAll()
-            for (const table of ['applied', 'lane', 'signature', 'judged', 'again', 'delivery', 'owed', 'aside'])
+            for (const table of ['applied', 'lane', 'signature', 'judged', 'judged_sum', 'again', 'delivery', 'delivery_sum', 'owed', 'aside'])
               database.exec(`DELETE FROM ${table}`)
           })
           .immediate()
         forget()
       }),
+  }
+}
+
+/** Counts rows by block and signature, as they are added; written once for a commit. */
+interface Sums {
+  add(event: Place, signature: number): void
+  write(): void
+  forget(): void
+}
+
+const openSums = (database: OutcomeIndex['database'], table: 'judged' | 'delivery'): Sums => {
+  const write = database.prepare<[number, number, number]>(
+    `INSERT INTO ${table}_sum VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count`,
+  )
+  const added = new Map<number, Map<number, number>>()
+  return {
+    add(event, signature) {
+      const block = blockOf(event)
+      const counts = added.get(block) ?? new Map<number, number>()
+      added.set(block, counts)
+      counts.set(signature, (counts.get(signature) ?? 0) + 1)
+    },
+    write() {
+      for (const [block, counts] of added) for (const [signature, count] of counts) write.run(block, signature, count)
+      added.clear()
+    },
+    forget: () => added.clear(),
   }
 }
 
@@ -219,27 +255,39 @@ const pruneAll = (database: OutcomeIndex['database'], floors: readonly number[],
   segments.dropBelow(floors)
   let removed = 0
   floors.forEach((floor, partition) => {
-    const [from, to] = [placeOf(partition, 0), placeOf(partition, floor)]
-    for (const [table, key] of [['delivery', 'at, n'], ['aside', 'at'], ['again', 'event, at'], ['owed', 'notice']] as const)
+    for (const [table, key] of [['aside', 'at'], ['again', 'event, at'], ['owed', 'notice']] as const)
       removed += database
         .prepare<[Place, Place, number]>(
           `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE at >= ? AND at < ? LIMIT ?)`,
         )
-        .run(from, to, pruneStep).changes
+        .run(placeOf(partition, 0), placeOf(partition, floor), pruneStep).changes
   })
   for (const lane of database.prepare<[], number>('SELECT id FROM lane').pluck().all()) removed += pruneLane(database, lane, floors)
   return removed >= pruneStep
 }
 
-/** An event's verdicts are written in the order of the events: what goes is a lane's beginning. */
+/** An event's verdicts are written in the order of the events: what goes is a lane's beginning, and the deliveries of the same events. */
 const pruneLane = (database: OutcomeIndex['database'], lane: number, floors: readonly number[]): number => {
-  const rows = database.prepare<[Place, Place, number], { event: Place; at: Place }>(
-    'SELECT event, at FROM judged WHERE event >= ? AND event < ? ORDER BY event LIMIT ?',
+  const [start, end] = [placeOf(lane, 0), placeOf(lane + 1, 0)]
+  const isGone = `at < CASE at >> 40 ${floors.map((floor, partition) => `WHEN ${partition} THEN ${placeOf(partition, floor)}`).join(' ')} END`
+  const oldest = database.prepare<[Place, Place, number], { event: Place; gone: 0 | 1 }>(
+    `SELECT event, ${isGone} AS gone FROM judged WHERE event >= ? AND event < ? ORDER BY event LIMIT ?`,
   )
-  const kept = rows.all(placeOf(lane, 0), placeOf(lane + 1, 0), pruneStep)
-  const isGone = ({ at }: { at: Place }): boolean => at < placeOf(Math.floor(at / 2 ** 40), floors[Math.floor(at / 2 ** 40)] ?? 0)
-  const firstKept = kept.findIndex((row) => !isGone(row))
-  const last = kept.at(firstKept < 0 ? -1 : firstKept - 1)
+  const rows = oldest.all(start, end, pruneStep)
+  const firstKept = rows.findIndex(({ gone }) => gone === 0)
+  const last = rows.at(firstKept < 0 ? -1 : firstKept - 1)
   if (last === undefined || firstKept === 0) return 0
-  return database.prepare<[Place, Place]>('DELETE FROM judged WHERE event >= ? AND event <= ?').run(placeOf(lane, 0), last.event).changes
+  const { changes } = database.prepare<[Place, Place]>('DELETE FROM judged WHERE event >= ? AND event <= ?').run(start, last.event)
+  // A letter may have been delivered long after the verdict.
+  database.prepare<[Place, Place]>(`DELETE FROM delivery WHERE event >= ? AND event <= ? AND ${isGone}`).run(start, last.event)
+  for (const table of ['judged', 'delivery']) {
+    const block = blockOf(last.event)
+    database.prepare<[number, number]>(`DELETE FROM ${table}_sum WHERE block >= ? AND block <= ?`).run(blockOf(start), block)
+    database
+      .prepare<[Place, Place]>(
+        `INSERT INTO ${table}_sum SELECT event >> 12, signature, count(*) FROM ${table} WHERE event >= ? AND event < ? GROUP BY 1, 2`,
+      )
+      .run(start, (block + 1) * blockSize)
+  }
+  return changes
 }

@@ -2,7 +2,7 @@ import Sqlite from 'better-sqlite3'
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EpochMs } from '../../schemas/time.ts'
-import { offsetOfPlace, partitionOfPlace, type Place, placeOf } from './place.ts'
+import { blockOf, blockSize, offsetOfPlace, partitionOfPlace, type Place, placeOf } from './place.ts'
 
 /** A partition of a topic of events, by the number that the index gives it. */
 export interface Lane {
@@ -55,9 +55,12 @@ export interface OutcomeIndex {
   coverage(range: LaneRange): { readonly count: number; readonly first: number; readonly last: number } | null
   /** The offsets of a lane that have verdicts, in order. */
   judged(range: LaneRange): IterableIterator<number>
+  /** The offsets of a lane from an offset up to `end` that have no verdicts, in order. */
+  unjudged(range: LaneRange, end: number): IterableIterator<number>
+  /** Verdicts of a lane's events, by signature. */
   verdictCounts(range: LaneRange): readonly Counted[]
-  /** Of events in these ranges; a lane without a range is left out. */
-  deliveryCounts(ranges: readonly LaneRange[]): readonly Counted[]
+  /** Deliveries of what was told of a lane's events, by signature. */
+  deliveryCounts(range: LaneRange): readonly Counted[]
   /** Events of a lane whose verdicts have this signature. */
   judgedAs(signature: string, range: LaneRange, most: number): readonly { readonly event: Place; readonly at: Place }[]
   /** The outcome that holds an event's verdicts. */
@@ -83,8 +86,12 @@ const tables = `
   CREATE TABLE signature (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
   CREATE TABLE judged (event INTEGER PRIMARY KEY, at INTEGER NOT NULL, signature INTEGER NOT NULL);
   CREATE TABLE again (event INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (event, at)) WITHOUT ROWID;
-  CREATE TABLE delivery (at INTEGER NOT NULL, n INTEGER NOT NULL, event INTEGER NOT NULL, signature INTEGER NOT NULL,
-    PRIMARY KEY (at, n)) WITHOUT ROWID;
+  CREATE TABLE judged_sum (block INTEGER NOT NULL, signature INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (block, signature)) WITHOUT ROWID;
+  CREATE TABLE delivery (event INTEGER NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL, signature INTEGER NOT NULL,
+    PRIMARY KEY (event, at, n)) WITHOUT ROWID;
+  CREATE TABLE delivery_sum (block INTEGER NOT NULL, signature INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (block, signature)) WITHOUT ROWID;
   CREATE TABLE owed (notice TEXT PRIMARY KEY, balance INTEGER NOT NULL, monitor TEXT NOT NULL, event INTEGER NOT NULL,
     at INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE aside (at INTEGER PRIMARY KEY, topic TEXT NOT NULL);
@@ -173,14 +180,26 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
   const bounds = ({ lane, from }: LaneRange): [Place, Place] => [placeOf(lane.id, from), endOf(lane.id)]
   const segments = query<[], number>('SELECT id FROM segment ORDER BY id DESC').pluck()
   const signatures = query<[], { id: number; text: string }>('SELECT id, text FROM signature')
-  const covered = query<[Place, Place], { count: number; first: Place | null; last: Place }>(
-    'SELECT count(*) AS count, min(event) AS first, max(event) AS last FROM judged WHERE event >= ? AND event < ?',
-  )
+  const first = query<[Place, Place], Place>('SELECT event FROM judged WHERE event >= ? AND event < ? ORDER BY event LIMIT 1').pluck()
+  const last = query<[Place, Place], Place>('SELECT event FROM judged WHERE event >= ? AND event < ? ORDER BY event DESC LIMIT 1').pluck()
   const offsets = query<[Place, Place], Place>('SELECT event FROM judged WHERE event >= ? AND event < ? ORDER BY event').pluck()
-  const counts = query<[Place, Place], Counted>(
-    `SELECT text AS signature, n AS count FROM (SELECT signature AS s, count(*) AS n FROM judged WHERE event >= ? AND event < ?
-      GROUP BY signature) JOIN signature ON id = s`,
+  const sums = query<[number, number], { block: number; count: number }>(
+    'SELECT block, sum(count) AS count FROM judged_sum WHERE block >= ? AND block < ? GROUP BY block',
   )
+  /** By whole blocks as far as they lie in the range, and by rows in the one that it begins in. */
+  const counts = (table: 'judged' | 'delivery') =>
+    query<[number, number, Place, Place], Counted>(
+      `SELECT text AS signature, sum(n) AS count FROM (
+        SELECT signature AS s, sum(count) AS n FROM ${table}_sum WHERE block >= ? AND block < ? GROUP BY signature
+        UNION ALL SELECT signature AS s, count(*) AS n FROM ${table} WHERE event >= ? AND event < ? GROUP BY signature)
+        JOIN signature ON id = s GROUP BY s`,
+    )
+  const [verdictsBy, deliveriesBy] = [counts('judged'), counts('delivery')]
+  const countBounds = (range: LaneRange): [number, number, Place, Place] => {
+    const [from, to] = bounds(range)
+    const firstBlock = Math.ceil(from / blockSize)
+    return [firstBlock, blockOf(to), from, firstBlock * blockSize]
+  }
   const alike = query<[string, Place, Place, number], { event: Place; at: Place }>(
     `SELECT event, at FROM judged WHERE signature = (SELECT id FROM signature WHERE text = ?) AND event >= ? AND event < ? LIMIT ?`,
   )
@@ -219,19 +238,26 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
       return lanes.all().flatMap(({ id }) => newest.all(firstOf(id), endOf(id), most))
     },
     coverage(range) {
-      const { count, first, last } = covered.get(...bounds(range)) as { count: number; first: Place | null; last: Place }
-      return first === null ? null : { count, first: offsetOfPlace(first), last: offsetOfPlace(last) }
+      const lowest = first.get(...bounds(range))
+      if (lowest === undefined) return null
+      const count = verdictsBy.all(...countBounds(range)).reduce((sum, each) => sum + each.count, 0)
+      return { count, first: offsetOfPlace(lowest), last: offsetOfPlace(last.get(...bounds(range)) as Place) }
     },
     judged: (range) => offsetsOf(offsets.iterate(...bounds(range))),
-    verdictCounts: (range) => counts.all(...bounds(range)),
-    deliveryCounts(ranges) {
-      if (ranges.length === 0) return []
-      const cases = ranges.map((range) => `WHEN ${range.lane.id} THEN ${bounds(range)[0]}`).join(' ')
-      return query<[], Counted>(
-        `SELECT text AS signature, n AS count FROM (SELECT signature AS s, count(*) AS n FROM delivery
-          WHERE event >= CASE event >> 40 ${cases} END GROUP BY signature) JOIN signature ON id = s`,
-      ).all()
+    *unjudged({ lane, from }, end) {
+      const blocks = new Map(sums.all(blockOf(placeOf(lane.id, from)), blockOf(placeOf(lane.id, end)) + 1).map(({ block, count }) => [block, count]))
+      for (let at = from; at < end;) {
+        const block = blockOf(placeOf(lane.id, at))
+        const next = Math.min(end, at - (at % blockSize) + blockSize)
+        if (blocks.get(block) !== blockSize) {
+          const judged = new Set(offsets.all(placeOf(lane.id, at), placeOf(lane.id, next)).map(offsetOfPlace))
+          for (let offset = at; offset < next; offset++) if (!judged.has(offset)) yield offset
+        }
+        at = next
+      }
     },
+    verdictCounts: (range) => verdictsBy.all(...countBounds(range)),
+    deliveryCounts: (range) => deliveriesBy.all(...countBounds(range)),
     judgedAs: (signature, range, most) => alike.all(signature, ...bounds(range), most),
     verdictsOf: (event) => verdicts.get(event),
     again: () => query<[], { event: Place; at: Place }>('SELECT event, at FROM again').all(),

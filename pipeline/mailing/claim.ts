@@ -42,6 +42,6 @@ export const receiptRecord = (partition: number, receipt: Receipt): NewRecord =>
 /** A letter claimed by this process, to be sent once the claim stands. */
 export interface Claim {
   readonly letter: Letter
-  /** What it tells, in the order of coming. */
-  readonly notices: readonly Notice[]
+  /** What it tells, in the order of coming; read when it is asked for, since many letters may wait to be written. */
+  readonly notices: () => readonly Notice[]
 }

@@ -95,9 +95,10 @@ export const openSending = (options: DeliverOptions): Sending => {
   ): Promise<MailReply> => {
     const { channel } = state
     if (task.lost.aborted) return { kind: 'released', code: 0, text: 'not begun: the task is lost' }
+    const told = notices()
     let mail: OutgoingMail
     try {
-      mail = await options.compose(notices, { messageId: letter.message_id, now: clock.now(), channel })
+      mail = await options.compose(told, { messageId: letter.message_id, now: clock.now(), channel })
     } catch (cause) {
       tell({ name: 'letter not composed', letter: letter.id, reason: cause instanceof Error ? cause.name : 'unknown' })
       return { kind: 'refused', code: 0, text: 'the letter could not be composed' }

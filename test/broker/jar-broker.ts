@@ -39,14 +39,13 @@ interface Node {
 }
 
 const settings = (
-  node: { id: number; dir: string; port: number; controllerPort: number },
+  node: { id: number; dir: string; port: number; controllerPort: number; further: readonly string[] },
   voters: string,
   options: BrokerOptions,
 ): string => {
   const replicas = options.nodes
   const inSync = replicas === 1 ? 1 : 2
-  const extra = options.listeners?.(node.id) ?? []
-  const listeners = [`PLAINTEXT://127.0.0.1:${node.port}`, ...extra]
+  const listeners = [`PLAINTEXT://127.0.0.1:${node.port}`, ...node.further]
   const values: Record<string, string | number> = {
     'process.roles': 'broker,controller',
     'node.id': node.id,
@@ -125,12 +124,15 @@ const makeArchive = async (jars: KafkaJars): Promise<void> => {
 
 const startNodes = async (jars: KafkaJars, options: BrokerOptions, jvm: readonly string[]): Promise<Broker> => {
   const root = mkdtempSync(join(tmpdir(), 'kafka-'))
-  const ports = await freePorts(options.nodes * 2)
+  const protocols = options.listeners ?? []
+  const ports = [...(await freePorts(options.nodes * (2 + protocols.length)))]
+  const port = (): number => ports.pop() as number
   const places = Array.from({ length: options.nodes }, (_, index) => ({
     id: index + 1,
     dir: join(root, String(index + 1)),
-    port: ports[index * 2] as number,
-    controllerPort: ports[index * 2 + 1] as number,
+    port: port(),
+    controllerPort: port(),
+    further: protocols.map((protocol) => `${protocol}://127.0.0.1:${port()}`),
   }))
   const voters = places.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(',')
   const clusterId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url')
@@ -218,6 +220,8 @@ const startNodes = async (jars: KafkaJars, options: BrokerOptions, jvm: readonly
   }
   return {
     brokers: nodes.map(({ port }) => `127.0.0.1:${port}`),
+    at: (protocol) =>
+      places.flatMap(({ further }) => further.filter((url) => url.startsWith(protocol)).map((url) => new URL(url).host)),
     kind: 'jars',
     description: `Kafka from jars, ${options.nodes} node(s)`,
     kill: (id = 1) => endNode(nodeOf(id), 'SIGKILL'),

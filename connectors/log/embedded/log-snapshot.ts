@@ -26,7 +26,10 @@ const rangePage = 256
 export const openLogSnapshot = (dir: string): LogSnapshot => {
   const file = join(dir, 'log.db')
   if (!existsSync(file))
-    throw new ConnectorError('LOG_DENIED', `there is no log in ${dir}: it is made by the first relay run with this configuration`)
+    throw new ConnectorError(
+      'LOG_DENIED',
+      `there is no log in ${dir}: it is made by the first relay run with this configuration`,
+    )
   try {
     const database = new Sqlite(file, { readonly: true, timeout: 5000 })
     database.exec('BEGIN')
@@ -42,10 +45,18 @@ const snapshotOf = (database: Sqlite.Database): LogSnapshot => {
   // The first read fixes what the transaction sees.
   const partitions = database.prepare("SELECT value FROM setting WHERE name = 'partitions'").pluck().get() as number
   const topics = new Map(database.prepare<[], [string, number]>('SELECT name, id FROM topic').raw().all())
-  const floor = database.prepare<[number, number], number>('SELECT floor FROM trimmed WHERE topic = ? AND partition = ?').pluck()
-  const task = database.prepare<[string, number], number>('SELECT id FROM task WHERE topology = ? AND partition = ?').pluck()
-  const next = database.prepare<[number, number], number>('SELECT next FROM position WHERE task = ? AND topic = ?').pluck()
-  const get = database.prepare<[number, string], Uint8Array>('SELECT value FROM state WHERE task = ? AND key = ?').pluck()
+  const floor = database
+    .prepare<[number, number], number>('SELECT floor FROM trimmed WHERE topic = ? AND partition = ?')
+    .pluck()
+  const task = database
+    .prepare<[string, number], number>('SELECT id FROM task WHERE topology = ? AND partition = ?')
+    .pluck()
+  const next = database
+    .prepare<[number, number], number>('SELECT next FROM position WHERE task = ? AND topic = ?')
+    .pluck()
+  const get = database
+    .prepare<[number, string], Uint8Array>('SELECT value FROM state WHERE task = ? AND key = ?')
+    .pluck()
   const page = (comparison: '>=' | '>') =>
     database
       .prepare<[number, string, string, number], Entry>(
@@ -67,7 +78,8 @@ const snapshotOf = (database: Sqlite.Database): LogSnapshot => {
     edges(topic, partition) {
       const id = topics.get(topic)
       if (id === undefined) return { floor: 0, end: 0 }
-      const last = database.prepare<[], number | null>(`SELECT max(offset) FROM record_${id}_${partition}`).pluck().get() ?? null
+      const last =
+        database.prepare<[], number | null>(`SELECT max(offset) FROM record_${id}_${partition}`).pluck().get() ?? null
       const lowest = floor.get(id, partition) ?? 0
       return { floor: lowest, end: last === null ? lowest : last + 1 }
     },

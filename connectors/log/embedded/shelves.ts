@@ -4,6 +4,7 @@ import type { EpochMs } from '../../../schemas/time.ts'
 import { ConnectorError } from '../../errors.ts'
 import type { LogRecord } from '../event-log.ts'
 import type { LogDatabase } from './database.ts'
+import { openTail } from './tail.ts'
 
 /** The records of one topic's partition: a table of its own, so that each append goes to the end of a tree. */
 export interface Shelf {
@@ -91,7 +92,10 @@ const openShelf = ({ writer, reader }: LogDatabase, topic: Topic, topicId: numbe
     )
     .raw()
 
+  const tail = openTail()
   const page = (from: number, to: number, most: number): readonly LogRecord[] => {
+    const remembered = from < edges.get().floor ? undefined : tail.page(from, to, most)
+    if (remembered !== undefined) return remembered
     const records: LogRecord[] = []
     let bytes = 0
     for (const [offset, timestamp, key, value] of read.iterate(from, to)) {
@@ -113,11 +117,17 @@ const openShelf = ({ writer, reader }: LogDatabase, topic: Topic, topicId: numbe
       const edge = edges.get()
       edge.latest = Math.max(edge.latest, time)
       insert.run(edge.end, time, edge.latest - time, key, value)
+      // Nobody reads while a transaction is open, and one that fails forgets.
+      if (topic.compacted !== true)
+        tail.add({ topic: topic.name, partition, offset: edge.end, timestamp: time, key, value })
       return edge.end++
     },
     page,
     offsetAt: openSeek(reader, table, edges.get),
-    forget: edges.forget,
+    forget: () => {
+      edges.forget()
+      tail.forget()
+    },
   }
 }
 

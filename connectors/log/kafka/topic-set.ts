@@ -1,4 +1,4 @@
-import { ConfigResourceTypes, ConfigSource, type Admin, type DescribeConfigResponse, type Kafka } from 'kafkajs'
+import kafkajs, { type Admin, type DescribeConfigResponse, type Kafka } from 'kafkajs'
 import { setTimeout } from 'node:timers/promises'
 import { ConnectorError } from '../../errors.ts'
 import { brisk } from './connection.ts'
@@ -18,6 +18,9 @@ export interface TopicFinding {
   /** What is wrong, and what to do. */
   readonly text?: string
 }
+
+// Node does not find all names of this CommonJS package by itself.
+const { ConfigResourceTypes, ConfigSource } = kafkajs
 
 const day = 86_400_000
 const changelogBytes = 20 * 1024 * 1024

@@ -51,6 +51,24 @@ const severalChannels = (name: string, other: string): string =>
   )
 
 describe('a good file', () => {
+  it('names a log on Kafka, with defaults for what is left out', () => {
+    const kafka = (text: string) => readConfiguration(`${good}log: { kafka: ${text} }\n`, surroundings)
+    expect(kafka("{ brokers: ['kafka:9092'] }").configuration?.log.kafka).toEqual({
+      brokers: ['kafka:9092'],
+      prefix: 'raptor.',
+      partitions: 12,
+      stateDir: '/etc/relay/relay-data',
+      tls: null,
+      sasl: null,
+    })
+    const whole = kafka(
+      "{ brokers: ['a.example.org:9093', 'b.example.org:9093'], prefix: test., partitions: 3, state_dir: /var/lib/relay, tls: true, sasl: { mechanism: scram-sha-512, username: relay, password: { file: mail.password } } }",
+    )
+    expect(whole.problems).toEqual([])
+    expect(whole.configuration?.log.kafka).toMatchObject({ prefix: 'test.', partitions: 3, stateDir: '/var/lib/relay', tls: { ca: null } })
+    expect(whole.configuration?.log.kafka?.sasl?.password.reveal()).toBe('hunter2')
+  })
+
   it('gives a configuration, with paths beside the file and defaults for what is left out', () => {
     const { velociraptor, channels, log, monitors, logLevel } = configurationOf(good)
     expect(velociraptor).toEqual({
@@ -73,7 +91,7 @@ describe('a good file', () => {
     })
     expect(channels[0]?.login?.user).toBe('relay')
     expect(channels[0]?.login?.password.reveal()).toBe('hunter2')
-    expect(log).toEqual({ embedded: { dir: '/etc/relay/relay-data', partitions: 4, maxSize: null } })
+    expect(log).toEqual({ kafka: null, embedded: { dir: '/etc/relay/relay-data', partitions: 4, maxSize: null } })
     expect(logLevel).toBe('info')
     expect(monitors.map(({ name, artifact, channel }) => [name, artifact, channel])).toEqual([
       ['my-collections', 'Server.Monitor.FlowCompletion', 'notify_mail_secret'],
@@ -318,9 +336,18 @@ describe('a wrong file is refused at the place of its fault:', () => {
       ['9:15 mail.hello_name: must be a host name'],
     ],
     [
-      'Kafka',
-      `${good}log: { kafka: { brokers: ['kafka:9092'] } }\n`,
-      ['13:8 log.kafka: Kafka is not in this version: remove this, and the log is embedded'],
+      'Kafka beside the embedded log',
+      `${good}log: { embedded: {}, kafka: { brokers: ['kafka:9092'] } }\n`,
+      ['13:29 log.kafka: stands beside `embedded:`, but there is one log: remove one of the two'],
+    ],
+    [
+      'Kafka without a port, a login without a password, half a certificate',
+      `${good}log: { kafka: { brokers: [kafka], sasl: { mechanism: plain, username: relay }, tls: { cert_file: ca.pem } } }\n`,
+      [
+        '13:27 log.kafka.brokers[0]: must be host:port',
+        '13:35 log.kafka.sasl.password: is missing',
+        '13:98 log.kafka.tls.cert_file: there is no such file: name a file in PEM form',
+      ],
     ],
     [
       'a size without meaning',
@@ -540,7 +567,7 @@ log_level: loud
       'relay.yaml:2:31 mail.from',
       'relay.yaml:2:49 mail.password',
       'relay.yaml:2:58 mail.conections',
-      'relay.yaml:3:8 log.kafka',
+      'relay.yaml:3:8 log.kafka.brokers',
       'relay.yaml:5:78 monitors[0].parameters.DelayThreshold',
       'relay.yaml:5:87 monitors[0].parameters.HTML',
       'relay.yaml:5:98 monitors[0].parameters.Sender',

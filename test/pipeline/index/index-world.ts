@@ -70,7 +70,7 @@ export const openIndexWorld = async ({ partitions = 2, commitFault }: { partitio
   const [read] = readScenarios(scenario, 'index.yaml').scenarios
   const given = read?.configuration.configuration
   if (read === undefined || given === undefined || given === null) throw new Error(read?.configuration.problems.map(printProblem).join('\n'))
-  const configuration: Configuration = { ...given, log: { embedded: { dir, partitions, maxSize: null } } }
+  const configuration: Configuration = { ...given, log: { embedded: { dir, partitions, maxSize: null }, kafka: null } }
   const clock = virtualClock(start)
   const server = createWorld({ ...read.world, now: start })
   const velociraptor = standInVelociraptor(server, { clock })
