@@ -52,6 +52,8 @@ interface Wanted {
   readonly raw: RawEvent
   readonly client: string
   readonly flow: string
+  /** The row, parsed. */
+  readonly row: unknown
   readonly at: Pick<LogRecord, 'topic' | 'partition' | 'offset'>
   readonly parked: { readonly key: string; readonly value: ParkedEvent } | null
 }
@@ -131,8 +133,9 @@ const fresh = async (
     if (seen.get(raw.id, raw.received_at) !== undefined) continue
     seen.put(raw.id, { event: '', at: raw.received_at })
     try {
-      const { client, flow } = readFlowCompletion(JSON.parse(raw.row))
-      wanted.push({ raw, client, flow, at: record, parked: null })
+      const row: unknown = JSON.parse(raw.row)
+      const { client, flow } = readFlowCompletion(row)
+      wanted.push({ raw, client, flow, row, at: record, parked: null })
     } catch (cause) {
       append.push(...unreadable(record, (cause as Error).message, turn.now))
     }
@@ -234,7 +237,7 @@ const verdictOf = (
 
 const completed = (one: Wanted, found: Found, orgName: string, now: EpochMs): readonly NewRecord[] => {
   const { raw, client, at } = one
-  const value = encode('FlowEvent', flowEventOf(raw, { ...found, orgName }))
+  const value = encode('FlowEvent', flowEventOf(raw, { ...found, orgName }, one.row))
   if (value.length > mostEventBytes)
     return rejected(one, `the event has ${value.length} bytes, more than ${mostEventBytes}`, now)
   return [{ topic: topics.flowEvents.name, key: `${raw.org}/${client}`, partition: at.partition, value }]
@@ -271,8 +274,9 @@ const dueParked = (task: Task, state: TurnState, now: EpochMs): readonly Wanted[
       break
     }
     const value = state.get('ParkedEvent', key) as ParkedEvent
-    const { client, flow } = readFlowCompletion(JSON.parse(value.raw.row))
-    wanted.push({ raw: value.raw, client, flow, at: value, parked: { key, value } })
+    const row: unknown = JSON.parse(value.raw.row)
+    const { client, flow } = readFlowCompletion(row)
+    wanted.push({ raw: value.raw, client, flow, row, at: value, parked: { key, value } })
   }
   return wanted
 }

@@ -139,6 +139,7 @@ describe('outcomes that the log has removed', () => {
     expect([...index.outcomes(0)]).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19])
     expect(foundBy(index, 'F.2')).toEqual([])
     expect(foundBy(index, 'F.12')).toEqual([12])
+    dumpOf(index)
     writer.prune([20])
     expect(index.coverage({ lane, from: 0 })).toBeNull()
     expect(index.owed()).toEqual([])
