@@ -56,7 +56,10 @@ const afterClock = (gathering: Gathering, now: EpochMs): Gathering => {
   if (back <= 0) return gathering
   const { opened_at, due_at, free_at } = gathering
   return {
-    ...gathering, opened_at: opened_at - back, last_at: now, due_at: due_at - back,
+    ...gathering,
+    opened_at: opened_at - back,
+    last_at: now,
+    due_at: due_at - back,
     free_at: free_at === 0 ? 0 : free_at - back,
   }
 }
@@ -75,7 +78,8 @@ const step =
     // A batch that is due now leaves without the items that come at the same moment.
     const takes = ({ batch: id, count, due_at }: Gathering): boolean =>
       count < rule.most && now !== due_at && (hasGone === undefined ? now < due_at : !hasGone(id))
-    const state = before !== undefined && takes(before) ? joined(rule, before, now) : opened(rule, before, idOf(item), now)
+    const state =
+      before !== undefined && takes(before) ? joined(rule, before, now) : opened(rule, before, idOf(item), now)
     return {
       state,
       outputs: [{ item, batch: state.batch, dueAt: state.due_at, count: state.count }],

@@ -26,10 +26,14 @@ export const isStanding = ({ objections, overruledBy, repeatOf }: Judgement<unkn
   repeatOf === null && (objections.length === 0 || overruledBy.length > 0)
 
 /** Whether somebody is told as far as has been said. */
-export const isTold = (judgement: Judgement<unknown>): boolean => isStanding(judgement) && judgement.recipients.length > 0
+export const isTold = (judgement: Judgement<unknown>): boolean =>
+  isStanding(judgement) && judgement.recipients.length > 0
 
 /** The judgement of an event that is not told because another one was. */
-export const repeating = <E>(judgement: Judgement<E>, repeatOf: NonNullable<Judgement<E>['repeatOf']>): Judgement<E> => ({
+export const repeating = <E>(
+  judgement: Judgement<E>,
+  repeatOf: NonNullable<Judgement<E>['repeatOf']>,
+): Judgement<E> => ({
   ...judgement,
   recipients: [],
   repeatOf,

@@ -195,14 +195,16 @@ const openLetter = (
   })
 }
 
-const noticesOf = (
+/** The notices of a letter one after the other: many are large, and none is needed when the next one is looked at. */
+function* noticesOf(
   { id, notices }: Letter,
   state: TurnState,
-): readonly { readonly bytes: Uint8Array; readonly notice: Notice }[] =>
-  Array.from({ length: notices }, (_, n) => {
-    const bytes = state.getBytes(noticeKey(id, n + 1)) as Uint8Array
-    return { bytes, notice: decode('Notice', bytes) }
-  })
+): Generator<{ readonly bytes: Uint8Array; readonly notice: Notice }> {
+  for (let n = 1; n <= notices; n++) {
+    const bytes = state.getBytes(noticeKey(id, n)) as Uint8Array
+    yield { bytes, notice: decode('Notice', bytes) }
+  }
+}
 
 const putOpen = (state: TurnState, letter: Letter): void => {
   state.put('Letter', letterKey(letter.id), letter)
@@ -265,56 +267,64 @@ const settle = (
   state: TurnState,
   { task, turn, claims, said }: OpenTurn,
 ): readonly NewRecord[] => {
-  const { isTold, code, reply, reason } = end
-  const told = noticesOf(letter, state)
+  const append: NewRecord[] = []
+  let event: string | undefined
+  for (const { notice, bytes } of noticesOf(letter, state)) {
+    event ??= notice.flow?.id
+    append.push(...settled(letter, end, { notice, bytes, partition: task.partition, now: turn.now }))
+  }
+  for (let n = 1; n <= letter.notices; n++) state.delete(noticeKey(letter.id, n))
   state.delete(letterKey(letter.id))
-  told.forEach((_, n) => state.delete(noticeKey(letter.id, n + 1)))
   if (letter.stage === 'open') state.delete(dueKey(letter))
   claims.delete(letter.id)
   said.push({
-    name: isTold ? 'letter delivered' : 'letter undeliverable',
+    name: end.isTold ? 'letter delivered' : 'letter undeliverable',
     letter: letter.id,
-    notices: told.length,
-    event: told[0]?.notice.flow?.id,
+    notices: letter.notices,
+    event,
     partition: task.partition,
     attempts: letter.attempt,
+    code: end.code,
+  })
+  return append
+}
+
+/** What is written down of one notice of a letter that ended. */
+const settled = (
+  letter: Letter,
+  { isTold, code, reply, reason }: LetterEnd,
+  { notice, bytes, partition, now }: Arrived & { readonly partition: number },
+): readonly NewRecord[] => {
+  const delivery: Delivery = {
+    notice: notice.id,
+    monitor: notice.monitor,
+    artifact: notice.artifact,
+    recipient: notice.recipient.address,
+    outcome: isTold ? 'told' : 'undeliverable',
+    message_id: letter.message_id,
+    attempts: letter.attempt,
     code,
-  })
-  return told.flatMap(({ notice, bytes }) => {
-    const delivery: Delivery = {
-      notice: notice.id,
-      monitor: notice.monitor,
-      artifact: notice.artifact,
-      recipient: notice.recipient.address,
-      outcome: isTold ? 'told' : 'undeliverable',
-      message_id: letter.message_id,
-      attempts: letter.attempt,
-      code,
-      reply,
-      reason,
-    }
-    const outcome = {
-      topic: topics.outcomes.name,
-      key: '',
-      partition: task.partition,
-      value: encode('Outcome', outcomeOf(notice, delivery, turn.now)),
-    }
-    if (isTold) return [outcome]
-    const reject = {
-      stage: 'deliver',
-      topic: topics.notices.name,
-      partition: task.partition,
-      offset: -1,
-      reason: `${reason}: ${code} ${reply}`,
-      at: turn.now,
-      key: notice.id,
-      bytes,
-    }
-    return [
-      outcome,
-      { topic: topics.rejects.name, key: '', partition: task.partition, value: encode('Reject', reject) },
-    ]
-  })
+    reply,
+    reason,
+  }
+  const outcome = {
+    topic: topics.outcomes.name,
+    key: '',
+    partition,
+    value: encode('Outcome', outcomeOf(notice, delivery, now)),
+  }
+  if (isTold) return [outcome]
+  const reject = {
+    stage: 'deliver',
+    topic: topics.notices.name,
+    partition,
+    offset: -1,
+    reason: `${reason}: ${code} ${reply}`,
+    at: now,
+    key: notice.id,
+    bytes,
+  }
+  return [outcome, { topic: topics.rejects.name, key: '', partition, value: encode('Reject', reject) }]
 }
 
 const outcomeOf = (notice: Notice, delivery: Delivery, at: EpochMs): Outcome => ({
@@ -422,7 +432,7 @@ const claimDue = (state: TurnState, { task, turn, claims, options, sending }: De
 }
 
 const committedNotices = (letter: Letter, { state }: Task): readonly Notice[] =>
-  noticesOf(letter, openTurnState(state)).map(({ notice }) => notice)
+  Array.from(noticesOf(letter, openTurnState(state)), ({ notice }) => notice)
 
 /** When a letter may go: those of one group keep their distance also when something held them up. */
 const freeAt = ({ id }: Letter, first: Notice, state: TurnState, now: EpochMs): EpochMs => {

@@ -5,7 +5,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 
-const ids = (prefix: string, numbers: string): readonly string[] => numbers.split(' ').map((number) => `${prefix}-${number}`)
+const ids = (prefix: string, numbers: string): readonly string[] =>
+  numbers.split(' ').map((number) => `${prefix}-${number}`)
 
 /** The cases of flow completions; the numbers have gaps. */
 const cases: readonly string[] = [
@@ -50,7 +51,14 @@ const shown = (id: string, { file, name }: NamedTest): string => {
   return `\`${file}\`${rest === '' ? '' : ` ${cell(rest)}`}`
 }
 
-const table = cases.map((id) => `| ${id} | ${provenBy(id).map((test) => shown(id, test)).join('<br>') || '–'} |`)
+const table = cases.map(
+  (id) =>
+    `| ${id} | ${
+      provenBy(id)
+        .map((test) => shown(id, test))
+        .join('<br>') || '–'
+    } |`,
+)
 const text = `<!-- Written by \`node test/cases.ts\`; do not edit. -->
 
 # What is proven where

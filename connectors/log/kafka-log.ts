@@ -7,12 +7,19 @@ import { ConnectorError } from '../errors.ts'
 import { openAdmission } from './admission.ts'
 import type { Bound, EventLog, LogRecord, NewRecord, Position, Range, Task, Topology } from './event-log.ts'
 import { openAppender } from './kafka/appender.ts'
-import { connectKafka, usualTimings, type KafkaAccess, type KafkaTimings } from './kafka/connection.ts'
+import { brisk, connectKafka, patient, usualTimings, type KafkaAccess, type KafkaTimings } from './kafka/connection.ts'
 import type { Unsafe } from './kafka/kafka-seat.ts'
 import { openPartitionReader, type PartitionReader } from './kafka/partition-reader.ts'
 import { runTopologyTasks } from './kafka/run-topology-tasks.ts'
 import { openStateCache, type StateCache } from './kafka/state-cache.ts'
-import { admitTopics, changelogSettings, checkTopics, topicSettings, withAdmin, type WantedTopic } from './kafka/topic-set.ts'
+import {
+  admitTopics,
+  changelogSettings,
+  checkTopics,
+  topicSettings,
+  withAdmin,
+  type WantedTopic,
+} from './kafka/topic-set.ts'
 import type { CommitFault } from './running-task.ts'
 
 export interface KafkaLogOptions extends KafkaAccess {
@@ -56,21 +63,27 @@ const changelogName = (prefix: string, topology: string): string => `${prefix}st
  */
 export const openKafkaLog = async (options: KafkaLogOptions): Promise<EventLog> => {
   const { brokers } = options
-  const kafka = connectKafka(options)
-  const clusterId = await withAdmin(kafka, { brokers, deed: 'cannot open the log' }, async (admin) => {
+  const brief = connectKafka(options, brisk)
+  const clusterId = await withAdmin(brief, { brokers, deed: 'cannot open the log' }, async (admin) => {
     admitTopics(brokers, await checkTopics(admin, wantedTopics(options), { make: true }))
     return (await admin.describeCluster()).clusterId
   })
-  return assemble(options, kafka, clusterId)
+  return assemble(options, { patiently: connectKafka(options, patient), briefly: brief }, clusterId)
 }
 
-const assemble = (options: KafkaLogOptions, kafka: Kafka, clusterId: string): EventLog => {
+/** Two clients: work rides troubles out, and who asks a question, or tries again by himself, learns of them soon. */
+interface Clients {
+  readonly patiently: Kafka
+  readonly briefly: Kafka
+}
+
+const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clusterId: string): EventLog => {
   const { brokers, prefix, partitions, topics, stateDir, clock, tell, maxRecordBytes, commitFault } = options
   const timings = { ...usualTimings, ...options.timings }
   const admission = openAdmission({ topics, partitions, maxRecordBytes })
   const names = topics.map(({ name }) => name)
   const fullName = (name: string): string => prefix + name
-  const appender = openAppender({ kafka, brokers, now: () => clock.now() })
+  const appender = openAppender({ kafka: patiently, brokers, now: () => clock.now() })
   const running = new Map<string, () => void>()
   /** The ends of what ran before, by topology: who comes after waits for them. */
   const endings = new Map<string, Promise<void>>()
@@ -92,11 +105,15 @@ const assemble = (options: KafkaLogOptions, kafka: Kafka, clusterId: string): Ev
       }),
     )
     for (const result of results) if (result.status === 'rejected') throw result.reason
-    return records.map(({ topic }, index) => ({ topic, partition: (slots[index] ?? 0) % partitions, offset: offsets[index] ?? -1 }))
+    return records.map(({ topic }, index) => ({
+      topic,
+      partition: (slots[index] ?? 0) % partitions,
+      offset: offsets[index] ?? -1,
+    }))
   }
 
   const withTopics = (wanted: readonly WantedTopic[], make: boolean): Promise<void> =>
-    withAdmin(kafka, { brokers, deed: 'cannot look at the topics' }, async (admin) =>
+    withAdmin(briefly, { brokers, deed: 'cannot look at the topics' }, async (admin) =>
       admitTopics(brokers, await checkTopics(admin, wanted, { make })),
     )
 
@@ -107,10 +124,18 @@ const assemble = (options: KafkaLogOptions, kafka: Kafka, clusterId: string): Ev
     if (closing !== undefined) throw closed()
     inputs.forEach(admission.topicOf)
     if (running.has(name))
-      throw new ConnectorError('LOG_DENIED', `the tasks of ${name} run in this process already: give one of the two another name`)
+      throw new ConnectorError(
+        'LOG_DENIED',
+        `the tasks of ${name} run in this process already: give one of the two another name`,
+      )
   }
 
-  const start = async (topology: Topology, emit: (task: Task) => void, deny: (error: unknown) => void, isOver: () => boolean) => {
+  const start = async (
+    topology: Topology,
+    emit: (task: Task) => void,
+    deny: (error: unknown) => void,
+    isOver: () => boolean,
+  ) => {
     const count = topology.inputs.length === 0 ? (topology.slots ?? partitions) : partitions
     const changelog = changelogName(prefix, topology.name)
     await endings.get(topology.name)
@@ -122,7 +147,8 @@ const assemble = (options: KafkaLogOptions, kafka: Kafka, clusterId: string): Ev
     await withTopics(wanted, true)
     if (isOver()) return undefined
     return runTopologyTasks({
-      kafka,
+      kafka: patiently,
+      readers: briefly,
       brokers,
       topology,
       names,
@@ -176,14 +202,19 @@ const assemble = (options: KafkaLogOptions, kafka: Kafka, clusterId: string): Ev
 
   const rangeReader = (): PartitionReader =>
     (ranges ??= openPartitionReader({
-      kafka,
+      kafka: briefly,
       brokers,
       poll: timings.poll,
       metadata: timings.metadata,
       onTrouble: () => undefined,
     }))
 
-  const resolve = async ({ topic, partition, from, to }: Range): Promise<{ topic: string; from: number; to: number }> => {
+  const resolve = async ({
+    topic,
+    partition,
+    from,
+    to,
+  }: Range): Promise<{ topic: string; from: number; to: number }> => {
     if (closing !== undefined) throw closed()
     admission.slotOf(topic, partition)
     const full = fullName(topic)
@@ -213,7 +244,14 @@ const assemble = (options: KafkaLogOptions, kafka: Kafka, clusterId: string): Ev
       next = page.next
       const records = page.records
         .filter(({ offset }) => offset < to)
-        .map(({ offset, timestamp, key, value }): LogRecord => ({ topic: name, partition, offset, timestamp, key: key?.toString() ?? '', value: value ?? noValue }))
+        .map(({ offset, timestamp, key, value }): LogRecord => ({
+          topic: name,
+          partition,
+          offset,
+          timestamp,
+          key: key?.toString() ?? '',
+          value: value ?? noValue,
+        }))
       for (let at = 0; at < records.length; at += readMost) {
         if (closing !== undefined) throw closed()
         yield records.slice(at, at + readMost)
@@ -237,4 +275,3 @@ const outgoingOf = ({ key, value }: NewRecord): { key: Buffer; value: Buffer } =
 })
 
 const closed = (): ConnectorError => new ConnectorError('CLOSED', 'the log is closed')
-

@@ -85,7 +85,8 @@ export const recordedRowCounts = async (
   const stats: readonly unknown[] = Array.isArray(row?.['query_stats']) ? row['query_stats'] : []
   for (const { names_with_response: names, result_rows: rows } of stats.filter(isDictionary)) {
     const [name, ...others] = Array.isArray(names) ? (names as readonly unknown[]) : []
-    if (typeof name === 'string' && others.length === 0 && typeof rows === 'number') counts.set(name, (counts.get(name) ?? 0) + rows)
+    if (typeof name === 'string' && others.length === 0 && typeof rows === 'number')
+      counts.set(name, (counts.get(name) ?? 0) + rows)
     else for (const one of [name, ...others]) unclear.add(one)
   }
   return new Map([...counts].filter(([name]) => !unclear.has(name)))

@@ -22,6 +22,9 @@ export const artifactFilter =
     if (!alertOn.isBlank && !alertOn.matches(artifacts))
       return { by: 'artifact', reason: `no requested artifact matches ${alertOn.text}: ${listed(artifacts)}` }
     if (!ignore.isBlank && artifacts.length === 1 && ignore.matches(artifacts))
-      return { by: 'artifact', reason: `the only requested artifact ${artifacts[0]} matches ${ignore.text}, which is ignored` }
+      return {
+        by: 'artifact',
+        reason: `the only requested artifact ${artifacts[0]} matches ${ignore.text}, which is ignored`,
+      }
     return null
   }

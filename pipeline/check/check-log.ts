@@ -18,7 +18,8 @@ const checkKafka = async (settings: KafkaLogSettings, findings: Findings): Promi
   try {
     for (const { name, is, text } of await lookAtTopics(settings, { make: false }))
       if (is === 'wrong') findings.add('failure', about, text ?? name)
-      else if (is === 'missing') findings.add('warning', about, `topic ${name} is missing: relay run or relay topics makes it`)
+      else if (is === 'missing')
+        findings.add('warning', about, `topic ${name} is missing: relay run or relay topics makes it`)
       else findings.add('ok', about, `topic ${name} is as it must be`)
   } catch (cause) {
     if (!(cause instanceof ConnectorError)) throw cause

@@ -8,14 +8,23 @@ import { parseSince } from './run-command.ts'
 
 export const auditCommand = () =>
   new Command('audit')
-    .description('Proves that every event has its verdicts and every notice its delivery, or names what is missing (exit code 1).')
+    .description(
+      'Proves that every event has its verdicts and every notice its delivery, or names what is missing (exit code 1).',
+    )
     .option('-c, --config <file>', 'the configuration', 'relay.yaml')
-    .option('--since <when>', 'only events written since then: a duration before now (2h) or a time; default: all that is kept', parseSince)
+    .option(
+      '--since <when>',
+      'only events written since then: a duration before now (2h) or a time; default: all that is kept',
+      parseSince,
+    )
     .option('--from-log', 'believe no index: read every record of the log')
     .option('--json', 'one JSON object')
     .action(async ({ config, since, fromLog, json }) => {
       process.exitCode = await askLog(config, async ({ log }) => {
-        const audit = await auditLog({ settings: log.embedded, clock: systemClock(), fromLog: fromLog === true }, since ?? null)
+        const audit = await auditLog(
+          { settings: log.embedded, clock: systemClock(), fromLog: fromLog === true },
+          since ?? null,
+        )
         console.log(json === true ? JSON.stringify(audit) : auditText(audit))
         return audit.found === 0 ? 0 : 1
       })
@@ -36,12 +45,18 @@ const columns: readonly (readonly [string, (sums: MonitorSums) => string | numbe
 ]
 
 const byFilter = (by: MonitorSums['objectedBy']): readonly string[] =>
-  Object.entries(by).toSorted(([, a], [, b]) => b - a).map(([filter, count]) => `${singleLine(filter)} ${count}`)
+  Object.entries(by)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([filter, count]) => `${singleLine(filter)} ${count}`)
 
 /** The audit for people: a table of monitors, what else was counted, and what is wrong, by name. */
 export const auditText = (audit: Audit): string => {
   const { monitors, events, lanes, aside, findings, found, readAfresh, everyRecord, since } = audit
-  const table = new Table({ head: columns.map(([name]) => name), style: { head: [], border: [] }, colAligns: columns.map((_, n) => (n === 0 ? 'left' : 'right')) })
+  const table = new Table({
+    head: columns.map(([name]) => name),
+    style: { head: [], border: [] },
+    colAligns: columns.map((_, n) => (n === 0 ? 'left' : 'right')),
+  })
   for (const sums of monitors) table.push(columns.map(([, value]) => value(sums)))
   const ahead = lanes.reduce((sum, lane) => sum + lane.ahead, 0)
   const rejected = Object.entries(aside).map(([topic, count]) => `${count} of ${topic === '' ? 'the source' : topic}`)
@@ -49,8 +64,10 @@ export const auditText = (audit: Audit): string => {
     ...(monitors.length === 0 ? [] : [table.toString()]),
     `${events} event(s) with verdicts${since === null ? '' : ` since ${new Date(since).toISOString()}`}, ${ahead} not judged yet.`,
     ...(rejected.length === 0 ? [] : [`Rejected before they were events, or as notices: ${rejected.join(', ')}.`]),
-    everyRecord ? 'Each record of events and outcomes was looked up in the log.' : "The log's positions were compared with the index (--from-log reads every record).",
-    ...(readAfresh === 0 ? [] : [`${readAfresh} outcome(s) were read from the log, no index has them.`]),
+    everyRecord
+      ? 'Each record of events and outcomes was looked up in the log.'
+      : "The log's positions were compared with the index (--from-log reads every record).",
+    ...(readAfresh === 0 ? [] : [`${readAfresh} outcome(s) were read from the log itself.`]),
     ...findings.map(findingText),
     ...(found > findings.length ? [`… and ${found - findings.length} more`] : []),
     found === 0 ? 'All is accounted for.' : `NOT all is accounted for: ${found} finding(s).`,
@@ -69,7 +86,15 @@ const sentences: Record<FindingKind, string> = {
   index: 'the index does not add up: delete outcomes.index.db beside the log, it is made anew',
 }
 
-const findingText = ({ kind, id, monitor, topic, partition, offset }: Finding): string => {
-  const facts = [id, monitor === '' ? '' : `monitor ${monitor}`, offset < 0 ? '' : `${topic}/${partition}/${offset}`]
-  return `${kind.toUpperCase()}: ${facts.filter((fact) => fact !== '').map(singleLine).join(', ')}: ${sentences[kind]}`
+const findingText = ({ kind, id, notice, monitor, topic, partition, offset }: Finding): string => {
+  const facts = [
+    id,
+    notice === '' ? '' : `notice ${notice}`,
+    monitor === '' ? '' : `monitor ${monitor}`,
+    offset < 0 ? '' : `${topic}/${partition}/${offset}`,
+  ]
+  return `${kind.toUpperCase()}: ${facts
+    .filter((fact) => fact !== '')
+    .map(singleLine)
+    .join(', ')}: ${sentences[kind]}`
 }

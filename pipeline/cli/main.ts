@@ -22,7 +22,9 @@ const testScenarios = () =>
       process.exit()
     })
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
 
 /** Wrong use ends with 2, like a wrong configuration. */
 const wrongUse = 2
@@ -34,8 +36,17 @@ const program = new Command('relay')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : wrongUse))
 
 for (const command of [
-  demoCommand(), initCommand(), runCommand(), checkCommand(), testScenarios(), simulateCommand(), schemaCommand(),
-  whyCommand(), auditCommand(), previewCommand(), topicsCommand(),
+  demoCommand(),
+  initCommand(),
+  runCommand(),
+  checkCommand(),
+  testScenarios(),
+  simulateCommand(),
+  schemaCommand(),
+  whyCommand(),
+  auditCommand(),
+  previewCommand(),
+  topicsCommand(),
 ])
   program.addCommand(command.copyInheritedSettings(program))
 

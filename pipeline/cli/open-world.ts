@@ -33,18 +33,25 @@ export const smtpChannelOf = ({ host, port, tls, login, ca, helloName, connectio
 })
 
 export const openChannels = (channels: readonly MailChannel[]): ReadonlyMap<string, OpenChannel> =>
-  new Map(channels.map((channel) => [channel.name, { name: channel.name, from: channel.from, sink: openSmtp(smtpChannelOf(channel)) }]))
+  new Map(
+    channels.map((channel) => [
+      channel.name,
+      { name: channel.name, from: channel.from, sink: openSmtp(smtpChannelOf(channel)) },
+    ]),
+  )
 
 /** How Kafka is reached, as its adapter wants it. */
 export const kafkaAccessOf = ({ brokers, tls, sasl }: KafkaLogSettings): KafkaAccess => ({
   brokers,
   clientId: `raptor-relay-${hostname()}-${process.pid}`,
-  ...(tls === null ? {} : {
-    tls: {
-      ...(tls.ca === null ? {} : { ca: tls.ca }),
-      ...(tls.identity === null ? {} : { cert: tls.identity.certificate, key: tls.identity.key.reveal() }),
-    },
-  }),
+  ...(tls === null
+    ? {}
+    : {
+        tls: {
+          ...(tls.ca === null ? {} : { ca: tls.ca }),
+          ...(tls.identity === null ? {} : { cert: tls.identity.certificate, key: tls.identity.key.reveal() }),
+        },
+      }),
   ...(sasl === null ? {} : { sasl: { ...sasl, password: () => sasl.password.reveal() } }),
 })
 
@@ -55,17 +62,32 @@ export const openLog = ({ embedded, kafka }: LogSettings, clock: Clock, tell: Te
     return openKafkaLog({ ...kafkaAccessOf(kafka), prefix, partitions, stateDir, topics: allTopics, clock, tell })
   }
   const { dir, partitions, maxSize } = embedded
-  return openEmbeddedLog({ dir, partitions, topics: allTopics, clock, tell, ...(maxSize === null ? {} : { retention: { maxBytes: maxSize } }) })
+  return openEmbeddedLog({
+    dir,
+    partitions,
+    topics: allTopics,
+    clock,
+    tell,
+    ...(maxSize === null ? {} : { retention: { maxBytes: maxSize } }),
+  })
 }
 
 /** Opens the log, the way to Velociraptor and the mail channels of a configuration. Rejects with ConnectorError. */
-export const openWorld = async (configuration: Configuration, apiConfig: ApiConfig, tell: Tell): Promise<OpenedWorld> => {
+export const openWorld = async (
+  configuration: Configuration,
+  apiConfig: ApiConfig,
+  tell: Tell,
+): Promise<OpenedWorld> => {
   const clock = systemClock()
   const log = await openLog(configuration.log, clock, tell)
   const velociraptor = openVelociraptor({ config: apiConfig, tell })
   const channels = openChannels(configuration.channels)
   return {
-    log, velociraptor, channels, clock, tell,
+    log,
+    velociraptor,
+    channels,
+    clock,
+    tell,
     random: Math.random,
     indexFile: indexFileIn(configuration.log.embedded.dir),
     async close() {

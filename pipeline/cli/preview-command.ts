@@ -26,7 +26,9 @@ export const previewCommand = () =>
     .option('--json', 'one JSON object')
     .action(async (what, { config, output, json }) => {
       const say = json === true ? printJson : printText
-      process.exitCode = isFile(what) ? await previewScenarios(what, output, say) : await previewOfEvent(what, config, output, say)
+      process.exitCode = isFile(what)
+        ? await previewScenarios(what, output, say)
+        : await previewOfEvent(what, config, output, say)
       // A connection that does not come about must not hold the end.
       process.exit()
     })
@@ -51,12 +53,20 @@ const printText: Say = (written) => {
 
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true
 
-const safeName = (name: string): string => name.replaceAll(/[^\p{L}\p{N}.@_-]+/gu, '-').replace(/^[.-]+/, '').slice(0, 60) || 'letter'
+const safeName = (name: string): string =>
+  name
+    .replaceAll(/[^\p{L}\p{N}.@_-]+/gu, '-')
+    .replace(/^[.-]+/, '')
+    .slice(0, 60) || 'letter'
 
 /** Writes a letter's parts, readable by this user alone; answers with the paths. */
 export const writeLetter = (dir: string, name: string, mail: OutgoingMail): readonly string[] => {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const parts: readonly (readonly [string, string | Uint8Array | null])[] = [['html', mail.html], ['txt', mail.text], ['eml', mimeOf(mail)]]
+  const parts: readonly (readonly [string, string | Uint8Array | null])[] = [
+    ['html', mail.html],
+    ['txt', mail.text],
+    ['eml', mimeOf(mail)],
+  ]
   return parts.flatMap(([ending, content]) => {
     const file = join(dir, `${safeName(name)}.${ending}`)
     // A file that is there keeps its mode otherwise, and a link would lead elsewhere.
@@ -78,7 +88,11 @@ const previewScenarios = async (file: string, dir: string, say: Say): Promise<nu
   for (const scenario of scenarios) {
     const { letters, failures } = await runScenario(scenario)
     const remarks = [...failures, ...(letters.length === 0 ? ['no letter is sent'] : [])]
-    written.push({ of: scenario.name, remarks, files: letters.flatMap((mail) => writeLetter(dir, `${numbered(n++)}-${scenario.name}-${mail.to.address}`, mail)) })
+    written.push({
+      of: scenario.name,
+      remarks,
+      files: letters.flatMap((mail) => writeLetter(dir, `${numbered(n++)}-${scenario.name}-${mail.to.address}`, mail)),
+    })
   }
   say(written)
   return n === 0 ? 1 : 0
@@ -92,16 +106,22 @@ const previewOfEvent = (what: string, config: string, dir: string, say: Say): Pr
     try {
       const event = await findFlowEvent(reading, what)
       if (event === null) {
-        console.error(`No event or flow ${singleLine(what)} is kept in the log in ${reading.dir}, and no such scenario file is there.`)
+        console.error(
+          `No event or flow ${singleLine(what)} is kept in the log in ${reading.dir}, and no such scenario file is there.`,
+        )
         return 1
       }
       const previews = await previewEvent(event, { configuration, velociraptor, clock })
       let n = 0
-      say(previews.map((preview): Written => ({
-        of: preview.monitor,
-        remarks: remarksOf(preview),
-        files: preview.letters.flatMap((mail) => writeLetter(dir, `${numbered(n++)}-${preview.monitor}-${mail.to.address}`, mail)),
-      })))
+      say(
+        previews.map((preview): Written => ({
+          of: preview.monitor,
+          remarks: remarksOf(preview),
+          files: preview.letters.flatMap((mail) =>
+            writeLetter(dir, `${numbered(n++)}-${preview.monitor}-${mail.to.address}`, mail),
+          ),
+        })),
+      )
       return n === 0 ? 1 : 0
     } finally {
       await velociraptor.close()

@@ -5,6 +5,7 @@ import type { EpochMs } from '../../schemas/time.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { watchCertificate } from '../runtime/certificate-watch.ts'
 import { logTo, standardOutput } from '../runtime/telemetry.ts'
+import { keepYoungHeapSmall } from '../runtime/young-heap.ts'
 import { type Service, startService, type StageName, stageNames } from '../service.ts'
 import { openWorld } from './open-world.ts'
 import { printProblems, readFiles } from './read-files.ts'
@@ -66,6 +67,7 @@ const run = async (file: string, stages: readonly StageName[], since: EpochMs | 
     return fail(cause, tell)
   }
   watchCertificate(apiConfig.expiresAt, world.clock, tell)
+  keepYoungHeapSmall()
   const service = await startService(world, { configuration, stages, since })
   tell({ name: 'relay ready', ms: Math.round(performance.now()) })
   process.on('SIGHUP', () => reload(file, configuration, service, tell))

@@ -1,6 +1,6 @@
 import { Command } from '@commander-js/extra-typings'
 import { ConnectorError } from '../../connectors/errors.ts'
-import { connectKafka } from '../../connectors/log/kafka/connection.ts'
+import { brisk, connectKafka } from '../../connectors/log/kafka/connection.ts'
 import { checkTopics, type TopicFinding, withAdmin } from '../../connectors/log/kafka/topic-set.ts'
 import { wantedTopics } from '../../connectors/log/kafka-log.ts'
 import { allTopics } from '../../schemas/topics.ts'
@@ -11,17 +11,24 @@ import { kafkaAccessOf } from './open-world.ts'
 import { printProblems, readFiles } from './read-files.ts'
 
 /** All topics of a log on Kafka with those that hold the stages' state: how each is found, or that it was made. Rejects with ConnectorError. */
-export const lookAtTopics = (settings: KafkaLogSettings, { make }: { readonly make: boolean }): Promise<readonly TopicFinding[]> => {
+export const lookAtTopics = (
+  settings: KafkaLogSettings,
+  { make }: { readonly make: boolean },
+): Promise<readonly TopicFinding[]> => {
   const access = kafkaAccessOf(settings)
   const wanted = wantedTopics({ ...settings, topics: allTopics }, stageNames)
-  return withAdmin(connectKafka(access), { brokers: settings.brokers, deed: 'cannot look at the topics' }, (admin) =>
-    checkTopics(admin, wanted, { make }),
+  return withAdmin(
+    connectKafka(access, brisk),
+    { brokers: settings.brokers, deed: 'cannot look at the topics' },
+    (admin) => checkTopics(admin, wanted, { make }),
   )
 }
 
 export const topicsCommand = () =>
   new Command('topics')
-    .description('Makes the topics of a log on Kafka where they are missing, and checks those that are there (exit code 1: one is not as it must be).')
+    .description(
+      'Makes the topics of a log on Kafka where they are missing, and checks those that are there (exit code 1: one is not as it must be).',
+    )
     .option('-c, --config <file>', 'the configuration', 'relay.yaml')
     .option('--check', 'make nothing')
     .option('--json', 'one JSON object a line')
@@ -30,7 +37,8 @@ export const topicsCommand = () =>
       process.exit()
     })
 
-const findingText = ({ name, is, text }: TopicFinding): string => singleLine(`${is.padEnd(7)}  ${name}${text === undefined ? '' : `: ${text}`}`)
+const findingText = ({ name, is, text }: TopicFinding): string =>
+  singleLine(`${is.padEnd(7)}  ${name}${text === undefined ? '' : `: ${text}`}`)
 
 const topics = async (file: string, make: boolean, say: (finding: TopicFinding) => string): Promise<number> => {
   const { configuration, problems } = readFiles(file)

@@ -11,7 +11,9 @@ import { askLog } from './ask-log.ts'
 
 export const whyCommand = () =>
   new Command('why')
-    .description('Tells what became of an event and why, also when nobody was told. Beside a running service, or without one.')
+    .description(
+      'Tells what became of an event and why, also when nobody was told. Beside a running service, or without one.',
+    )
     .argument('<id>', 'an event, flow, client, hunt, recipient, Message-ID or monitor')
     .option('-c, --config <file>', 'the configuration', 'relay.yaml')
     .option('--all', `list all events that are found, not the newest ${mostListed}`)
@@ -44,9 +46,21 @@ export interface Listed {
 
 export type Answer =
   | { readonly found: 'one'; readonly id: string; readonly story: Story; readonly onTheWay: readonly OnTheWay[] }
-  | { readonly found: 'several'; readonly id: string; readonly events: readonly Listed[]; readonly isAll: boolean; readonly onTheWay: readonly OnTheWay[] }
+  | {
+      readonly found: 'several'
+      readonly id: string
+      readonly events: readonly Listed[]
+      readonly isAll: boolean
+      readonly onTheWay: readonly OnTheWay[]
+    }
   | { readonly found: 'on the way'; readonly id: string; readonly onTheWay: readonly OnTheWay[] }
-  | { readonly found: 'nothing'; readonly id: string; readonly dir: string; readonly since: number | null; readonly outcomes: number }
+  | {
+      readonly found: 'nothing'
+      readonly id: string
+      readonly dir: string
+      readonly since: number | null
+      readonly outcomes: number
+    }
 
 /** What is known of whatever an id names. Several events are listed, the newest first, `most` at most. */
 export const why = async (reading: IndexReading, id: string, { most }: { readonly most: number }): Promise<Answer> => {
@@ -58,8 +72,12 @@ export const why = async (reading: IndexReading, id: string, { most }: { readonl
   const more = (await Promise.all(waiting.map((event) => findEvents(reading, event, 1)))).flat()
   const all = [...more, ...found].toSorted((a, b) => b.at - a.at)
   const [first] = all
-  if (first === undefined) return onTheWay.length > 0 ? { found: 'on the way', id: word, onTheWay } : { found: 'nothing', id: word, ...(await lookedAt(reading)) }
-  if (all.length === 1) return { found: 'one', id: word, story: (await storyOf(reading, first.event)) as Story, onTheWay }
+  if (first === undefined)
+    return onTheWay.length > 0
+      ? { found: 'on the way', id: word, onTheWay }
+      : { found: 'nothing', id: word, ...(await lookedAt(reading)) }
+  if (all.length === 1)
+    return { found: 'one', id: word, story: (await storyOf(reading, first.event)) as Story, onTheWay }
   const events: Listed[] = []
   for (const one of all.slice(0, most)) events.push(await listed(reading, one))
   return { found: 'several', id: word, events, isAll: all.length <= most, onTheWay }
@@ -67,7 +85,11 @@ export const why = async (reading: IndexReading, id: string, { most }: { readonl
 
 const listed = async (reading: IndexReading, { event, outcome, at }: FoundEvent): Promise<Listed> => {
   const judged = outcome.verdicts.length > 0 ? outcome : ((await verdictsOf(reading, event)) ?? outcome)
-  const verdicts = judged.verdicts.map(({ monitor, outcome, objections }) => ({ monitor, outcome, by: [...new Set(objections.map(({ by }) => by))] }))
+  const verdicts = judged.verdicts.map(({ monitor, outcome, objections }) => ({
+    monitor,
+    outcome,
+    by: [...new Set(objections.map(({ by }) => by))],
+  }))
   return { event, at, flow: outcome.flow, client: outcome.client, verdicts }
 }
 
@@ -77,7 +99,11 @@ const verdictsOf = async (reading: IndexReading, event: string): Promise<Outcome
 }
 
 /** Where was looked, and since when the log tells of outcomes. */
-const lookedAt = async ({ log, dir, snapshot }: IndexReading): Promise<{ dir: string; since: number | null; outcomes: number }> => {
+const lookedAt = async ({
+  log,
+  dir,
+  snapshot,
+}: IndexReading): Promise<{ dir: string; since: number | null; outcomes: number }> => {
   const topic = topics.outcomes.name
   let since: number | null = null
   let outcomes = 0
@@ -98,7 +124,8 @@ const time = (at: number): string => new Date(at).toISOString()
 export const whyText = (answer: Answer): string => {
   switch (answer.found) {
     case 'nothing': {
-      const since = answer.since === null ? 'there are none yet' : `${answer.outcomes} of them, since ${time(answer.since)}`
+      const since =
+        answer.since === null ? 'there are none yet' : `${answer.outcomes} of them, since ${time(answer.since)}`
       return `Nothing is known of ${singleLine(answer.id)}: looked at the outcomes of the log in ${answer.dir} (${since}), and at what is on its way.`
     }
     case 'on the way':
@@ -106,7 +133,9 @@ export const whyText = (answer: Answer): string => {
     case 'several':
       return [
         ...answer.events.map(listedText),
-        answer.isAll ? `${answer.events.length} events; one alone: relay why EVENT` : `The newest ${answer.events.length} events; --all lists the others. One alone: relay why EVENT`,
+        answer.isAll
+          ? `${answer.events.length} events; one alone: relay why EVENT`
+          : `The newest ${answer.events.length} events; --all lists the others. One alone: relay why EVENT`,
         ...answer.onTheWay.map(onTheWayText),
       ].join('\n')
     case 'one':
@@ -125,7 +154,14 @@ const verdictText = ({ monitor, outcome, by }: Listed['verdicts'][number]): stri
 }
 
 const storyText = ({ event, org, client, host, flow, hunt, steps }: Story): readonly string[] => [
-  singleLine([`Flow ${flow}`, `client ${client}${host === '' ? '' : ` (${host})`}`, ...(hunt === '' ? [] : [`hunt ${hunt}`]), `organisation ${org}`].join(', ')),
+  singleLine(
+    [
+      `Flow ${flow}`,
+      `client ${client}${host === '' ? '' : ` (${host})`}`,
+      ...(hunt === '' ? [] : [`hunt ${hunt}`]),
+      `organisation ${org}`,
+    ].join(', '),
+  ),
   singleLine(`event ${event}`),
   '',
   ...steps.flatMap(stepText),

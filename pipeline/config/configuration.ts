@@ -53,7 +53,10 @@ export interface KafkaLogSettings {
   /** Absolute; holds a copy of the tasks' state, which is made anew when it is gone. */
   readonly stateDir: string
   /** null: in the clear. Certificates and key in PEM form; null: the system's authorities, no certificate of our own. */
-  readonly tls: { readonly ca: string | null; readonly identity: { readonly certificate: string; readonly key: Secret } | null } | null
+  readonly tls: {
+    readonly ca: string | null
+    readonly identity: { readonly certificate: string; readonly key: Secret } | null
+  } | null
   readonly sasl: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
     readonly username: string

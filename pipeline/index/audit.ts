@@ -12,13 +12,22 @@ import { readDeliverySignature, readVerdictSignature, type VerdictSignature } fr
 
 /** What is not as it must be. */
 export type FindingKind =
-  | 'no verdict' | 'verdicts twice' | 'verdict of nothing' | 'monitor left out' | 'monitor twice' | 'lost'
-  | 'no delivery' | 'delivered twice' | 'index'
+  | 'no verdict'
+  | 'verdicts twice'
+  | 'verdict of nothing'
+  | 'monitor left out'
+  | 'monitor twice'
+  | 'lost'
+  | 'no delivery'
+  | 'delivered twice'
+  | 'index'
 
 export interface Finding {
   readonly kind: FindingKind
-  /** The event's id, or the notice's for deliveries; empty when it cannot be read. */
+  /** The event's id; empty when its record cannot be read. */
   readonly id: string
+  /** Of a delivery: the notice's id; empty otherwise. */
+  readonly notice: string
   readonly monitor: string
   /** Where the event stands. */
   readonly topic: string
@@ -99,7 +108,10 @@ interface Work extends AuditOptions {
  * its own commit. For each notice the index holds the difference of decided and delivered unless it is 0: what is left must wait in
  * the state of deliver, or before its position.
  */
-export const audit = async ({ log, snapshot, indexes, readAfresh }: IndexReading, options: AuditOptions): Promise<Audit> => {
+export const audit = async (
+  { log, snapshot, indexes, readAfresh }: IndexReading,
+  options: AuditOptions,
+): Promise<Audit> => {
   const work: Work = { log, snapshot, indexes, ...options, findings: [], found: 0 }
   const lanes: LaneSums[] = []
   for (const { name } of allTopics.filter((topic) => topic.name.startsWith('events.')))
@@ -121,16 +133,19 @@ export const audit = async ({ log, snapshot, indexes, readAfresh }: IndexReading
   }
 }
 
-const find = (work: Work, finding: Finding): void => {
+const find = (work: Work, finding: Omit<Finding, 'notice'> & { readonly notice?: string }): void => {
   work.found++
-  if (work.findings.length < mostFindings) work.findings.push(finding)
+  if (work.findings.length < mostFindings) work.findings.push({ notice: '', ...finding })
 }
 
 const laneIn = (index: OutcomeIndex, topic: string, partition: number): Lane | undefined =>
   index.lanes().find((lane) => lane.topic === topic && lane.partition === partition)
 
 /** A lane's part in each index that knows it. */
-const parts = ({ indexes }: Work, { topic, partition, from }: Pick<LaneSums, 'topic' | 'partition' | 'from'>): readonly { index: OutcomeIndex; range: LaneRange }[] =>
+const parts = (
+  { indexes }: Work,
+  { topic, partition, from }: Pick<LaneSums, 'topic' | 'partition' | 'from'>,
+): readonly { index: OutcomeIndex; range: LaneRange }[] =>
   indexes.flatMap((index) => {
     const lane = laneIn(index, topic, partition)
     return lane === undefined ? [] : [{ index, range: { lane, from } }]
@@ -166,11 +181,20 @@ const coverage = (work: Work, lane: Pick<LaneSums, 'topic' | 'partition' | 'from
   parts(work, lane)
     .map(({ index, range }) => index.coverage(range))
     .reduce(
-      (a, b) => (a === null || b === null ? (a ?? b) : { count: a.count + b.count, first: Math.min(a.first, b.first), last: Math.max(a.last, b.last) }),
+      (a, b) =>
+        a === null || b === null
+          ? (a ?? b)
+          : { count: a.count + b.count, first: Math.min(a.first, b.first), last: Math.max(a.last, b.last) },
       null,
     )
 
-const offsetAt = async (log: EventLog, topic: string, partition: number, since: EpochMs, end: number): Promise<number> => {
+const offsetAt = async (
+  log: EventLog,
+  topic: string,
+  partition: number,
+  since: EpochMs,
+  end: number,
+): Promise<number> => {
   for await (const [record] of log.read({ topic, partition, from: { timestamp: since } })) return record?.offset ?? end
   return end
 }
@@ -183,11 +207,12 @@ const compareOffsets = async (lane: LaneSums, { floor }: { readonly floor: numbe
   for (const offset of unjudged(lane, work))
     if (offset < floor) find(work, { kind: 'lost', id: '', offset, ...place })
     else if (exists === null ? await isInLog(work.log, topic, partition, offset) : exists.has(offset))
-      find(work, { kind: 'no verdict', id: await eventId(work.log, topic, partition, offset), offset, ...place })
+      find(work, { kind: 'no verdict', id: await eventId(work, topic, partition, offset), offset, ...place })
   if (exists === null) return
   for (const { index, range } of parts(work, lane))
     for (const offset of index.judged(range))
-      if (offset >= floor && offset < end && !exists.has(offset)) find(work, { kind: 'verdict of nothing', id: '', offset, ...place })
+      if (offset >= floor && offset < end && !exists.has(offset))
+        find(work, { kind: 'verdict of nothing', id: '', offset, ...place })
 }
 
 /** Offsets that no index has verdicts of. */
@@ -209,22 +234,35 @@ const checkLater = async (lane: LaneSums, end: number, work: Work): Promise<void
         find(work, { kind: 'verdict of nothing', id: '', monitor: '', topic, partition, offset })
 }
 
-const offsetsOf = async (log: EventLog, topic: string, partition: number, from: number): Promise<ReadonlySet<number>> => {
+const offsetsOf = async (
+  log: EventLog,
+  topic: string,
+  partition: number,
+  from: number,
+): Promise<ReadonlySet<number>> => {
   const offsets = new Set<number>()
-  for await (const records of log.read({ topic, partition, from: { offset: from } })) for (const { offset } of records) offsets.add(offset)
+  for await (const records of log.read({ topic, partition, from: { offset: from } }))
+    for (const { offset } of records) offsets.add(offset)
   return offsets
 }
 
 const isInLog = async (log: EventLog, topic: string, partition: number, offset: number): Promise<boolean> =>
   (await valueAt(log, topic, partition, offset)) !== undefined
 
-const valueAt = async (log: EventLog, topic: string, partition: number, offset: number): Promise<Uint8Array | undefined> => {
-  for await (const [record] of log.read({ topic, partition, from: { offset }, to: { offset: offset + 1 } })) return record?.value
+const valueAt = async (
+  log: EventLog,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<Uint8Array | undefined> => {
+  for await (const [record] of log.read({ topic, partition, from: { offset }, to: { offset: offset + 1 } }))
+    return record?.value
   return undefined
 }
 
-/** The id of the event that stands there; empty when it cannot be read. */
-const eventId = async (log: EventLog, topic: string, partition: number, offset: number): Promise<string> => {
+/** The id of the event that stands there; empty when it cannot be read, or when no further finding is listed. */
+const eventId = async ({ log, findings }: Work, topic: string, partition: number, offset: number): Promise<string> => {
+  if (findings.length >= mostFindings) return ''
   const value = await valueAt(log, topic, partition, offset)
   try {
     return value === undefined ? '' : decode('FlowEvent', value).id
@@ -240,8 +278,19 @@ const outcomeAt = async (log: EventLog, at: Place): Promise<Outcome | undefined>
 }
 
 const noSums = (monitor: string): MonitorSums => ({
-  monitor, events: 0, told: 0, duplicate: 0, silenced: 0, objected: 0, objectedBy: {}, noRecipients: 0, rejected: 0,
-  notices: 0, delivered: 0, undeliverable: 0, waiting: 0,
+  monitor,
+  events: 0,
+  told: 0,
+  duplicate: 0,
+  silenced: 0,
+  objected: 0,
+  objectedBy: {},
+  noRecipients: 0,
+  rejected: 0,
+  notices: 0,
+  delivered: 0,
+  undeliverable: 0,
+  waiting: 0,
 })
 
 type Sums = Map<string, MonitorSums>
@@ -253,13 +302,19 @@ const sumsOf = (sums: Sums, monitor: string): MonitorSums => {
 }
 
 const sumKeys = {
-  told: 'told', duplicate: 'duplicate', silenced: 'silenced', objected: 'objected', no_recipients: 'noRecipients', rejected: 'rejected',
+  told: 'told',
+  duplicate: 'duplicate',
+  silenced: 'silenced',
+  objected: 'objected',
+  no_recipients: 'noRecipients',
+  rejected: 'rejected',
 } as const
 
 const monitorSums = (lanes: readonly LaneSums[], work: Work): Sums => {
   const sums: Sums = new Map()
   for (const { index, range } of lanes.flatMap((lane) => parts(work, lane))) {
-    for (const { signature, count } of index.verdictCounts(range)) addVerdicts(sums, readVerdictSignature(signature), count)
+    for (const { signature, count } of index.verdictCounts(range))
+      addVerdicts(sums, readVerdictSignature(signature), count)
     for (const { signature, count } of index.deliveryCounts(range)) {
       const { monitor, outcome } = readDeliverySignature(signature)
       sumsOf(sums, monitor)[outcome === 'told' ? 'delivered' : 'undeliverable'] += count
@@ -281,7 +336,9 @@ const addVerdicts = (sums: Sums, { verdicts }: VerdictSignature, count: number):
 /** Under one configuration every event is judged by the same monitors, by each once. A rejected record was not judged by any. */
 const auditMonitors = async (lanes: readonly LaneSums[], work: Work): Promise<void> => {
   const found = lanes.flatMap((lane) =>
-    parts(work, lane).flatMap(({ index, range }) => index.verdictCounts(range).map(({ signature }) => ({ index, range, signature }))),
+    parts(work, lane).flatMap(({ index, range }) =>
+      index.verdictCounts(range).map(({ signature }) => ({ index, range, signature })),
+    ),
   )
   const monitorsOf = new Map<string, Set<string>>()
   for (const { signature } of found) {
@@ -299,7 +356,10 @@ const auditMonitors = async (lanes: readonly LaneSums[], work: Work): Promise<vo
       }
 }
 
-const deviations = ({ configuration, verdicts }: VerdictSignature, monitorsOf: ReadonlyMap<string, ReadonlySet<string>>): readonly (readonly [string, FindingKind])[] =>
+const deviations = (
+  { configuration, verdicts }: VerdictSignature,
+  monitorsOf: ReadonlyMap<string, ReadonlySet<string>>,
+): readonly (readonly [string, FindingKind])[] =>
   [...(monitorsOf.get(configuration) ?? [])].flatMap((monitor) => {
     const times = verdicts.filter((verdict) => verdict.monitor === monitor).length
     return times === 1 ? [] : [[monitor, times === 0 ? 'monitor left out' : 'monitor twice'] as const]
@@ -307,7 +367,9 @@ const deviations = ({ configuration, verdicts }: VerdictSignature, monitorsOf: R
 
 /** Events that got their verdicts twice: within one index, or one in each. */
 const auditAgain = async (lanes: readonly LaneSums[], work: Work): Promise<void> => {
-  const twice = work.indexes.flatMap((index) => index.again().map(({ event, at }) => ({ place: eventAt(index, event), at })))
+  const twice = work.indexes.flatMap((index) =>
+    index.again().map(({ event, at }) => ({ place: eventAt(index, event), at })),
+  )
   const [kept, fresh] = work.indexes
   if (kept !== undefined && fresh !== undefined)
     for (const lane of lanes)
@@ -318,11 +380,14 @@ const auditAgain = async (lanes: readonly LaneSums[], work: Work): Promise<void>
           if (at !== undefined) twice.push({ place: { topic: lane.topic, partition: lane.partition, offset }, at })
         }
   for (const { place, at } of twice)
-    if (isInRange(place, lanes)) find(work, { kind: 'verdicts twice', id: (await outcomeAt(work.log, at))?.event ?? '', monitor: '', ...place })
+    if (isInRange(place, lanes))
+      find(work, { kind: 'verdicts twice', id: (await outcomeAt(work.log, at))?.event ?? '', monitor: '', ...place })
 }
 
-const isInRange = ({ topic, partition, offset }: { topic: string; partition: number; offset: number }, lanes: readonly LaneSums[]): boolean =>
-  lanes.some((lane) => lane.topic === topic && lane.partition === partition && offset >= lane.from)
+const isInRange = (
+  { topic, partition, offset }: { topic: string; partition: number; offset: number },
+  lanes: readonly LaneSums[],
+): boolean => lanes.some((lane) => lane.topic === topic && lane.partition === partition && offset >= lane.from)
 
 type OwedAt = Omit<Owed, 'event' | 'at'> & { readonly event: ReturnType<typeof eventAt> }
 
@@ -332,7 +397,12 @@ const owedOf = (indexes: readonly OutcomeIndex[]): readonly OwedAt[] => {
   for (const index of indexes)
     for (const { notice, balance, monitor, event } of index.owed()) {
       const before = all.get(notice)
-      all.set(notice, before === undefined ? { notice, balance, monitor, event: eventAt(index, event) } : { ...before, balance: before.balance + balance })
+      all.set(
+        notice,
+        before === undefined
+          ? { notice, balance, monitor, event: eventAt(index, event) }
+          : { ...before, balance: before.balance + balance },
+      )
     }
   return [...all.values()].filter(({ balance }) => balance !== 0)
 }
@@ -340,22 +410,31 @@ const owedOf = (indexes: readonly OutcomeIndex[]): readonly OwedAt[] => {
 const auditNotices = async (lanes: readonly LaneSums[], sums: Sums, work: Work): Promise<void> => {
   // A notice whose event is older than what is looked at may have lost its verdict to age.
   const owed = owedOf(work.indexes).filter(({ event }) => isInRange(event, lanes))
-  const waiting = owed.some(({ balance }) => balance > 0) ? await unsettledNotices(work.log, work.snapshot) : new Set<string>()
+  const waiting = owed.some(({ balance }) => balance > 0)
+    ? await unsettledNotices(work.log, work.snapshot)
+    : new Set<string>()
   let balance = 0
   for (const { notice, balance: of, monitor, event } of owed) {
     balance += of
     const isWaiting = of > 0 && waiting.has(notice)
     if (isWaiting) sumsOf(sums, monitor).waiting++
-    if (of < 0) find(work, { kind: 'delivered twice', id: notice, monitor, ...event })
-    else if (of > 1 || !isWaiting) find(work, { kind: 'no delivery', id: notice, monitor, ...event })
+    if (isWaiting && of === 1) continue
+    const id = await eventId(work, event.topic, event.partition, event.offset)
+    if (of < 0) find(work, { kind: 'delivered twice', id, notice, monitor, ...event })
+    else find(work, { kind: 'no delivery', id, notice, monitor, ...event })
   }
-  const decided = [...sums.values()].reduce((sum, { notices, delivered, undeliverable }) => sum + notices - delivered - undeliverable, 0)
-  if (decided !== balance) find(work, { kind: 'index', id: '', monitor: '', topic: topics.outcomes.name, partition: -1, offset: -1 })
+  const decided = [...sums.values()].reduce(
+    (sum, { notices, delivered, undeliverable }) => sum + notices - delivered - undeliverable,
+    0,
+  )
+  if (decided !== balance)
+    find(work, { kind: 'index', id: '', monitor: '', topic: topics.outcomes.name, partition: -1, offset: -1 })
 }
 
 const asideCounts = (indexes: readonly OutcomeIndex[]): Record<string, number> => {
   const counts: Record<string, number> = {}
-  for (const index of indexes) for (const { topic, count } of index.aside()) counts[topic] = (counts[topic] ?? 0) + count
+  for (const index of indexes)
+    for (const { topic, count } of index.aside()) counts[topic] = (counts[topic] ?? 0) + count
   return counts
 }
 
@@ -391,7 +470,8 @@ export const auditLog = async (options: IndexReadingOptions, since: EpochMs | nu
   try {
     const everyRecord = options.fromLog === true || recordsOf(reading) <= fewRecords
     const [kept, fresh] = reading.indexes
-    const isBelieved = !everyRecord || fresh === undefined || kept === undefined || (await holdsWhatTheLogHolds(reading, kept))
+    const isBelieved =
+      !everyRecord || fresh === undefined || kept === undefined || (await holdsWhatTheLogHolds(reading, kept))
     if (isBelieved) return await audit(reading, { since, everyRecord })
   } finally {
     await reading.close()

@@ -19,7 +19,8 @@ export function* committedLetters(snapshot: LogSnapshot): Generator<CommittedLet
     const state = snapshot.state('deliver', partition)
     for (const [, bytes] of state.range(...prefixRange('letter/'))) {
       const letter = decode('Letter', bytes)
-      const notices = () => [...state.range(...prefixRange(`notice/${letter.id}/`))].map(([, value]) => decode('Notice', value))
+      const notices = () =>
+        [...state.range(...prefixRange(`notice/${letter.id}/`))].map(([, value]) => decode('Notice', value))
       yield { partition, letter, notices }
     }
   }

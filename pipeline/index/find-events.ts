@@ -19,7 +19,11 @@ const firstLook = 64
 const readPlaces = async ({ log }: IndexReading, places: readonly Place[]): Promise<readonly Read<Outcome>[]> => {
   const found: Read<Outcome>[] = []
   for (const place of places) {
-    const read = await readAt(log, 'Outcome', { topic: topics.outcomes.name, partition: partitionOfPlace(place), offset: offsetOfPlace(place) })
+    const read = await readAt(log, 'Outcome', {
+      topic: topics.outcomes.name,
+      partition: partitionOfPlace(place),
+      offset: offsetOfPlace(place),
+    })
     if (read !== undefined) found.push(read)
   }
   return found
@@ -28,7 +32,12 @@ const readPlaces = async ({ log }: IndexReading, places: readonly Place[]): Prom
 const distinct = (outcomes: readonly Read<Outcome>[]): number => new Set(outcomes.map(({ value }) => value.event)).size
 
 /** Outcomes of a partition that are found by a word: enough for `most` events, or all there are. */
-const findIn = async (reading: IndexReading, word: string, partition: number, most: number): Promise<readonly Read<Outcome>[]> => {
+const findIn = async (
+  reading: IndexReading,
+  word: string,
+  partition: number,
+  most: number,
+): Promise<readonly Read<Outcome>[]> => {
   for (let look = firstLook; ; look *= 8) {
     const places = reading.indexes.flatMap((index) => index.find(hashOf(word), partition, look))
     const found = (await readPlaces(reading, places)).filter(({ value }) => isFoundBy(value, word))
@@ -37,9 +46,14 @@ const findIn = async (reading: IndexReading, word: string, partition: number, mo
 }
 
 /** All outcomes that are found by a word, without regard to case, or so many that they tell of `most` events; in no order. */
-export const findOutcomes = async (reading: IndexReading, word: string, most = Infinity): Promise<readonly Read<Outcome>[]> => {
+export const findOutcomes = async (
+  reading: IndexReading,
+  word: string,
+  most = Infinity,
+): Promise<readonly Read<Outcome>[]> => {
   const found: Read<Outcome>[] = []
-  for (let partition = 0; partition < reading.log.partitions; partition++) found.push(...(await findIn(reading, word, partition, most)))
+  for (let partition = 0; partition < reading.log.partitions; partition++)
+    found.push(...(await findIn(reading, word, partition, most)))
   return found
 }
 
@@ -49,13 +63,22 @@ export const findEvents = async (reading: IndexReading, word: string, most: numb
     const found = await findOutcomes(reading, spelling, most)
     if (found.length > 0) return newest(found, most)
   }
-  return newest(await readPlaces(reading, reading.indexes.flatMap((index) => index.ofMonitor(word, Math.min(most, 1e6)))), most)
+  return newest(
+    await readPlaces(
+      reading,
+      reading.indexes.flatMap((index) => index.ofMonitor(word, Math.min(most, 1e6))),
+    ),
+    most,
+  )
 }
 
 const newest = (outcomes: readonly Read<Outcome>[], most: number): readonly FoundEvent[] => {
   const events = new Map<string, FoundEvent>()
-  for (const { value, record } of outcomes.toSorted((a, b) => b.value.at - a.value.at || b.record.offset - a.record.offset)) {
-    if (value.event !== '' && !events.has(value.event)) events.set(value.event, { event: value.event, outcome: value, at: record.timestamp })
+  for (const { value, record } of outcomes.toSorted(
+    (a, b) => b.value.at - a.value.at || b.record.offset - a.record.offset,
+  )) {
+    if (value.event !== '' && !events.has(value.event))
+      events.set(value.event, { event: value.event, outcome: value, at: record.timestamp })
     if (events.size >= most) break
   }
   return [...events.values()]

@@ -9,7 +9,8 @@ import type { Applied } from './outcome-index.ts'
 export const belongsTo = async (log: EventLog, partition: number, { next, time }: Applied): Promise<boolean | null> => {
   if (next === 0) return true
   const topic = topics.outcomes.name
-  for await (const [last] of log.read({ topic, partition, from: { offset: next - 1 }, to: { offset: next } })) return last?.timestamp === time
+  for await (const [last] of log.read({ topic, partition, from: { offset: next - 1 }, to: { offset: next } }))
+    return last?.timestamp === time
   for await (const [first] of log.read({ topic, partition })) return first !== undefined && first.offset >= next
   return null
 }

@@ -36,10 +36,17 @@ export interface IndexReadingOptions {
 const longestWaitMs = 10_000
 
 /** Opens a log for questions, beside a running service or without one; changes nothing. Rejects with ConnectorError. */
-export const openIndexReading = async ({ settings, clock, fromLog = false }: IndexReadingOptions): Promise<IndexReading> => {
+export const openIndexReading = async ({
+  settings,
+  clock,
+  fromLog = false,
+}: IndexReadingOptions): Promise<IndexReading> => {
   const { dir, partitions } = settings
   if (!existsSync(join(dir, 'log.db')))
-    throw new ConnectorError('LOG_DENIED', `there is no log in ${dir}: it is made by the first relay run with this configuration`)
+    throw new ConnectorError(
+      'LOG_DENIED',
+      `there is no log in ${dir}: it is made by the first relay run with this configuration`,
+    )
   const log = await openEmbeddedLog({ dir, partitions, topics: allTopics, clock, tell: () => undefined })
   // First the snapshot: whatever a task had committed by then is in the outcomes that are read after it.
   const snapshot = openLogSnapshot(dir)
@@ -48,7 +55,12 @@ export const openIndexReading = async ({ settings, clock, fromLog = false }: Ind
   const readAfresh = await readRest(log, kept, fresh, clock)
   const indexes = kept === null ? [fresh] : [kept, fresh]
   return {
-    log, dir, snapshot, indexes, readAfresh, clock,
+    log,
+    dir,
+    snapshot,
+    indexes,
+    readAfresh,
+    clock,
     async close() {
       for (const index of indexes) index.close()
       snapshot.close()
@@ -62,7 +74,8 @@ const keptIndex = async (log: EventLog, snapshot: LogSnapshot, file: string): Pr
   if (index === null) return null
   for (let partition = 0; partition < log.partitions; partition++) {
     const applied = index.applied(partition)
-    const belongs = (await belongsTo(log, partition, applied)) ?? snapshot.edges(topics.outcomes.name, partition).end >= applied.next
+    const belongs =
+      (await belongsTo(log, partition, applied)) ?? snapshot.edges(topics.outcomes.name, partition).end >= applied.next
     if (belongs) continue
     index.close()
     return null
@@ -71,7 +84,12 @@ const keptIndex = async (log: EventLog, snapshot: LogSnapshot, file: string): Pr
 }
 
 /** Puts what the kept index lacks into the fresh one; answers how many outcomes those are. */
-const readRest = async (log: EventLog, kept: OutcomeIndex | null, fresh: OutcomeIndex, clock: Clock): Promise<number> => {
+const readRest = async (
+  log: EventLog,
+  kept: OutcomeIndex | null,
+  fresh: OutcomeIndex,
+  clock: Clock,
+): Promise<number> => {
   const writer = openIndexWriter(fresh)
   const lost = AbortSignal.timeout(longestWaitMs)
   let count = 0

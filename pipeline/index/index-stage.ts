@@ -68,13 +68,23 @@ const indexTurn = async (task: Task, turn: Turn, kept: Kept, options: IndexOptio
 }
 
 /** Applies what the index lacks before the records, then the records. Says whether it could: not when the index was begun anew. */
-const bringUpToDate = async (records: readonly LogRecord[], task: Task, kept: Kept, options: IndexOptions): Promise<boolean> => {
+const bringUpToDate = async (
+  records: readonly LogRecord[],
+  task: Task,
+  kept: Kept,
+  options: IndexOptions,
+): Promise<boolean> => {
   const { partition } = task
   let { next } = kept.index.applied(partition)
   const [first] = records
   if (first === undefined || first.offset > next) {
     const to = first === undefined ? {} : { to: { offset: first.offset } }
-    for await (const earlier of options.log.read({ topic: topics.outcomes.name, partition, from: { offset: next }, ...to })) {
+    for await (const earlier of options.log.read({
+      topic: topics.outcomes.name,
+      partition,
+      from: { offset: next },
+      ...to,
+    })) {
       if (!(await take(earlier, next, task, kept, options))) return false
       next = (earlier.at(-1) as LogRecord).offset + 1
     }
@@ -82,14 +92,24 @@ const bringUpToDate = async (records: readonly LogRecord[], task: Task, kept: Ke
   return take(records, next, task, kept, options)
 }
 
-const take = async (records: readonly LogRecord[], next: number, { partition, lost }: Task, kept: Kept, options: IndexOptions): Promise<boolean> => {
+const take = async (
+  records: readonly LogRecord[],
+  next: number,
+  { partition, lost }: Task,
+  kept: Kept,
+  options: IndexOptions,
+): Promise<boolean> => {
   const outcomes = await readOutcomes(records, options, lost)
   lost.throwIfAborted()
   return kept.writer.apply(partition, next, outcomes)
 }
 
 /** Records of the topic of outcomes as an index takes them. */
-export const readOutcomes = async (records: readonly LogRecord[], options: Omit<IndexOptions, 'file'>, lost: AbortSignal): Promise<readonly KeptOutcome[]> =>
+export const readOutcomes = async (
+  records: readonly LogRecord[],
+  options: Omit<IndexOptions, 'file'>,
+  lost: AbortSignal,
+): Promise<readonly KeptOutcome[]> =>
   (await decodeAll('Outcome', records, options, lost)).map((decoded) => ({
     offset: decoded.record.offset,
     timestamp: decoded.record.timestamp,
@@ -121,8 +141,11 @@ const wakeAll = ({ tasks, compared }: Kept, { clock }: IndexOptions): void => {
 const prune = async (now: EpochMs, kept: Kept, { log }: IndexOptions): Promise<void> => {
   if (now - kept.prunedAt < pruneEveryMs) return
   kept.prunedAt = now
-  const floors = await Promise.all(Array.from({ length: log.partitions }, (_, partition) => firstOffset(log, partition)))
-  if (kept.writer.prune(floors.map((floor, partition) => floor ?? kept.index.applied(partition).next))) kept.prunedAt = now - pruneEveryMs
+  const floors = await Promise.all(
+    Array.from({ length: log.partitions }, (_, partition) => firstOffset(log, partition)),
+  )
+  if (kept.writer.prune(floors.map((floor, partition) => floor ?? kept.index.applied(partition).next)))
+    kept.prunedAt = now - pruneEveryMs
 }
 
 const firstOffset = async (log: EventLog, partition: number): Promise<number | undefined> => {

@@ -40,7 +40,9 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
   const judgeAgain = database.prepare<[Place, Place]>('INSERT OR IGNORE INTO again VALUES (?, ?)')
   const deliver = database.prepare<[Place, Place, number, number]>('INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?)')
   const setAside = database.prepare<[Place, string]>('INSERT OR IGNORE INTO aside VALUES (?, ?)')
-  const owe = database.prepare<[string, number, string, Place, Place]>('INSERT OR IGNORE INTO owed VALUES (?, ?, ?, ?, ?)')
+  const owe = database.prepare<[string, number, string, Place, Place]>(
+    'INSERT OR IGNORE INTO owed VALUES (?, ?, ?, ?, ?)',
+  )
   const settle = database.prepare<[string, number]>('DELETE FROM owed WHERE notice = ? AND balance = ?')
   const add = database.prepare<[number, string]>('UPDATE owed SET balance = balance + ? WHERE notice = ?')
   const judgedSums = openSums(database, 'judged')
@@ -79,25 +81,27 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
     for (const word of wordsOf(outcome)) words.push({ hash: hashOf(word), at })
   }
 
-  const applyAll = database.transaction((partition: number, expected: number, outcomes: readonly KeptOutcome[]): boolean => {
-    let { next, time }: Applied = applied(partition)
-    if (next !== expected) return false
-    if (outcomes.length === 0) return true
-    const words: Word[] = []
-    for (const { offset, timestamp, outcome } of outcomes) {
-      if (offset < next) continue
-      if (outcome !== null) take(outcome, placeOf(partition, offset), words)
-      next = offset + 1
-      time = timestamp
-    }
-    move.run(partition, next, time)
-    // In the order of the tree: a page is then written to once.
-    for (const { hash, at } of words.sort((a, b) => a.hash - b.hash || a.at - b.at)) segments.add(hash, at)
-    segments.end(partition, next)
-    judgedSums.write()
-    deliverySums.write()
-    return true
-  })
+  const applyAll = database.transaction(
+    (partition: number, expected: number, outcomes: readonly KeptOutcome[]): boolean => {
+      let { next, time }: Applied = applied(partition)
+      if (next !== expected) return false
+      if (outcomes.length === 0) return true
+      const words: Word[] = []
+      for (const { offset, timestamp, outcome } of outcomes) {
+        if (offset < next) continue
+        if (outcome !== null) take(outcome, placeOf(partition, offset), words)
+        next = offset + 1
+        time = timestamp
+      }
+      move.run(partition, next, time)
+      // In the order of the tree: a page is then written to once.
+      for (const { hash, at } of words.sort((a, b) => a.hash - b.hash || a.at - b.at)) segments.add(hash, at)
+      segments.end(partition, next)
+      judgedSums.write()
+      deliverySums.write()
+      return true
+    },
+  )
 
   const forget = (): void => {
     laneOf.forget()
@@ -124,7 +128,18 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
         database
           .transaction(() => {
             segments.dropAll()
-            for (const table of ['applied', 'lane', 'signature', 'judged', 'judged_sum', 'again', 'delivery', 'delivery_sum', 'owed', 'aside'])
+            for (const table of [
+              'applied',
+              'lane',
+              'signature',
+              'judged',
+              'judged_sum',
+              'again',
+              'delivery',
+              'delivery_sum',
+              'owed',
+              'aside',
+            ])
               database.exec(`DELETE FROM ${table}`)
           })
           .immediate()
@@ -168,7 +183,12 @@ interface Dictionary {
 const mostRemembered = 10_000
 
 /** Numbers for what repeats, remembered. */
-const openDictionary = (database: OutcomeIndex['database'], table: string, where: string, values: string): Dictionary => {
+const openDictionary = (
+  database: OutcomeIndex['database'],
+  table: string,
+  where: string,
+  values: string,
+): Dictionary => {
   const find = database.prepare<(string | number)[], number>(`SELECT id FROM ${table} WHERE ${where}`).pluck()
   const insert = database.prepare<(string | number)[]>(`INSERT INTO ${table} ${values}`)
   const remembered = new Map<string, number>()
@@ -200,10 +220,14 @@ interface Segments {
 }
 
 const openSegments = (database: OutcomeIndex['database'], segmentWords: number): Segments => {
-  const last = database.prepare<[], { id: number; words: number }>('SELECT id, words FROM segment ORDER BY id DESC LIMIT 1')
+  const last = database.prepare<[], { id: number; words: number }>(
+    'SELECT id, words FROM segment ORDER BY id DESC LIMIT 1',
+  )
   const count = database.prepare<[number, number]>('UPDATE segment SET words = ? WHERE id = ?')
   const reach = database.prepare<[number, number, number]>('INSERT OR REPLACE INTO segment_end VALUES (?, ?, ?)')
-  const ends = database.prepare<[number], { partition: number; next: number }>('SELECT partition, next FROM segment_end WHERE segment = ?')
+  const ends = database.prepare<[number], { partition: number; next: number }>(
+    'SELECT partition, next FROM segment_end WHERE segment = ?',
+  )
   const insertInto = (id: number) => database.prepare<[number, Place]>(`INSERT OR IGNORE INTO word_${id} VALUES (?, ?)`)
   let present: { id: number; words: number; insert: ReturnType<typeof insertInto> } | undefined
 
@@ -214,7 +238,9 @@ const openSegments = (database: OutcomeIndex['database'], segmentWords: number):
   }
   const create = (id: number): void => {
     database.prepare('INSERT INTO segment VALUES (?, 0)').run(id)
-    database.exec(`CREATE TABLE word_${id} (hash INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (hash, at)) WITHOUT ROWID`)
+    database.exec(
+      `CREATE TABLE word_${id} (hash INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (hash, at)) WITHOUT ROWID`,
+    )
   }
   const drop = (id: number): void => {
     database.exec(`DROP TABLE word_${id}`)
@@ -255,14 +281,19 @@ const pruneAll = (database: OutcomeIndex['database'], floors: readonly number[],
   segments.dropBelow(floors)
   let removed = 0
   floors.forEach((floor, partition) => {
-    for (const [table, key] of [['aside', 'at'], ['again', 'event, at'], ['owed', 'notice']] as const)
+    for (const [table, key] of [
+      ['aside', 'at'],
+      ['again', 'event, at'],
+      ['owed', 'notice'],
+    ] as const)
       removed += database
         .prepare<[Place, Place, number]>(
           `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE at >= ? AND at < ? LIMIT ?)`,
         )
         .run(placeOf(partition, 0), placeOf(partition, floor), pruneStep).changes
   })
-  for (const lane of database.prepare<[], number>('SELECT id FROM lane').pluck().all()) removed += pruneLane(database, lane, floors)
+  for (const lane of database.prepare<[], number>('SELECT id FROM lane').pluck().all())
+    removed += pruneLane(database, lane, floors)
   return removed >= pruneStep
 }
 
@@ -277,12 +308,18 @@ const pruneLane = (database: OutcomeIndex['database'], lane: number, floors: rea
   const firstKept = rows.findIndex(({ gone }) => gone === 0)
   const last = rows.at(firstKept < 0 ? -1 : firstKept - 1)
   if (last === undefined || firstKept === 0) return 0
-  const { changes } = database.prepare<[Place, Place]>('DELETE FROM judged WHERE event >= ? AND event <= ?').run(start, last.event)
+  const { changes } = database
+    .prepare<[Place, Place]>('DELETE FROM judged WHERE event >= ? AND event <= ?')
+    .run(start, last.event)
   // A letter may have been delivered long after the verdict.
-  database.prepare<[Place, Place]>(`DELETE FROM delivery WHERE event >= ? AND event <= ? AND ${isGone}`).run(start, last.event)
+  database
+    .prepare<[Place, Place]>(`DELETE FROM delivery WHERE event >= ? AND event <= ? AND ${isGone}`)
+    .run(start, last.event)
   for (const table of ['judged', 'delivery']) {
     const block = blockOf(last.event)
-    database.prepare<[number, number]>(`DELETE FROM ${table}_sum WHERE block >= ? AND block <= ?`).run(blockOf(start), block)
+    database
+      .prepare<[number, number]>(`DELETE FROM ${table}_sum WHERE block >= ? AND block <= ?`)
+      .run(blockOf(start), block)
     database
       .prepare<[Place, Place]>(
         `INSERT INTO ${table}_sum SELECT event >> 12, signature, count(*) FROM ${table} WHERE event >= ? AND event < ? GROUP BY 1, 2`,

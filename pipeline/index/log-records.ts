@@ -10,9 +10,15 @@ export interface Read<T> {
 }
 
 /** The record at an offset; undefined: none stands there, or no longer. */
-export const recordAt = async (log: EventLog, topic: string, partition: number, offset: number): Promise<LogRecord | undefined> => {
+export const recordAt = async (
+  log: EventLog,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<LogRecord | undefined> => {
   if (partition < 0 || partition >= log.partitions) return undefined
-  for await (const [record] of log.read({ topic, partition, from: { offset }, to: { offset: offset + 1 } })) return record
+  for await (const [record] of log.read({ topic, partition, from: { offset }, to: { offset: offset + 1 } }))
+    return record
   return undefined
 }
 
@@ -27,7 +33,9 @@ export const valueOf = <N extends SchemaName>(name: N, record: LogRecord): Schem
 }
 
 export const readAt = async <N extends SchemaName>(
-  log: EventLog, name: N, { topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: number },
+  log: EventLog,
+  name: N,
+  { topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: number },
 ): Promise<Read<Schemas[N]> | undefined> => {
   const record = await recordAt(log, topic, partition, offset)
   const value = record === undefined ? undefined : valueOf(name, record)
@@ -42,7 +50,12 @@ export interface Span {
 }
 
 /** The records of a span that `wanted` takes, read. */
-export async function* recordsIn<N extends SchemaName>(log: EventLog, name: N, span: Span, wanted: (record: LogRecord) => boolean): AsyncGenerator<Read<Schemas[N]>> {
+export async function* recordsIn<N extends SchemaName>(
+  log: EventLog,
+  name: N,
+  span: Span,
+  wanted: (record: LogRecord) => boolean,
+): AsyncGenerator<Read<Schemas[N]>> {
   for await (const records of log.read(span))
     for (const record of records) {
       const value = wanted(record) ? valueOf(name, record) : undefined
@@ -55,5 +68,8 @@ const togetherMs = 1000
 
 /** The span of what was committed together with a record of that time. */
 export const besides = (topic: string, partition: number, timestamp: EpochMs): Span => ({
-  topic, partition, from: { timestamp }, to: { timestamp: timestamp + togetherMs },
+  topic,
+  partition,
+  from: { timestamp },
+  to: { timestamp: timestamp + togetherMs },
 })

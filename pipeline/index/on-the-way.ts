@@ -28,12 +28,26 @@ export const findOnTheWay = async ({ log, snapshot }: IndexReading, word: string
       const where = `the server's record of it is not there or not final: looked up ${looked_up} time(s), next at ${new Date(due_at).toISOString()}`
       if (isWanted(rawWords(raw))) found.push({ ...rawFacts(raw), where })
     }
-    const unread = { topic: rawTopic, partition, from: { offset: snapshot.position('enrich', partition, rawTopic) ?? 0 } }
+    const unread = {
+      topic: rawTopic,
+      partition,
+      from: { offset: snapshot.position('enrich', partition, rawTopic) ?? 0 },
+    }
     for await (const { value } of recordsIn(log, 'RawEvent', unread, () => true))
       if (isWanted(rawWords(value))) found.push({ ...rawFacts(value), where: 'enrich has not read it yet' })
-    const unjudged = { topic: eventTopic, partition, from: { offset: snapshot.position('decide', partition, eventTopic) ?? 0 } }
+    const unjudged = {
+      topic: eventTopic,
+      partition,
+      from: { offset: snapshot.position('decide', partition, eventTopic) ?? 0 },
+    }
     for await (const { value } of recordsIn(log, 'FlowEvent', unjudged, () => true))
-      if (isWanted(eventWords(value))) found.push({ event: value.id, flow: value.flow.id, client: value.client.id, where: 'decide has not read it yet' })
+      if (isWanted(eventWords(value)))
+        found.push({
+          event: value.id,
+          flow: value.flow.id,
+          client: value.client.id,
+          where: 'decide has not read it yet',
+        })
   }
   return found
 }
@@ -44,7 +58,12 @@ const rawFacts = ({ id }: RawEvent): Omit<OnTheWay, 'where'> => {
   const [, client = '', flow = ''] = id.split('/')
   return { event: id, flow, client }
 }
-const eventWords = ({ id, flow, client, hunt }: FlowEvent): readonly string[] => [id, flow.id, client.id, hunt?.id ?? '']
+const eventWords = ({ id, flow, client, hunt }: FlowEvent): readonly string[] => [
+  id,
+  flow.id,
+  client.id,
+  hunt?.id ?? '',
+]
 
 /** Ids of events of which something waits to be told to a recipient, or in the letter of a Message-ID. */
 export const eventsWaitingFor = async ({ log, snapshot }: IndexReading, word: string): Promise<readonly string[]> => {
@@ -52,9 +71,12 @@ export const eventsWaitingFor = async ({ log, snapshot }: IndexReading, word: st
   const isTo = ({ recipient }: Notice): boolean => recipient.address.toLowerCase() === wanted
   const events = new Set<string>()
   for (const { letter, notices } of committedLetters(snapshot)) {
-    const isLetter = [letter.message_id, letter.message_id.slice(1, -1), letter.id].some((name) => name.toLowerCase() === wanted)
+    const isLetter = [letter.message_id, letter.message_id.slice(1, -1), letter.id].some(
+      (name) => name.toLowerCase() === wanted,
+    )
     const [first, ...more] = notices()
-    if (first !== undefined && (isLetter || isTo(first))) for (const { flow } of [first, ...more]) events.add(flow?.id ?? '')
+    if (first !== undefined && (isLetter || isTo(first)))
+      for (const { flow } of [first, ...more]) events.add(flow?.id ?? '')
   }
   for await (const notice of unreadNotices(log, snapshot)) if (isTo(notice)) events.add(notice.flow?.id ?? '')
   events.delete('')

@@ -105,7 +105,8 @@ const tables = `
 `
 
 const isPresent = (database: Sqlite.Database): boolean =>
-  database.pragma('user_version', { simple: true }) === version && database.pragma('application_id', { simple: true }) === applicationId
+  database.pragma('user_version', { simple: true }) === version &&
+  database.pragma('application_id', { simple: true }) === applicationId
 
 /** Where the index of a log's directory lies. */
 export const indexFileIn = (dir: string): string => join(dir, 'outcomes.index.db')
@@ -180,9 +181,15 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
   const bounds = ({ lane, from }: LaneRange): [Place, Place] => [placeOf(lane.id, from), endOf(lane.id)]
   const segments = query<[], number>('SELECT id FROM segment ORDER BY id DESC').pluck()
   const signatures = query<[], { id: number; text: string }>('SELECT id, text FROM signature')
-  const first = query<[Place, Place], Place>('SELECT event FROM judged WHERE event >= ? AND event < ? ORDER BY event LIMIT 1').pluck()
-  const last = query<[Place, Place], Place>('SELECT event FROM judged WHERE event >= ? AND event < ? ORDER BY event DESC LIMIT 1').pluck()
-  const offsets = query<[Place, Place], Place>('SELECT event FROM judged WHERE event >= ? AND event < ? ORDER BY event').pluck()
+  const first = query<[Place, Place], Place>(
+    'SELECT event FROM judged WHERE event >= ? AND event < ? ORDER BY event LIMIT 1',
+  ).pluck()
+  const last = query<[Place, Place], Place>(
+    'SELECT event FROM judged WHERE event >= ? AND event < ? ORDER BY event DESC LIMIT 1',
+  ).pluck()
+  const offsets = query<[Place, Place], Place>(
+    'SELECT event FROM judged WHERE event >= ? AND event < ? ORDER BY event',
+  ).pluck()
   const sums = query<[number, number], { block: number; count: number }>(
     'SELECT block, sum(count) AS count FROM judged_sum WHERE block >= ? AND block < ? GROUP BY block',
   )
@@ -230,7 +237,10 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
       return found
     },
     ofMonitor(monitor, most) {
-      const ids = signatures.all().filter(({ text }) => text.includes(JSON.stringify(monitor))).map(({ id }) => id)
+      const ids = signatures
+        .all()
+        .filter(({ text }) => text.includes(JSON.stringify(monitor)))
+        .map(({ id }) => id)
       if (ids.length === 0) return []
       const newest = query<[Place, Place, number], Place>(
         `SELECT at FROM judged WHERE event >= ? AND event < ? AND signature IN (${ids.join()}) ORDER BY event DESC LIMIT ?`,
@@ -245,7 +255,11 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
     },
     judged: (range) => offsetsOf(offsets.iterate(...bounds(range))),
     *unjudged({ lane, from }, end) {
-      const blocks = new Map(sums.all(blockOf(placeOf(lane.id, from)), blockOf(placeOf(lane.id, end)) + 1).map(({ block, count }) => [block, count]))
+      const blocks = new Map(
+        sums
+          .all(blockOf(placeOf(lane.id, from)), blockOf(placeOf(lane.id, end)) + 1)
+          .map(({ block, count }) => [block, count]),
+      )
       for (let at = from; at < end;) {
         const block = blockOf(placeOf(lane.id, at))
         const next = Math.min(end, at - (at % blockSize) + blockSize)
@@ -262,7 +276,8 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
     verdictsOf: (event) => verdicts.get(event),
     again: () => query<[], { event: Place; at: Place }>('SELECT event, at FROM again').all(),
     owed: () => query<[], Owed>('SELECT notice, balance, monitor, event, at FROM owed').all(),
-    aside: () => query<[], { topic: string; count: number }>('SELECT topic, count(*) AS count FROM aside GROUP BY topic').all(),
+    aside: () =>
+      query<[], { topic: string; count: number }>('SELECT topic, count(*) AS count FROM aside GROUP BY topic').all(),
     outcomes(partition) {
       const [from, to] = [firstOf(partition), endOf(partition)]
       return offsetsOf(ats.iterate(from, to, from, to, from, to, from, to))
@@ -272,7 +287,10 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
 }
 
 /** The lane and the offset of an event's place. */
-export const eventAt = (index: OutcomeIndex, place: Place): { readonly topic: string; readonly partition: number; readonly offset: number } => {
+export const eventAt = (
+  index: OutcomeIndex,
+  place: Place,
+): { readonly topic: string; readonly partition: number; readonly offset: number } => {
   const lane = index.lanes().find(({ id }) => id === partitionOfPlace(place))
   return { topic: lane?.topic ?? '', partition: lane?.partition ?? -1, offset: offsetOfPlace(place) }
 }

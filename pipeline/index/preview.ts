@@ -42,7 +42,9 @@ export const findFlowEvent = async (reading: IndexReading, word: string): Promis
   const { log, snapshot } = reading
   const topic = topics.flowEvents.name
   if (found !== undefined) {
-    const judged = [found, ...(await findEvents(reading, found.event, 1))].find(({ outcome }) => outcome.event_at.topic === topic)
+    const judged = [found, ...(await findEvents(reading, found.event, 1))].find(
+      ({ outcome }) => outcome.event_at.topic === topic,
+    )
     return judged === undefined ? null : ((await readAt(log, 'FlowEvent', judged.outcome.event_at))?.value ?? null)
   }
   const wanted = word.trim().toLowerCase()
@@ -61,8 +63,14 @@ export const previewEvent = async (event: FlowEvent, terms: PreviewTerms): Promi
     const judgement = await judge(monitor, event)
     const isTold = judgement.objections.length === 0 || judgement.overruledBy.length > 1
     const letters: OutgoingMail[] = []
-    for (const recipient of judgement.recipients) letters.push(await write(noticeFor(monitor, event, recipient, terms), letters.length, terms))
-    previews.push({ monitor: monitor.name, objections: isTold ? [] : judgement.objections, warnings: judgement.warnings, letters })
+    for (const recipient of judgement.recipients)
+      letters.push(await write(noticeFor(monitor, event, recipient, terms), letters.length, terms))
+    previews.push({
+      monitor: monitor.name,
+      objections: isTold ? [] : judgement.objections,
+      warnings: judgement.warnings,
+      letters,
+    })
   }
   return previews
 }
@@ -75,7 +83,12 @@ const judge = (monitor: FlowMonitor, event: FlowEvent): Promise<Judgement<FlowEv
     ),
   )
 
-const noticeFor = (monitor: FlowMonitor, event: FlowEvent, recipient: Notice['recipient'], { configuration, clock }: PreviewTerms): Notice => ({
+const noticeFor = (
+  monitor: FlowMonitor,
+  event: FlowEvent,
+  recipient: Notice['recipient'],
+  { configuration, clock }: PreviewTerms,
+): Notice => ({
   id: preview,
   monitor: monitor.name,
   artifact: monitor.artifact,
@@ -89,7 +102,11 @@ const noticeFor = (monitor: FlowMonitor, event: FlowEvent, recipient: Notice['re
   ...monitor.noticeOf(event),
 })
 
-const write = (notice: Notice, n: number, { configuration, velociraptor, clock }: PreviewTerms): Promise<OutgoingMail> => {
+const write = (
+  notice: Notice,
+  n: number,
+  { configuration, velociraptor, clock }: PreviewTerms,
+): Promise<OutgoingMail> => {
   const channel = configuration.channels.find(({ name }) => name === notice.channel)
   if (channel === undefined) throw new TypeError(`a monitor without its mail channel ${notice.channel}`)
   const { name, from: sender } = channel

@@ -30,7 +30,10 @@ export const verdictSignature = ({ configuration, verdicts }: Outcome): string =
 
 export const readVerdictSignature = (text: string): VerdictSignature => {
   const [configuration, verdicts] = JSON.parse(text) as [string, [string, VerdictKind, string[], number][]]
-  return { configuration, verdicts: verdicts.map(([monitor, outcome, by, notices]) => ({ monitor, outcome, by, notices })) }
+  return {
+    configuration,
+    verdicts: verdicts.map(([monitor, outcome, by, notices]) => ({ monitor, outcome, by, notices })),
+  }
 }
 
 export const deliverySignature = ({ monitor, outcome }: Delivery): string => JSON.stringify([monitor, outcome])

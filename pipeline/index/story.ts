@@ -1,4 +1,13 @@
-import type { Delivery, FlowEvent, Notice, Outcome, Receipt, ReceiptKind, Reject, Verdict } from '../../schemas/generated.ts'
+import type {
+  Delivery,
+  FlowEvent,
+  Notice,
+  Outcome,
+  Receipt,
+  ReceiptKind,
+  Reject,
+  Verdict,
+} from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { topics } from '../../schemas/topics.ts'
 import { type CommittedLetter, committedLetters } from './committed-letters.ts'
@@ -6,7 +15,8 @@ import { findOutcomes } from './find-events.ts'
 import type { IndexReading } from './index-reading.ts'
 import { besides, type Read, readAt, recordsIn } from './log-records.ts'
 
-export type StepKind = 'received' | 'read' | 'completed' | 'verdict' | 'rejected' | 'letter' | 'reply' | 'delivery' | 'waiting'
+export type StepKind =
+  'received' | 'read' | 'completed' | 'verdict' | 'rejected' | 'letter' | 'reply' | 'delivery' | 'waiting'
 
 /** One thing that befell an event. Texts are as they were found: whoever prints them makes them harmless. */
 export interface Step {
@@ -38,20 +48,34 @@ export const storyOf = async (reading: IndexReading, event: string): Promise<Sto
   const [first] = judged.length > 0 ? judged : outcomes
   if (first === undefined) return null
   const { org, client, flow, hunt, event_at, received_at } = first.value
-  const completed = event_at.topic === topics.flowEvents.name ? await readAt(reading.log, 'FlowEvent', event_at) : undefined
+  const completed =
+    event_at.topic === topics.flowEvents.name ? await readAt(reading.log, 'FlowEvent', event_at) : undefined
   const steps: Step[] = received_at > 0 ? [step(received_at, 'received', 'received by the server')] : []
   if (completed !== undefined) steps.push(...eventSteps(completed))
   for (const outcome of judged) steps.push(...(await judgedSteps(reading, outcome)))
   for (const letter of await lettersOf(reading, outcomes, judged)) steps.push(...(await letterSteps(reading, letter)))
   return {
-    event, org, client, flow, hunt,
+    event,
+    org,
+    client,
+    flow,
+    hunt,
     host: completed?.value.client.fqdn ?? '',
-    steps: steps.map((each, order) => ({ each, order })).toSorted((a, b) => a.each.at - b.each.at || a.order - b.order).map(({ each }) => each),
+    steps: steps
+      .map((each, order) => ({ each, order }))
+      .toSorted((a, b) => a.each.at - b.each.at || a.order - b.order)
+      .map(({ each }) => each),
   }
 }
 
 const step = (at: EpochMs, kind: StepKind, text: string, more: Partial<Step> = {}): Step => ({
-  at, kind, monitor: '', recipient: '', text, details: [], ...more,
+  at,
+  kind,
+  monitor: '',
+  recipient: '',
+  text,
+  details: [],
+  ...more,
 })
 
 const origins: Record<FlowEvent['origin'], string> = {
@@ -78,16 +102,22 @@ const eventSteps = ({ record, value }: Read<FlowEvent>): readonly Step[] => {
   ]
   return [
     step(value.read_at, 'read', `read by the relay, ${origins[value.origin]}`),
-    step(timestamp, 'completed', 'completed with facts of the server', { details: facts.filter(([, fact]) => fact !== '').map(([name, fact]) => `${name}: ${fact}`) }),
+    step(timestamp, 'completed', 'completed with facts of the server', {
+      details: facts.filter(([, fact]) => fact !== '').map(([name, fact]) => `${name}: ${fact}`),
+    }),
   ]
 }
 
 const judgedSteps = async (reading: IndexReading, { record, value }: Read<Outcome>): Promise<readonly Step[]> => {
-  if (value.verdicts.length === 1 && value.verdicts[0]?.monitor === '') return [await rejectedStep(reading, record.partition, value, record.timestamp)]
+  if (value.verdicts.length === 1 && value.verdicts[0]?.monitor === '')
+    return [await rejectedStep(reading, record.partition, value, record.timestamp)]
   return value.verdicts.map((verdict) =>
     step(value.at, 'verdict', verdictText(verdict), {
       monitor: verdict.monitor,
-      details: [...verdictDetails(verdict), `configuration ${value.configuration}, kept as ${record.topic}/${record.partition}/${record.offset}`],
+      details: [
+        ...verdictDetails(verdict),
+        `configuration ${value.configuration}, kept as ${record.topic}/${record.partition}/${record.offset}`,
+      ],
     }),
   )
 }
@@ -118,13 +148,28 @@ const verdictDetails = ({ objections, overruled_by, reason, warnings }: Verdict)
   ...warnings.map((warning) => `warning: ${warning}`),
 ]
 
-const rejectedStep = async ({ log }: IndexReading, partition: number, { at, event_at, verdicts }: Outcome, timestamp: EpochMs): Promise<Step> => {
+const rejectedStep = async (
+  { log }: IndexReading,
+  partition: number,
+  { at, event_at, verdicts }: Outcome,
+  timestamp: EpochMs,
+): Promise<Step> => {
   const isIt = (reject: Reject): boolean =>
-    reject.topic === event_at.topic && reject.partition === event_at.partition && reject.offset === event_at.offset && reject.at === at
+    reject.topic === event_at.topic &&
+    reject.partition === event_at.partition &&
+    reject.offset === event_at.offset &&
+    reject.at === at
   const details = [...new Set(verdicts.map(({ reason }) => reason))]
-  for await (const { record, value } of recordsIn(log, 'Reject', besides(topics.rejects.name, partition, timestamp), () => true))
+  for await (const { record, value } of recordsIn(
+    log,
+    'Reject',
+    besides(topics.rejects.name, partition, timestamp),
+    () => true,
+  ))
     if (isIt(value)) {
-      details.push(`set aside by ${value.stage}; its bytes are kept as ${record.topic}/${record.partition}/${record.offset}`)
+      details.push(
+        `set aside by ${value.stage}; its bytes are kept as ${record.topic}/${record.partition}/${record.offset}`,
+      )
       break
     }
   return step(at, 'rejected', 'rejected: no monitor could be asked', { details })
@@ -142,11 +187,17 @@ interface NoticeLetter {
   readonly decided: EpochMs
 }
 
-const lettersOf = async (reading: IndexReading, outcomes: readonly Read<Outcome>[], judged: readonly Read<Outcome>[]): Promise<readonly NoticeLetter[]> => {
+const lettersOf = async (
+  reading: IndexReading,
+  outcomes: readonly Read<Outcome>[],
+  judged: readonly Read<Outcome>[],
+): Promise<readonly NoticeLetter[]> => {
   const deliveries = outcomes.flatMap((outcome) => outcome.value.deliveries.map((delivery) => ({ outcome, delivery })))
   const letters: NoticeLetter[] = []
   for (const { record, value } of judged) {
-    const wanted = new Map(value.verdicts.flatMap(({ monitor, notices }) => notices.map((notice) => [notice, monitor] as const)))
+    const wanted = new Map(
+      value.verdicts.flatMap(({ monitor, notices }) => notices.map((notice) => [notice, monitor] as const)),
+    )
     const kept = await noticesAt(reading, new Set(wanted.keys()), record.timestamp)
     for (const [id, monitor] of wanted) {
       const delivered = deliveries.find(({ delivery }) => delivery.notice === id) ?? null
@@ -158,7 +209,11 @@ const lettersOf = async (reading: IndexReading, outcomes: readonly Read<Outcome>
 }
 
 /** Notices were committed with their verdicts, in the partitions of their recipients. */
-const noticesAt = async ({ log }: IndexReading, ids: ReadonlySet<string>, timestamp: EpochMs): Promise<ReadonlyMap<string, Read<Notice>>> => {
+const noticesAt = async (
+  { log }: IndexReading,
+  ids: ReadonlySet<string>,
+  timestamp: EpochMs,
+): Promise<ReadonlyMap<string, Read<Notice>>> => {
   const found = new Map<string, Read<Notice>>()
   for (let partition = 0; partition < log.partitions && found.size < ids.size; partition++) {
     const holdsOne = ({ value }: { readonly value: Uint8Array }): boolean => {
@@ -175,7 +230,11 @@ const noticesAt = async ({ log }: IndexReading, ids: ReadonlySet<string>, timest
 
 const letterHolding = ({ snapshot }: IndexReading, notice: string): CommittedLetter | null => {
   for (const committed of committedLetters(snapshot))
-    if (committed.letter.id === notice || (committed.letter.notices > 1 && committed.notices().some(({ id }) => id === notice))) return committed
+    if (
+      committed.letter.id === notice ||
+      (committed.letter.notices > 1 && committed.notices().some(({ id }) => id === notice))
+    )
+      return committed
   return null
 }
 
@@ -206,14 +265,19 @@ const letterSteps = async (reading: IndexReading, letter: NoticeLetter): Promise
     }),
   )
   const partition = notice?.record.partition ?? delivered?.outcome.record.partition ?? waiting?.partition
-  if (partition !== undefined) for (const read of await receiptsOf(reading, partition, together, opened, delivered?.outcome.record.timestamp)) steps.push(replyStep(read, whose))
+  if (partition !== undefined)
+    for (const read of await receiptsOf(reading, partition, together, opened, delivered?.outcome.record.timestamp))
+      steps.push(replyStep(read, whose))
   if (delivered !== null) steps.push(deliveryStep(delivered.delivery, delivered.outcome.value.at, whose))
   else steps.push(waitingStep(reading, letter, whose))
   return steps
 }
 
 /** Ids of all notices in the same letter; a letter bears the id of one of them. */
-const noticesTogether = async (reading: IndexReading, { id, delivered, waiting }: NoticeLetter): Promise<ReadonlySet<string>> => {
+const noticesTogether = async (
+  reading: IndexReading,
+  { id, delivered, waiting }: NoticeLetter,
+): Promise<ReadonlySet<string>> => {
   if (waiting !== null) return new Set([id, waiting.letter.id, ...waiting.notices().map((notice) => notice.id)])
   const messageId = delivered?.delivery.message_id ?? ''
   if (messageId === '') return new Set([id])
@@ -222,9 +286,18 @@ const noticesTogether = async (reading: IndexReading, { id, delivered, waiting }
 }
 
 const receiptsOf = async (
-  { log }: IndexReading, partition: number, letters: ReadonlySet<string>, from: EpochMs, to: EpochMs | undefined,
+  { log }: IndexReading,
+  partition: number,
+  letters: ReadonlySet<string>,
+  from: EpochMs,
+  to: EpochMs | undefined,
 ): Promise<readonly Receipt[]> => {
-  const span = { topic: topics.receipts.name, partition, from: { timestamp: from }, ...(to === undefined ? {} : { to: { timestamp: to + 1 } }) }
+  const span = {
+    topic: topics.receipts.name,
+    partition,
+    from: { timestamp: from },
+    ...(to === undefined ? {} : { to: { timestamp: to + 1 } }),
+  }
   const receipts: Receipt[] = []
   for await (const { value } of recordsIn(log, 'Receipt', span, ({ key }) => letters.has(key))) receipts.push(value)
   return receipts
@@ -242,25 +315,48 @@ const replies: Record<ReceiptKind, string> = {
 
 const replyStep = ({ at, kind, attempt, code, reply }: Receipt, whose: Partial<Step>): Step => {
   const said = [code === 0 ? '' : String(code), reply].filter((text) => text !== '').join(' ')
-  return step(at, 'reply', `${replies[kind]}${said === '' ? '' : `: ${said}`}`, { ...whose, details: [`attempt ${attempt}`] })
+  return step(at, 'reply', `${replies[kind]}${said === '' ? '' : `: ${said}`}`, {
+    ...whose,
+    details: [`attempt ${attempt}`],
+  })
 }
 
-const deliveryStep = ({ outcome, message_id, attempts, code, reply, reason }: Delivery, at: EpochMs, whose: Partial<Step>): Step =>
-  step(at, 'delivery', outcome === 'told' ? `delivered to ${whose.recipient ?? ''}` : `undeliverable to ${whose.recipient ?? ''}: ${reason}`, {
-    ...whose,
-    details: [
-      `${attempts} attempt(s)${code === 0 && reply === '' ? '' : `, the reply: ${code} ${reply}`}`,
-      ...(message_id === '' ? [] : [`Message-ID ${message_id}`]),
-    ],
-  })
+const deliveryStep = (
+  { outcome, message_id, attempts, code, reply, reason }: Delivery,
+  at: EpochMs,
+  whose: Partial<Step>,
+): Step =>
+  step(
+    at,
+    'delivery',
+    outcome === 'told'
+      ? `delivered to ${whose.recipient ?? ''}`
+      : `undeliverable to ${whose.recipient ?? ''}: ${reason}`,
+    {
+      ...whose,
+      details: [
+        `${attempts} attempt(s)${code === 0 && reply === '' ? '' : `, the reply: ${code} ${reply}`}`,
+        ...(message_id === '' ? [] : [`Message-ID ${message_id}`]),
+      ],
+    },
+  )
 
 const waitingStep = ({ clock }: IndexReading, { waiting }: NoticeLetter, whose: Partial<Step>): Step => {
-  if (waiting === null) return step(clock.now(), 'waiting', 'not delivered yet: no letter holds it (deliver has not read it; otherwise relay audit names it)', whose)
+  if (waiting === null)
+    return step(
+      clock.now(),
+      'waiting',
+      'not delivered yet: no letter holds it (deliver has not read it; otherwise relay audit names it)',
+      whose,
+    )
   const { stage, due_at, until, attempt, deferrals, notices, message_id } = waiting.letter
   const details = [
     `${notices} notice(s) so far, ${attempt} attempt(s), ${deferrals} time(s) deferred`,
     ...(message_id === '' ? [] : [`Message-ID ${message_id}`]),
   ]
-  const text = stage === 'open' ? `the letter waits until ${new Date(due_at).toISOString()}` : `being sent, claimed until ${new Date(until).toISOString()}`
+  const text =
+    stage === 'open'
+      ? `the letter waits until ${new Date(due_at).toISOString()}`
+      : `being sent, claimed until ${new Date(until).toISOString()}`
   return step(clock.now(), 'waiting', text, { ...whose, details })
 }

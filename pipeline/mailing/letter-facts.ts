@@ -126,10 +126,7 @@ const fetchTables = async (asking: Asking): Promise<readonly ResultTable[]> => {
   return tables
 }
 
-const fetchTable = async (
-  { rule, source }: Matched<ResultTableRule>,
-  asking: Asking,
-): Promise<ResultTable> => {
+const fetchTable = async ({ rule, source }: Matched<ResultTableRule>, asking: Asking): Promise<ResultTable> => {
   const { velociraptor, event, options } = asking
   const { most_rows: maxRows, longest_cell: cellLimit } = rule
   const from = sourceOf(event, source)

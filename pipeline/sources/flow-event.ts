@@ -146,11 +146,7 @@ const definitionFacts = (name: string, definition: Dictionary | null | undefined
 })
 
 /** The event of a completion row and what was looked up for it. Without a flow record the row's own partial one is used. */
-export const flowEventOf = (
-  raw: RawEvent,
-  lookups: FlowLookups,
-  parsed: unknown = JSON.parse(raw.row),
-): FlowEvent => {
+export const flowEventOf = (raw: RawEvent, lookups: FlowLookups, parsed: unknown = JSON.parse(raw.row)): FlowEvent => {
   const row = readFlowCompletion(parsed)
   const record = lookups.flow ?? dictionary(dictionary(parsed)['Flow'])
   const flow = flowFacts(row.flow, record, lookups.definitions)

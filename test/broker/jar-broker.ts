@@ -53,6 +53,7 @@ const settings = (
     listeners: [...listeners, `CONTROLLER://127.0.0.1:${node.controllerPort}`].join(','),
     'advertised.listeners': listeners.join(','),
     'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': join(node.dir, 'data'),
     'offsets.topic.replication.factor': replicas,
@@ -99,7 +100,7 @@ const startJava = async (log: string, args: readonly string[]): Promise<{ child:
   const guard =
     'exec 3<&0; out=$1; shift; "$@" </dev/null >>"$out" 2>&1 & java=$!; echo $java; ' +
     '{ cat <&3 >/dev/null; kill -KILL $java 2>/dev/null; } & exec 3<&-; wait $java'
-  const child = spawn('sh', ['-c', guard, 'sh', log, 'java', ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn('sh', ['-c', guard, 'sh', log, 'java', ...args], { stdio: ['pipe', 'pipe', 'ignore'] })
   const stdout = child.stdout as NodeJS.ReadableStream
   const [line] = (await once(createInterface({ input: stdout }), 'line')) as [string]
   // Its end must not be waited for when this process wants to end.
@@ -146,7 +147,15 @@ const startNodes = async (jars: KafkaJars, options: BrokerOptions, jvm: readonly
   await Promise.all(
     nodes.map(({ config }) =>
       run('java', [
-        ...javaOptions(jars), '-cp', jars.classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config,
+        ...javaOptions(jars),
+        '-cp',
+        jars.classPath,
+        'kafka.tools.StorageTool',
+        'format',
+        '-t',
+        clusterId,
+        '-c',
+        config,
         ...(options.format ?? []),
       ]),
     ),
@@ -184,8 +193,12 @@ const startNodes = async (jars: KafkaJars, options: BrokerOptions, jvm: readonly
 
   const ready = async (node: Node, wanted: number): Promise<void> => {
     const kafka = new Kafka({
-      clientId: 'wait', brokers: [`127.0.0.1:${node.port}`], logLevel: logLevel.NOTHING,
-      connectionTimeout: 1000, requestTimeout: 2000, retry: { retries: 0 },
+      clientId: 'wait',
+      brokers: [`127.0.0.1:${node.port}`],
+      logLevel: logLevel.NOTHING,
+      connectionTimeout: 1000,
+      requestTimeout: 2000,
+      retry: { retries: 0 },
     })
     const deadline = performance.now() + startWaitMs
     for (;;) {
@@ -221,7 +234,9 @@ const startNodes = async (jars: KafkaJars, options: BrokerOptions, jvm: readonly
   return {
     brokers: nodes.map(({ port }) => `127.0.0.1:${port}`),
     at: (protocol) =>
-      places.flatMap(({ further }) => further.filter((url) => url.startsWith(protocol)).map((url) => new URL(url).host)),
+      places.flatMap(({ further }) =>
+        further.filter((url) => url.startsWith(protocol)).map((url) => url.slice(protocol.length + '://'.length)),
+      ),
     kind: 'jars',
     description: `Kafka from jars, ${options.nodes} node(s)`,
     kill: (id = 1) => endNode(nodeOf(id), 'SIGKILL'),

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { from, Subject } from 'rxjs'
+import { from, share, Subject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { alone, batch, type BatchRule, type Placed } from '../../operators/batch.ts'
 import type { Gathering } from '../../schemas/generated.ts'
@@ -35,6 +35,55 @@ describe('batch', () => {
       const source = hot('  -a-|', { a })
       const expected = '    -x-|'
       expectObservable(source.pipe(placing(rule))).toBe(expected, { x: { item: a, batch: 'a', dueAt: 30, count: 1 } })
+    }),
+  )
+
+  it(
+    'keeps the order of items that come together',
+    marbles(({ cold, expectObservable }) => {
+      const [a, b] = [item('a', 0), item('b', 0)]
+      const source = cold(' (ab|)', { a, b })
+      const expected = '    (xy|)'
+      expectObservable(source.pipe(placing(rule))).toBe(expected, {
+        x: { item: a, batch: 'a', dueAt: 30, count: 1 },
+        y: { item: b, batch: 'a', dueAt: 30, count: 2 },
+      })
+    }),
+  )
+
+  it(
+    'completes when nothing came, and stays open while nothing comes',
+    marbles(({ cold, expectObservable }) => {
+      const ends = cold<Item>('  ---|')
+      const lasts = cold<Item>(' ------')
+      expectObservable(ends.pipe(placing(rule))).toBe('---|')
+      expectObservable(lasts.pipe(placing(rule))).toBe('------')
+    }),
+  )
+
+  it(
+    'leaves its source when it is left',
+    marbles(({ hot, expectObservable, expectSubscriptions }) => {
+      const a = item('a', 0)
+      const source = hot('  -a-a--a|', { a })
+      const left = '        --!'
+      const expected = '    -x'
+      expectObservable(source.pipe(placing(rule)), left).toBe(expected, {
+        x: { item: a, batch: 'a', dueAt: 30, count: 1 },
+      })
+      expectSubscriptions(source.subscriptions).toBe('^-!')
+    }),
+  )
+
+  it(
+    'serves two subscribers',
+    marbles(({ hot, expectObservable }) => {
+      const [a, b] = [item('a', 0), item('b', 1)]
+      const operated = hot('  -a-b-|', { a, b }).pipe(placing(rule), share())
+      const x = { item: a, batch: 'a', dueAt: 30, count: 1 }
+      const y = { item: b, batch: 'a', dueAt: 31, count: 2 }
+      expectObservable(operated, '^-----!').toBe(' -x-y-|', { x, y })
+      expectObservable(operated, '--^---!').toBe(' ---y-|', { y })
     }),
   )
 

@@ -14,6 +14,7 @@ import { mimeOf } from '../../connectors/mail/mime.ts'
 import type { QueryMessage, Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { readConfiguration } from '../../pipeline/config/read-configuration.ts'
 import { systemClock } from '../../pipeline/runtime/system-clock.ts'
+import { keepYoungHeapSmall } from '../../pipeline/runtime/young-heap.ts'
 import { startService } from '../../pipeline/service.ts'
 import { flowCompletionId, readFlowCompletion } from '../../pipeline/sources/flow-completion-row.ts'
 import { decode, encode } from '../../schemas/codec.ts'
@@ -216,6 +217,7 @@ export const tellHunt = async (count: number): Promise<HuntResult> => {
 if (import.meta.main) {
   const { values } = parseArgs({ options: { count: { type: 'string', default: '100000' } } })
   const mostMb = 350
+  keepYoungHeapSmall()
   const { seconds, letters, largestHtml, peakMb, wrong } = await tellHunt(Number(values.count))
   const isSmall = peakMb <= mostMb
   console.log(

@@ -16,7 +16,7 @@ import { startOwnBroker } from '../broker/start-broker.ts'
 /**
  * Processes that share the tasks of two topologies are killed and frozen while records come, and so may be the brokers. At the end
  * every record must have been decided once, every key have been new once, the state must agree with the log, and no tick be missing.
- * `--without fence` and `--without marker` leave a safeguard out: then errors must show.
+ * `--without fence` and `--without seek` leave a safeguard out: then errors must show.
  */
 const { values } = parseArgs({
   options: {
@@ -47,12 +47,21 @@ interface Place {
   readonly without: string
 }
 
-const open = ({ brokers, prefix, stateDir, without }: Place, tell: (happening: Happening) => void): Promise<EventLog> => {
+const open = (
+  { brokers, prefix, stateDir, without }: Place,
+  tell: (happening: Happening) => void,
+): Promise<EventLog> => {
   const options: KafkaLogOptions = {
-    brokers, prefix, stateDir, tell, partitions, topics, timings,
+    brokers,
+    prefix,
+    stateDir,
+    tell,
+    partitions,
+    topics,
+    timings,
     clientId: 'storm',
     clock: systemClock(),
-    unsafe: { withoutFence: without === 'fence', withoutMarker: without === 'marker' },
+    unsafe: { withoutFence: without === 'fence', withoutSeek: without === 'seek' },
   }
   return openKafkaLog(options)
 }
@@ -77,14 +86,20 @@ const decide = async (task: Task, turn: Turn): Promise<void> => {
   put.set('count', bytes(count))
   // A mark that is deleted by the next turn: what comes back by mistake is seen there.
   const marks = [...state.range('mark ', 'mark!')].map(([key]) => key)
-  if (marks.length > 1) append.push({ topic: 'ticks', key: 'marks', partition, value: bytes({ marks: marks.length, partition }) })
+  if (marks.length > 1)
+    append.push({ topic: 'ticks', key: 'marks', partition, value: bytes({ marks: marks.length, partition }) })
   for (const mark of marks) put.set(mark, null)
   put.set(`mark ${count} ${turn.now}`, bytes(1))
   const last = JSON.parse(text(state.get('tick')) || '{"number":0,"at":0}') as { number: number; at: number }
   if (turn.now >= last.at + tickMs) {
     const tick = { number: last.number + 1, at: turn.now }
     put.set('tick', bytes(tick))
-    append.push({ topic: 'ticks', key: 'tick', partition: (partition + 1) % partitions, value: bytes({ of: partition, tick: tick.number }) })
+    append.push({
+      topic: 'ticks',
+      key: 'tick',
+      partition: (partition + 1) % partitions,
+      value: bytes({ of: partition, tick: tick.number }),
+    })
   }
   task.wake(turn.now + tickMs)
   await turn.commit({ append, put: [...put] })
@@ -95,7 +110,13 @@ const tally = async ({ state }: Task, turn: Turn): Promise<void> => {
   await turn.commit({ append: [], put: [['count', bytes(count)]] })
 }
 
-const running = (log: EventLog, name: string, input: string, work: (task: Task, turn: Turn) => Promise<void>, seen: { cut: number }): Observable<void> =>
+const running = (
+  log: EventLog,
+  name: string,
+  input: string,
+  work: (task: Task, turn: Turn) => Promise<void>,
+  seen: { cut: number },
+): Observable<void> =>
   log.tasks({ name, inputs: [input], mostRecords: 100 }).pipe(
     mergeMap((task) => {
       task.wake(Date.now())
@@ -142,7 +163,10 @@ const startWorker = (place: Place, number: number): Worker => {
   const stateDir = join(place.stateDir, `machine-${number}`)
   mkdirSync(stateDir, { recursive: true })
   const worker = JSON.stringify({ ...place, stateDir })
-  const child = fork(import.meta.filename, ['--worker', worker], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: ['--disable-warning=TimeoutNegativeWarning'] })
+  const child = fork(import.meta.filename, ['--worker', worker], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: ['--disable-warning=TimeoutNegativeWarning'],
+  })
   const started: Worker = { child, report: undefined }
   child.on('message', (message) => void (started.report = message))
   return started
@@ -190,18 +214,28 @@ const stateOf = async (log: EventLog, name: string, input: string): Promise<{ co
 }
 
 const judge = async (log: EventLog): Promise<{ errors: number; said: Record<string, number> }> => {
-  const [inputs, outputs, ticks] = [await readTopic(log, 'in'), await readTopic(log, 'out'), await readTopic(log, 'ticks')]
-  const parsed = outputs.map(({ value }) => JSON.parse(text(value)) as { partition: number; offset: number; key: string; isNew: boolean })
+  const [inputs, outputs, ticks] = [
+    await readTopic(log, 'in'),
+    await readTopic(log, 'out'),
+    await readTopic(log, 'ticks'),
+  ]
+  const parsed = outputs.map(
+    ({ value }) => JSON.parse(text(value)) as { partition: number; offset: number; key: string; isNew: boolean },
+  )
   const times = new Map<string, number>()
-  for (const { partition, offset } of parsed) times.set(`${partition}/${offset}`, (times.get(`${partition}/${offset}`) ?? 0) + 1)
+  for (const { partition, offset } of parsed)
+    times.set(`${partition}/${offset}`, (times.get(`${partition}/${offset}`) ?? 0) + 1)
   const news = new Map<string, number>()
   for (const { key, isNew } of parsed) if (isNew) news.set(key, (news.get(key) ?? 0) + 1)
   const keys = new Set(inputs.map(({ key }) => key))
   const decided = await stateOf(log, 'decide', 'in')
   const tallied = await stateOf(log, 'tally', 'out')
-  const lengthOf = (records: LogRecord[], partition: number): number => records.filter((each) => each.partition === partition).length
+  const lengthOf = (records: LogRecord[], partition: number): number =>
+    records.filter((each) => each.partition === partition).length
   const off = (states: { count: number }[], records: LogRecord[]): number =>
-    Array.from({ length: partitions }, (_, p) => Math.abs((states[p]?.count ?? 0) - lengthOf(records, p))).reduce((a, b) => a + b)
+    Array.from({ length: partitions }, (_, p) => Math.abs((states[p]?.count ?? 0) - lengthOf(records, p))).reduce(
+      (a, b) => a + b,
+    )
   let gaps = 0
   let marks = 0
   const numbers = new Map<number, number[]>()

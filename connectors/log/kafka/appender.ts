@@ -109,7 +109,7 @@ export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender
         lane.running ??= Promise.resolve().then(() => run(lane))
       }),
     close: async () => {
-      await Promise.all([...lanes.values()].map(({ running }) => running))
+      await Promise.all([...lanes.values()].flatMap(({ running }) => running ?? []))
       const last = used
       if (last !== undefined) retire(last)
       await last?.producer.then((producer) => producer.disconnect()).catch(() => undefined)

@@ -45,11 +45,18 @@ export const usualTimings: KafkaTimings = {
 }
 
 /** For whom the work goes on whatever happens: some 25 s of trouble are ridden out. */
-export const patient: RetryOptions = { initialRetryTime: 20, maxRetryTime: 1000, factor: 0.2, multiplier: 2, retries: 30 }
+export const patient: RetryOptions = {
+  initialRetryTime: 20,
+  maxRetryTime: 1000,
+  factor: 0.2,
+  multiplier: 2,
+  retries: 30,
+}
 /** For whom somebody waits: some 3 s. */
 export const brisk: RetryOptions = { initialRetryTime: 50, maxRetryTime: 1000, factor: 0.2, multiplier: 2, retries: 6 }
 
-export const connectKafka = ({ brokers, clientId, tls, sasl }: KafkaAccess): Kafka =>
+/** A client that connects when it is used, and tries again as it is told. */
+export const connectKafka = ({ brokers, clientId, tls, sasl }: KafkaAccess, retry: RetryOptions): Kafka =>
   new Kafka({
     brokers: [...brokers],
     clientId,
@@ -60,7 +67,7 @@ export const connectKafka = ({ brokers, clientId, tls, sasl }: KafkaAccess): Kaf
     reauthenticationThreshold: 10_000,
     requestTimeout: 5000,
     enforceRequestTimeout: true,
-    retry: patient,
+    retry,
     ...(tls === undefined ? {} : { ssl: tls }),
     ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
   })
@@ -85,7 +92,12 @@ export const openCluster = async (kafka: Kafka, metadataMaxAge: number): Promise
     partitionAssigners: [
       (config) => {
         cluster = config.cluster
-        return { name: 'none', version: 0, assign: async () => [], protocol: () => ({ name: 'none', metadata: Buffer.alloc(0) }) }
+        return {
+          name: 'none',
+          version: 0,
+          assign: async () => [],
+          protocol: () => ({ name: 'none', metadata: Buffer.alloc(0) }),
+        }
       },
     ],
     metadataMaxAge,

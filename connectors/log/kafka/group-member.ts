@@ -14,7 +14,7 @@ export interface GroupMember {
 }
 
 export interface GroupMemberOptions {
-  readonly kafka: Kafka
+  readonly kafka: Pick<Kafka, 'consumer'>
   readonly brokers: readonly string[]
   readonly group: string
   readonly topics: readonly string[]
@@ -96,7 +96,12 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
       await of.subscribe({ topics: [...topics], fromBeginning: true })
       if (hasLeft || of !== consumer) return
       // A batch that comes before the pause took effect is not resolved: it moves nothing.
-      await of.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 1, eachBatch: async () => undefined })
+      await of.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: 1,
+        eachBatch: async () => undefined,
+      })
     } catch (cause) {
       if (of === consumer) replace(cause)
     }
@@ -124,7 +129,8 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
     made.on('consumer.heartbeat', () => beat(made))
     made.on('consumer.crash', ({ payload }) => {
       if (made !== consumer) return
-      if (payload.restart) onTrouble(asKafkaError(payload.error, { brokers, deed: `cannot take part in the group ${group}` }))
+      if (payload.restart)
+        onTrouble(asKafkaError(payload.error, { brokers, deed: `cannot take part in the group ${group}` }))
       else replace(payload.error)
     })
     starting = start(made)

@@ -20,7 +20,8 @@ const factsOf = (cause: unknown): Facts => {
   let at: unknown = cause
   for (let depth = 0; depth < 8 && at instanceof Error; depth++) {
     signs.push(at.name)
-    for (const key of ['type', 'code']) if (key in at) signs.push(String((at as unknown as Record<string, unknown>)[key]))
+    for (const key of ['type', 'code'])
+      if (key in at) signs.push(String((at as unknown as Record<string, unknown>)[key]))
     text = at.message
     at = at.cause
   }
@@ -37,8 +38,16 @@ const rules: readonly (readonly [readonly string[], 'REFUSED' | 'DENIED' | 'UNAV
     'REFUSED',
     'the broker takes no record of this size: raise max.message.bytes of the topic',
   ],
-  [['TOPIC_AUTHORIZATION_FAILED'], 'DENIED', 'the broker does not permit it: grant Read, Write, Describe and DescribeConfigs on the topic'],
-  [['GROUP_AUTHORIZATION_FAILED'], 'DENIED', 'the broker does not permit the group: grant Read on groups with the prefix'],
+  [
+    ['TOPIC_AUTHORIZATION_FAILED'],
+    'DENIED',
+    'the broker does not permit it: grant Read, Write, Describe and DescribeConfigs on the topic',
+  ],
+  [
+    ['GROUP_AUTHORIZATION_FAILED'],
+    'DENIED',
+    'the broker does not permit the group: grant Read on groups with the prefix',
+  ],
   [
     ['TRANSACTIONAL_ID_AUTHORIZATION_FAILED'],
     'DENIED',
@@ -50,15 +59,28 @@ const rules: readonly (readonly [readonly string[], 'REFUSED' | 'DENIED' | 'UNAV
     'DENIED',
     'the broker does not accept the login: see to sasl.username, sasl.password and sasl.mechanism',
   ],
-  [['UNSUPPORTED_SASL_MECHANISM', 'ILLEGAL_SASL_STATE'], 'DENIED', 'the broker does not offer this sasl.mechanism on this port'],
   [
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'],
+    ['UNSUPPORTED_SASL_MECHANISM', 'ILLEGAL_SASL_STATE'],
+    'DENIED',
+    'the broker does not offer this sasl.mechanism on this port',
+  ],
+  [
+    [
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    ],
     'DENIED',
     "the broker's certificate is signed by nobody that is trusted: name its authority in tls.ca_file",
   ],
   [['ERR_TLS_CERT_ALTNAME_INVALID'], 'DENIED', "the broker's certificate is for another name than the one in brokers"],
   [['CERT_HAS_EXPIRED'], 'DENIED', "the broker's certificate has ended"],
-  [['UNSUPPORTED_VERSION', 'KafkaJSServerDoesNotSupportApiKey', 'UNSUPPORTED_FOR_MESSAGE_FORMAT'], 'DENIED', 'the broker is too old: Kafka 3.9 or newer is needed'],
+  [
+    ['UNSUPPORTED_VERSION', 'KafkaJSServerDoesNotSupportApiKey', 'UNSUPPORTED_FOR_MESSAGE_FORMAT'],
+    'DENIED',
+    'the broker is too old: Kafka 3.9 or newer is needed',
+  ],
   [
     ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'],
     'UNAVAILABLE',
@@ -69,13 +91,21 @@ const rules: readonly (readonly [readonly string[], 'REFUSED' | 'DENIED' | 'UNAV
     'UNAVAILABLE',
     'the broker does not know the topic: it was deleted, or is still being made; `relay topics` makes what is missing',
   ],
-  [['NOT_ENOUGH_REPLICAS', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'], 'UNAVAILABLE', 'too few replicas are in sync: start the missing brokers'],
+  [
+    ['NOT_ENOUGH_REPLICAS', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'],
+    'UNAVAILABLE',
+    'too few replicas are in sync: start the missing brokers',
+  ],
   [
     ['KafkaJSNotImplemented'],
     'UNAVAILABLE',
     'a record there is compressed in a way that cannot be read: set compression.type=producer on the topic and write without or with gzip',
   ],
-  [['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER'], 'DENIED', 'the port speaks no TLS: name the TLS port in brokers, or remove tls'],
+  [
+    ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER'],
+    'DENIED',
+    'the port speaks no TLS: name the TLS port in brokers, or remove tls',
+  ],
 ]
 
 /** A foreign error as the port's one: it names the brokers, and topic and partition where they are known. */

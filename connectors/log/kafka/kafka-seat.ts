@@ -43,8 +43,8 @@ export interface KafkaSeatSurroundings {
 export interface Unsafe {
   /** Every writer has a name of its own: no new one ends an old one. */
   readonly withoutFence?: boolean
-  /** A task begins with whatever this process knows, not with all that was committed. */
-  readonly withoutMarker?: boolean
+  /** A task begins to read at the oldest record, not at its position. */
+  readonly withoutSeek?: boolean
 }
 
 /** A partition that the group gave to this process: with a task, or on the way to the next one. */
@@ -129,7 +129,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
       partition,
     })
     try {
-      if (unsafe?.withoutMarker !== true) await restore(producer)
+      await restore(producer)
       const places = await placeInputs()
       if (hasLeft) return await producer.close()
       start(producer, places)
@@ -141,12 +141,12 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
 
   /** What was written before the fence, by whomever, is known when the own marker has come back. */
   const restore = async (producer: TaskProducer): Promise<void> => {
+    await standby.verify(partition)
     const marker = randomUUID()
-    const seen = standby.seen(partition, marker, surroundings.restoreMs)
-    // It may fail first while the marker is still being written.
-    seen.catch(() => undefined)
-    await producer.commit([], [{ key: ownerKey, value: Buffer.from(marker) }], clock.now())
-    await seen
+    const committing = producer.commit([], [{ key: ownerKey, value: Buffer.from(marker) }], clock.now())
+    const written = committing.then(({ entries }) => entries[0] ?? -1)
+    await standby.seen(partition, marker, written, surroundings.restoreMs)
+    await committing
   }
 
   interface Place {
@@ -159,7 +159,8 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     const places: Place[] = []
     for (const name of topology.inputs) {
       const kept = cached.get(positionKeyOf(name))
-      const committed = kept === undefined ? undefined : Number(Buffer.from(kept).toString())
+      const committed =
+        kept === undefined || unsafe?.withoutSeek === true ? undefined : Number(Buffer.from(kept).toString())
       const { low, high } = await reader.bounds(surroundings.fullName(name), partition)
       if (committed !== undefined && committed > high) throw beyond({ topic: name, position: committed, end: high })
       places.push({ name, committed, low })
@@ -208,7 +209,10 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     surroundings.emit(running.task)
   }
 
-  const openInput = ({ name, committed, low }: Place, onChange: () => void): { input: TaskInput; buffer: InputBuffer } => {
+  const openInput = (
+    { name, committed, low }: Place,
+    onChange: () => void,
+  ): { input: TaskInput; buffer: InputBuffer } => {
     const next = committed ?? low
     const buffer = openInputBuffer({
       name,
@@ -224,7 +228,10 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
         failed(error)
       },
     })
-    return { buffer, input: { name, topic: admission.topicOf(name), slot: admission.slotOf(name, partition), next, committed } }
+    return {
+      buffer,
+      input: { name, topic: admission.topicOf(name), slot: admission.slotOf(name, partition), next, committed },
+    }
   }
 
   const taskSurroundings = (

@@ -109,7 +109,12 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
     return leader
   }
 
-  const guarded = async <T>(deed: string, topic: string, partition: number, work: (cluster: Cluster) => Promise<T>): Promise<T> => {
+  const guarded = async <T>(
+    deed: string,
+    topic: string,
+    partition: number,
+    work: (cluster: Cluster) => Promise<T>,
+  ): Promise<T> => {
     for (let attempt = 0; ; attempt++) {
       if (isClosed) throw new ConnectorError('CLOSED', 'the log is closed')
       try {
@@ -117,7 +122,8 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
       } catch (cause) {
         if (isClosed) throw new ConnectorError('CLOSED', 'the log is closed')
         const error = asKafkaError(cause, { brokers, deed, topic, partition })
-        if (hasSign(cause, 'OFFSET_OUT_OF_RANGE') || error.code !== 'LOG_UNAVAILABLE' || attempt >= failuresBeforeAnew) throw error
+        if (hasSign(cause, 'OFFSET_OUT_OF_RANGE') || error.code !== 'LOG_UNAVAILABLE' || attempt >= failuresBeforeAnew)
+          throw error
         await recover(cause, attempt)
       }
     }
@@ -147,7 +153,13 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
   }
 
   /** Records that a page holds, also when all that the broker keeps there is what compaction left of them: nothing. */
-  const fetchAlone = async (cluster: Cluster, topic: string, partition: number, from: number, wait: number): Promise<FetchedPage> => {
+  const fetchAlone = async (
+    cluster: Cluster,
+    topic: string,
+    partition: number,
+    from: number,
+    wait: number,
+  ): Promise<FetchedPage> => {
     const broker = await cluster.findBroker({ nodeId: await leaderOf(cluster, topic, partition) })
     const [got] = await fetchFrom(broker, [{ topic, partition, from }], wait)
     if (got === undefined) return { records: [], next: from }
@@ -214,7 +226,8 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
     try {
       const broker = await cluster.findBroker({ nodeId: leader })
       for (const got of await fetchFrom(broker, asked, poll)) {
-        const { source, from } = asked.find(({ topic, partition }) => topic === got.topic && partition === got.partition) ?? {}
+        const { source, from } =
+          asked.find(({ topic, partition }) => topic === got.topic && partition === got.partition) ?? {}
         if (source === undefined || from === undefined || !sources.has(source) || source.wants() !== from) continue
         const page = pageOf(got, from)
         if (page.next > from) source.take(page)
@@ -342,7 +355,8 @@ const pageOf = ({ messages, abortedTransactions }: RawPartition, from: number): 
   let next = from
   for (const { offset: text, timestamp, key, value, isControlRecord, batchContext } of messages) {
     const offset = Number(text)
-    for (; at < aborted.length && (aborted[at]?.first ?? Infinity) <= offset; at++) aborting.add(aborted[at]?.producerId ?? '')
+    for (; at < aborted.length && (aborted[at]?.first ?? Infinity) <= offset; at++)
+      aborting.add(aborted[at]?.producerId ?? '')
     const last = batchContext === undefined ? offset : Number(batchContext.firstOffset) + batchContext.lastOffsetDelta
     next = Math.max(next, last + 1)
     if (isControlRecord === true) {

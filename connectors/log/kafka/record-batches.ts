@@ -20,9 +20,7 @@ export const sendInOrder = async (
 ): Promise<readonly number[]> => {
   const offsets: number[] = []
   for (const batch of batchesOf(records)) {
-    const messages = batch.map(
-      ({ key, value }): Message => ({ key, value, partition, timestamp: String(timestamp) }),
-    )
+    const messages = batch.map(({ key, value }): Message => ({ key, value, partition, timestamp: String(timestamp) }))
     // All in-sync replicas, one partition a request: the client loses acknowledged records of requests over several.
     const [answer] = await send({ topic, messages, acks: -1, timeout: 10_000 })
     const base = Number(answer?.baseOffset ?? answer?.offset ?? NaN)

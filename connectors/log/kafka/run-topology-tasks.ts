@@ -15,6 +15,8 @@ import type { StateCache } from './state-cache.ts'
 
 export interface TopologyTasksOptions {
   readonly kafka: Kafka
+  /** The client that reads: what fails there is tried again by the reader. */
+  readonly readers: Kafka
   readonly brokers: readonly string[]
   readonly topology: Topology
   readonly names: readonly string[]
@@ -47,7 +49,7 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
   let hasLeft = false
 
   const reader = openPartitionReader({
-    kafka,
+    kafka: options.readers,
     brokers,
     poll: timings.poll,
     metadata: timings.metadata,

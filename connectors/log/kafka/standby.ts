@@ -6,8 +6,13 @@ import type { CachedPartition, PlacedEntry, StateCache } from './state-cache.ts'
 /** Follows all partitions of one changelog, so that any of them can be taken over without copying. */
 export interface Standby {
   partition(partition: number): CachedPartition
-  /** Resolves when this owner's marker was read: everything before it is known then. Rejects with ConnectorError. */
-  seen(partition: number, marker: string, waitMs: number): Promise<void>
+  /** Rejects when the changelog ends before what was read of it: ConnectorError LOG_DENIED. */
+  verify(partition: number): Promise<void>
+  /**
+   * Resolves when this owner's marker was read: everything before it is known then. `written` resolves with its offset. Rejects
+   * with ConnectorError.
+   */
+  seen(partition: number, marker: string, written: Promise<number>, waitMs: number): Promise<void>
   close(): void
 }
 
@@ -23,6 +28,12 @@ export interface StandbyOptions {
 
 export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: StandbyOptions): Standby => {
   const waiting = new Map<string, () => void>()
+  const another = (partition: number, end: number, position: number): ConnectorError =>
+    new ConnectorError(
+      'LOG_DENIED',
+      `topic ${changelog} partition ${partition} ends at ${end}, but was read up to ${position}: it was deleted or made anew, and ` +
+        `with it the memory of what was told. Restore it; or, to begin anew, choose another prefix`,
+    )
   const followed = Array.from({ length: partitions }, (_, partition) => cache.partition(changelog, partition))
   const sources = followed.map((cached, partition): Source => {
     let from = cached.position() ?? 0
@@ -45,10 +56,7 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
     const outOfRange = ({ low, high }: Bounds): void => {
       if (from > high) {
         isDenied = true
-        const text =
-          `topic ${changelog} partition ${partition} ends at ${high}, but was read up to ${from}: it was deleted or made anew, and ` +
-          `with it the memory of what was told. Restore it; or, to begin anew, choose another prefix`
-        return onDenied(new ConnectorError('LOG_DENIED', text))
+        return onDenied(another(partition, high, from))
       }
       cached.forget()
       from = low
@@ -59,18 +67,29 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
 
   return {
     partition: (partition) => followed[partition] as CachedPartition,
-    seen: (partition, marker, waitMs) =>
+    verify: async (partition) => {
+      const position = followed[partition]?.position() ?? 0
+      const { high } = await reader.bounds(changelog, partition)
+      if (position > high) throw another(partition, high, position)
+    },
+    seen: (partition, marker, written, waitMs) =>
       new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          waiting.delete(marker)
-          const text = `the changelog ${changelog} partition ${partition} could not be read to its end within ${waitMs / 1000} s`
-          reject(new ConnectorError('LOG_UNAVAILABLE', text))
-        }, waitMs)
-        waiting.set(marker, () => {
+        const settle = (error?: unknown): void => {
           clearTimeout(timer)
           waiting.delete(marker)
-          resolve()
-        })
+          if (error === undefined) resolve()
+          else reject(error)
+        }
+        const timer = setTimeout(() => {
+          const text = `the changelog ${changelog} partition ${partition} could not be read to its end within ${waitMs / 1000} s`
+          settle(new ConnectorError('LOG_UNAVAILABLE', text))
+        }, waitMs)
+        waiting.set(marker, settle)
+        written.then((offset) => {
+          const position = followed[partition]?.position() ?? 0
+          // Reading is past the marker and has not met it: what was read was another log.
+          if (waiting.has(marker) && position > offset) settle(another(partition, offset + 1, position))
+        }, settle)
       }),
     close: () => {
       for (const remove of removals) remove()

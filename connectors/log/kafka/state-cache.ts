@@ -87,7 +87,10 @@ const claim = (dir: string): { place: string; ownership: Ownership } => {
       if (!(cause instanceof ConnectorError) || !cause.message.startsWith('the tasks of the log')) throw cause
     }
   }
-  throw new ConnectorError('LOG_DENIED', `${mostProcesses} processes keep their state in ${dir}: name another directory for this one`)
+  throw new ConnectorError(
+    'LOG_DENIED',
+    `${mostProcesses} processes keep their state in ${dir}: name another directory for this one`,
+  )
 }
 
 const prepare = (database: Sqlite.Database, log: string): void => {
@@ -115,18 +118,21 @@ const assemble = (
   { file, ownership, now }: { file: string; ownership: Ownership; now: () => number },
 ): StateCache => {
   const create = database.prepare('INSERT OR IGNORE INTO task (changelog, partition) VALUES (?, ?)')
-  const find = database
-    .prepare<[string, number], { id: number; next: number | null; stamp: number }>(
-      'SELECT id, next, stamp FROM task WHERE changelog = ? AND partition = ?',
-    )
+  const find = database.prepare<[string, number], { id: number; next: number | null; stamp: number }>(
+    'SELECT id, next, stamp FROM task WHERE changelog = ? AND partition = ?',
+  )
   const move = database.prepare<[number, number, number]>('UPDATE task SET next = ?, stamp = ? WHERE id = ?')
   const unplace = database.prepare<[number]>('UPDATE task SET next = NULL WHERE id = ?')
   const clear = database.prepare<[number]>('DELETE FROM entry WHERE task = ?')
   const put = database.prepare<[number, string, Uint8Array | null, number]>(
     'INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, offset = excluded.offset WHERE excluded.offset > offset',
   )
-  const remove = database.prepare<[number, string, number]>('DELETE FROM entry WHERE task = ? AND key = ? AND offset <= ?')
-  const get = database.prepare<[number, string], Uint8Array | null>('SELECT value FROM entry WHERE task = ? AND key = ?').pluck()
+  const remove = database.prepare<[number, string, number]>(
+    'DELETE FROM entry WHERE task = ? AND key = ? AND offset <= ?',
+  )
+  const get = database
+    .prepare<[number, string], Uint8Array | null>('SELECT value FROM entry WHERE task = ? AND key = ?')
+    .pluck()
   // In this form the plan depends on no value that is bound.
   const rangeFrom = (comparison: '>=' | '>', most: number) =>
     database

@@ -26,8 +26,16 @@ const day = 86_400_000
 const changelogBytes = 20 * 1024 * 1024
 
 /** What every topic of the log is made with; what is not listed is the broker's business. */
-export const topicSettings = ({ keptMs, compacted }: { readonly keptMs?: number; readonly compacted?: true }): Record<string, string> =>
-  compacted === true ? { 'cleanup.policy': 'compact' } : { 'cleanup.policy': 'delete', 'retention.ms': String(keptMs ?? -1) }
+export const topicSettings = ({
+  keptMs,
+  compacted,
+}: {
+  readonly keptMs?: number
+  readonly compacted?: true
+}): Record<string, string> =>
+  compacted === true
+    ? { 'cleanup.policy': 'compact' }
+    : { 'cleanup.policy': 'delete', 'retention.ms': String(keptMs ?? -1) }
 
 /** A changelog's: marks of deletions stay far longer than a copy of it may lag, and a large state value fits. */
 export const changelogSettings: Readonly<Record<string, string>> = {
@@ -92,12 +100,16 @@ const makeTopics = async (admin: Admin, missing: readonly WantedTopic[]): Promis
   for (let attempt = 0; ; attempt++) {
     try {
       const { topics: described } = await admin.fetchTopicMetadata({ topics: names })
-      if (described.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return
+      if (described.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)))
+        return
     } catch (cause) {
       if (attempt > 40) throw cause
     }
     if (attempt > 60)
-      throw new ConnectorError('LOG_UNAVAILABLE', `Kafka made the topics ${names.join(', ')}, but no broker leads them yet`)
+      throw new ConnectorError(
+        'LOG_UNAVAILABLE',
+        `Kafka made the topics ${names.join(', ')}, but no broker leads them yet`,
+      )
     await setTimeout(50)
   }
 }

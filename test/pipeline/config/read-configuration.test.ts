@@ -65,7 +65,12 @@ describe('a good file', () => {
       "{ brokers: ['a.example.org:9093', 'b.example.org:9093'], prefix: test., partitions: 3, state_dir: /var/lib/relay, tls: true, sasl: { mechanism: scram-sha-512, username: relay, password: { file: mail.password } } }",
     )
     expect(whole.problems).toEqual([])
-    expect(whole.configuration?.log.kafka).toMatchObject({ prefix: 'test.', partitions: 3, stateDir: '/var/lib/relay', tls: { ca: null } })
+    expect(whole.configuration?.log.kafka).toMatchObject({
+      prefix: 'test.',
+      partitions: 3,
+      stateDir: '/var/lib/relay',
+      tls: { ca: null },
+    })
     expect(whole.configuration?.log.kafka?.sasl?.password.reveal()).toBe('hunter2')
   })
 

@@ -24,7 +24,8 @@ const told = async (): Promise<void> => {
 }
 const audit = (since: number | null = null, fromLog = false): Promise<Audit> =>
   auditLog({ settings: world.configuration.log.embedded, clock: world.clock, fromLog }, since)
-const outcomesOf = async (is: (outcome: Outcome) => boolean) => (await world.outcomes()).filter(({ value }) => is(value))
+const outcomesOf = async (is: (outcome: Outcome) => boolean) =>
+  (await world.outcomes()).filter(({ value }) => is(value))
 const append = (partition: number, outcome: Outcome) =>
   world.log.append([{ topic: topics.outcomes.name, key: '', partition, value: encode('Outcome', outcome) }])
 const kindsOf = ({ findings }: Audit): readonly string[] => findings.map(({ kind }) => kind)
@@ -54,7 +55,13 @@ describe('an audit', () => {
     const { readAfresh: alone, everyRecord: _, ...without } = await audit()
     expect(fromLog).toEqual(kept)
     expect(without).toEqual(kept)
-    expect({ readAfresh, everyRecord, all, every, alone }).toEqual({ readAfresh: 0, everyRecord: true, all: 36, every: true, alone: 36 })
+    expect({ readAfresh, everyRecord, all, every, alone }).toEqual({
+      readAfresh: 0,
+      everyRecord: true,
+      all: 36,
+      every: true,
+      alone: 36,
+    })
   })
 
   it('counts what waits: letters that gather, letters that cannot be sent, notices that are not read', async () => {
@@ -64,7 +71,11 @@ describe('an audit', () => {
     await world.pass(1000)
     expect(await audit()).toMatchObject({
       found: 0,
-      monitors: [{ monitor: 'gathered', notices: 2, delivered: 0, waiting: 2 }, {}, { monitor: 'soc', notices: 4, waiting: 4 }],
+      monitors: [
+        { monitor: 'gathered', notices: 2, delivered: 0, waiting: 2 },
+        {},
+        { monitor: 'soc', notices: 4, waiting: 4 },
+      ],
     })
     await world.stop()
     await world.run(['decide', 'index'])
@@ -85,7 +96,10 @@ describe('an audit', () => {
   it('counts letters that nobody took', async () => {
     world.outbox.inject({ reply: replyOfCode(550), to: 'lead@example.org' })
     await told()
-    expect(await audit()).toMatchObject({ found: 0, monitors: [{}, {}, { monitor: 'soc', delivered: 6, undeliverable: 6, waiting: 0 }] })
+    expect(await audit()).toMatchObject({
+      found: 0,
+      monitors: [{}, {}, { monitor: 'soc', delivered: 6, undeliverable: 6, waiting: 0 }],
+    })
   })
 
   it('counts records that were rejected before they were events, and as events', async () => {
@@ -94,7 +108,10 @@ describe('an audit', () => {
       await world.log.append([{ topic, key: 'root/C.1', value: Buffer.from('no event') }])
     await world.settle()
     expect(await audit()).toMatchObject({
-      found: 0, aside: { 'raw.flow-completions': 1 }, events: 1, monitors: [{ monitor: '', events: 1, rejected: 1 }],
+      found: 0,
+      aside: { 'raw.flow-completions': 1 },
+      events: 1,
+      monitors: [{ monitor: '', events: 1, rejected: 1 }],
     })
   })
 
@@ -103,7 +120,13 @@ describe('an audit', () => {
     await world.events(flowOf(20), flowOf(21))
     await world.pass(60_000)
     expect(await audit(start + 60_000)).toMatchObject({
-      found: 0, events: 2, monitors: [{ monitor: 'gathered', events: 2, delivered: 2 }, {}, { monitor: 'soc', events: 2, notices: 2, delivered: 2 }],
+      found: 0,
+      events: 2,
+      monitors: [
+        { monitor: 'gathered', events: 2, delivered: 2 },
+        {},
+        { monitor: 'soc', events: 2, notices: 2, delivered: 2 },
+      ],
     })
     expect(await audit(start + 3_600_000)).toMatchObject({ found: 0, events: 0 })
   })
@@ -114,31 +137,38 @@ describe('an audit', () => {
 })
 
 describe('an audit names', () => {
-  it.each(['first', 'middle', 'last'] as const)('the event whose outcome was removed from the log, the %s one', async (which) => {
-    await told()
-    await world.stop()
-    const judged = await outcomesOf(({ verdicts, event_at }) => verdicts.length > 0 && event_at.partition === 0)
-    const one = judged.at({ first: 0, middle: 3, last: -1 }[which])
-    if (one === undefined) throw new Error('nothing was judged')
-    world.remove(topics.outcomes.name, one)
-    const { event, event_at } = one.value
-    for (const fromLog of [false, true]) {
-      const { findings } = await audit(null, fromLog)
-      expect(findings).toContainEqual({ kind: 'no verdict', id: event, monitor: '', ...event_at })
-      // Its notices were delivered, and nobody knows any more why.
-      expect(new Set(findings.map(({ kind }) => kind))).toEqual(new Set(['no verdict', 'delivered twice']))
-    }
-  })
+  it.each(['first', 'middle', 'last'] as const)(
+    'the event whose outcome was removed from the log, the %s one',
+    async (which) => {
+      await told()
+      await world.stop()
+      const judged = await outcomesOf(({ verdicts, event_at }) => verdicts.length > 0 && event_at.partition === 0)
+      const one = judged.at({ first: 0, middle: 3, last: -1 }[which])
+      if (one === undefined) throw new Error('nothing was judged')
+      world.remove(topics.outcomes.name, one)
+      const { event, event_at } = one.value
+      for (const fromLog of [false, true]) {
+        const { findings } = await audit(null, fromLog)
+        expect(findings).toContainEqual({ kind: 'no verdict', id: event, notice: '', monitor: '', ...event_at })
+        // Its notices were delivered, and nobody knows any more why.
+        expect(new Set(findings.map(({ kind }) => kind))).toEqual(new Set(['no verdict', 'delivered twice']))
+      }
+    },
+  )
 
   it('the notice whose delivery was removed from the log', async () => {
     await told()
     await world.stop()
-    const one = (await outcomesOf(({ deliveries }) => deliveries.some(({ recipient }) => recipient === 'lead@example.org')))[2]
+    const one = (
+      await outcomesOf(({ deliveries }) => deliveries.some(({ recipient }) => recipient === 'lead@example.org'))
+    )[2]
     if (one === undefined) throw new Error('nothing was delivered')
     world.remove(topics.outcomes.name, one)
     const { findings, monitors } = await audit()
     const { event_at, deliveries } = one.value
-    expect(findings).toEqual([{ kind: 'no delivery', id: deliveries[0]?.notice, monitor: 'soc', ...event_at }])
+    expect(findings).toEqual([
+      { kind: 'no delivery', id: one.value.event, notice: deliveries[0]?.notice, monitor: 'soc', ...event_at },
+    ])
     expect(monitors).toMatchObject([{}, {}, { monitor: 'soc', notices: 12, delivered: 11, waiting: 0 }])
   })
 
@@ -146,13 +176,23 @@ describe('an audit names', () => {
     await told()
     const [one, two] = await outcomesOf(({ verdicts }) => verdicts.some(({ outcome }) => outcome === 'objected'))
     if (one === undefined || two === undefined) throw new Error('nothing was judged')
-    const again = (outcome: Outcome): Outcome => ({ ...outcome, verdicts: outcome.verdicts.map((verdict) => ({ ...verdict, notices: [] })) })
+    const again = (outcome: Outcome): Outcome => ({
+      ...outcome,
+      verdicts: outcome.verdicts.map((verdict) => ({ ...verdict, notices: [] })),
+    })
     await append(one.partition, again(one.value))
     await world.settle()
     await world.stop()
     await append(two.partition, again(two.value))
     const { findings } = await audit()
-    for (const { value } of [one, two]) expect(findings).toContainEqual({ kind: 'verdicts twice', id: value.event, monitor: '', ...value.event_at })
+    for (const { value } of [one, two])
+      expect(findings).toContainEqual({
+        kind: 'verdicts twice',
+        id: value.event,
+        notice: '',
+        monitor: '',
+        ...value.event_at,
+      })
     expect(findings).toHaveLength(2)
   })
 
@@ -162,18 +202,26 @@ describe('an audit names', () => {
     if (one === undefined) throw new Error('nothing was delivered')
     await append(one.partition, one.value)
     await world.settle()
-    expect(await audit()).toMatchObject({ findings: [{ kind: 'delivered twice', id: one.value.deliveries[0]?.notice }] })
+    expect(await audit()).toMatchObject({
+      findings: [{ kind: 'delivered twice', id: one.value.event, notice: one.value.deliveries[0]?.notice }],
+    })
   })
 
   it('the verdict of an event that is not there: beyond the end, and removed from the log', async () => {
     await told()
     const [one] = await outcomesOf(({ verdicts, event_at }) => verdicts.length > 0 && event_at.partition === 0)
     if (one === undefined) throw new Error('nothing was judged')
-    await append(0, { ...one.value, event_at: { ...one.value.event_at, offset: 77 }, verdicts: [{ ...one.value.verdicts[0], notices: [] } as never] })
+    await append(0, {
+      ...one.value,
+      event_at: { ...one.value.event_at, offset: 77 },
+      verdicts: [{ ...one.value.verdicts[0], notices: [] } as never],
+    })
     await world.settle()
     await world.stop()
     world.remove(topics.flowEvents.name, { partition: 0, offset: 2 })
-    expect((await audit()).findings.filter(({ kind }) => kind === 'verdict of nothing').map(({ offset }) => offset)).toEqual([2, 77])
+    expect(
+      (await audit()).findings.filter(({ kind }) => kind === 'verdict of nothing').map(({ offset }) => offset),
+    ).toEqual([2, 77])
   })
 
   it('the event of which one monitor said nothing', async () => {
@@ -182,9 +230,14 @@ describe('an audit names', () => {
     const [one] = await outcomesOf(({ verdicts }) => verdicts.some(({ outcome }) => outcome === 'objected'))
     if (one === undefined) throw new Error('nothing was judged')
     world.remove(topics.outcomes.name, one)
-    await append(one.partition, { ...one.value, verdicts: one.value.verdicts.filter(({ monitor }) => monitor !== 'nobody') })
+    await append(one.partition, {
+      ...one.value,
+      verdicts: one.value.verdicts.filter(({ monitor }) => monitor !== 'nobody'),
+    })
     const { event, event_at } = one.value
-    expect((await audit()).findings).toEqual([{ kind: 'monitor left out', id: event, monitor: 'nobody', ...event_at }])
+    expect((await audit()).findings).toEqual([
+      { kind: 'monitor left out', id: event, notice: '', monitor: 'nobody', ...event_at },
+    ])
   })
 
   it('nothing when monitors were added or taken away: another configuration', async () => {
@@ -193,7 +246,9 @@ describe('an audit names', () => {
     if (one === undefined) throw new Error('nothing was judged')
     await world.stop()
     world.remove(topics.outcomes.name, one)
-    const verdicts = one.value.verdicts.map((verdict) => (verdict.monitor === 'nobody' ? { ...verdict, monitor: 'other' } : verdict))
+    const verdicts = one.value.verdicts.map((verdict) =>
+      verdict.monitor === 'nobody' ? { ...verdict, monitor: 'other' } : verdict,
+    )
     await append(one.partition, { ...one.value, configuration: 'another', verdicts })
     expect(kindsOf(await audit())).toEqual([])
   })
@@ -206,8 +261,7 @@ describe('an audit names', () => {
     await world.run(['index'])
     await world.pass(120_000)
     const { findings, monitors, lanes } = await audit()
-    const expected = await Promise.all([0, 1].map((partition) => lostOf(partition)))
-    expect(findings).toEqual(expected.flat())
+    expect(findings).toEqual([...lostOf(0), ...lostOf(1)])
     expect(findings).toHaveLength(8)
     expect(monitors).toMatchObject([{ events: 12 }, { events: 12 }, { events: 12 }])
     expect(lanes.map(({ ahead }) => ahead)).toEqual([0, 0])
@@ -216,4 +270,12 @@ describe('an audit names', () => {
 
 /** The events after the six of each partition that were judged. */
 const lostOf = (partition: number) =>
-  Array.from({ length: 4 }, (_, n) => ({ kind: 'lost', id: '', monitor: '', topic: topics.flowEvents.name, partition, offset: 6 + n }))
+  Array.from({ length: 4 }, (_, n) => ({
+    kind: 'lost',
+    id: '',
+    notice: '',
+    monitor: '',
+    topic: topics.flowEvents.name,
+    partition,
+    offset: 6 + n,
+  }))

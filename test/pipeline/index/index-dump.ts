@@ -13,7 +13,12 @@ export const dumpOf = ({ database }: OutcomeIndex): Readonly<Record<string, unkn
   const signature = '(SELECT text FROM signature WHERE id = signature)'.replace('= signature)', '= t.signature)')
   const sumsOf = (table: string): unknown => {
     const signed = (what: string, from: string): unknown =>
-      all(`SELECT block, ${signature}, ${what} FROM ${from} AS t GROUP BY 1, 2 ORDER BY 1, 2`.replace('SELECT block', from === table ? 'SELECT event >> 12' : 'SELECT block'))
+      all(
+        `SELECT block, ${signature}, ${what} FROM ${from} AS t GROUP BY 1, 2 ORDER BY 1, 2`.replace(
+          'SELECT block',
+          from === table ? 'SELECT event >> 12' : 'SELECT block',
+        ),
+      )
     const [counted, kept] = [signed('count(*)', table), signed('sum(count)', `${table}_sum`)]
     if (!isDeepStrictEqual(counted, kept)) throw new Error(`the sums of ${table} are not its rows`)
     return 'as its rows'

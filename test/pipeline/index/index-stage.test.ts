@@ -1,6 +1,12 @@
 import { existsSync, rmSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { indexFileIn, inMemory, openIndex, openIndexForReading, type OutcomeIndex } from '../../../pipeline/index/outcome-index.ts'
+import {
+  indexFileIn,
+  inMemory,
+  openIndex,
+  openIndexForReading,
+  type OutcomeIndex,
+} from '../../../pipeline/index/outcome-index.ts'
 import { openIndexWriter } from '../../../pipeline/index/index-writer.ts'
 import { encode } from '../../../schemas/codec.ts'
 import { topics } from '../../../schemas/topics.ts'
@@ -44,16 +50,19 @@ describe('the index stage', () => {
     await expectWhole()
   })
 
-  it.each(['before', 'after'] as const)('neither loses nor doubles when its own commits stand and those of its task fail, %s', async (when) => {
-    await world.run()
-    faults.push(when, when, when)
-    await world.events(...flows(0, 20))
-    await world.pass(60_000)
-    await world.events(...flows(20, 5))
-    await world.pass(60_000)
-    expect(faults).toEqual([])
-    await expectWhole()
-  })
+  it.each(['before', 'after'] as const)(
+    'neither loses nor doubles when its own commits stand and those of its task fail, %s',
+    async (when) => {
+      await world.run()
+      faults.push(when, when, when)
+      await world.events(...flows(0, 20))
+      await world.pass(60_000)
+      await world.events(...flows(20, 5))
+      await world.pass(60_000)
+      expect(faults).toEqual([])
+      await expectWhole()
+    },
+  )
 
   it('goes on after a kill where its index stands', async () => {
     await world.run()
@@ -101,7 +110,9 @@ describe('the index stage', () => {
   it('passes over an outcome that cannot be read', async () => {
     await world.run()
     await world.log.append([{ topic: topics.outcomes.name, key: '', partition: 0, value: Buffer.from('nothing') }])
-    await world.log.append([{ topic: topics.outcomes.name, key: '', partition: 0, value: encode('Outcome', outcomeWith()) }])
+    await world.log.append([
+      { topic: topics.outcomes.name, key: '', partition: 0, value: encode('Outcome', outcomeWith()) },
+    ])
     await world.settle()
     const kept = openIndexForReading(indexFileIn(world.dir))
     expect(kept?.applied(0).next).toBe(2)
@@ -128,7 +139,9 @@ describe('the index stage', () => {
     const outcomes = await world.outcomes()
     expect(outcomes.filter(({ value }) => value.flow === 'F.2')).toEqual([])
     for (const partition of [0, 1])
-      expect([...(kept?.outcomes(partition) ?? [])]).toEqual(outcomes.filter((one) => one.partition === partition).map(({ offset }) => offset))
+      expect([...(kept?.outcomes(partition) ?? [])]).toEqual(
+        outcomes.filter((one) => one.partition === partition).map(({ offset }) => offset),
+      )
     kept?.close()
   })
 })

@@ -58,18 +58,29 @@ export interface IndexWorld {
   /** Closes the log and opens it anew, so much later, as after a kill: nothing is waited for. */
   reopen(later?: number): Promise<void>
   events(...events: readonly FlowEvent[]): Promise<void>
-  outcomes(): Promise<readonly { readonly partition: number; readonly offset: number; readonly timestamp: number; readonly value: Outcome }[]>
+  outcomes(): Promise<
+    readonly {
+      readonly partition: number
+      readonly offset: number
+      readonly timestamp: number
+      readonly value: Outcome
+    }[]
+  >
   /** Removes a record from the log's file, as no program of ours does. */
   remove(topic: string, at: { readonly partition: number; readonly offset: number }): void
   ask<T>(question: (reading: IndexReading) => Promise<T>, fromLog?: boolean): Promise<T>
   dispose(): Promise<void>
 }
 
-export const openIndexWorld = async ({ partitions = 2, commitFault }: { partitions?: number; commitFault?: CommitFault } = {}): Promise<IndexWorld> => {
+export const openIndexWorld = async ({
+  partitions = 2,
+  commitFault,
+}: { partitions?: number; commitFault?: CommitFault } = {}): Promise<IndexWorld> => {
   const dir = mkdtempSync(join(tmpdir(), 'relay-index-'))
   const [read] = readScenarios(scenario, 'index.yaml').scenarios
   const given = read?.configuration.configuration
-  if (read === undefined || given === undefined || given === null) throw new Error(read?.configuration.problems.map(printProblem).join('\n'))
+  if (read === undefined || given === undefined || given === null)
+    throw new Error(read?.configuration.problems.map(printProblem).join('\n'))
   const configuration: Configuration = { ...given, log: { embedded: { dir, partitions, maxSize: null }, kafka: null } }
   const clock = virtualClock(start)
   const server = createWorld({ ...read.world, now: start })
@@ -77,7 +88,14 @@ export const openIndexWorld = async ({ partitions = 2, commitFault }: { partitio
   const outbox = openOutbox({ clock })
   const tell = (): void => undefined
   const open = (): Promise<EmbeddedLog> =>
-    openEmbeddedLog({ dir, partitions, topics: allTopics, clock, tell, ...(commitFault === undefined ? {} : { commitFault }) })
+    openEmbeddedLog({
+      dir,
+      partitions,
+      topics: allTopics,
+      clock,
+      tell,
+      ...(commitFault === undefined ? {} : { commitFault }),
+    })
   let log = await open()
   let service: Service | undefined
   const channels = new Map(configuration.channels.map(({ name, from }) => [name, { name, from, sink: outbox }]))
@@ -89,7 +107,12 @@ export const openIndexWorld = async ({ partitions = 2, commitFault }: { partitio
     }
   }
   const world: IndexWorld = {
-    dir, clock, configuration, server, outbox, settle,
+    dir,
+    clock,
+    configuration,
+    server,
+    outbox,
+    settle,
     get log() {
       return log
     },
@@ -123,14 +146,19 @@ export const openIndexWorld = async ({ partitions = 2, commitFault }: { partitio
     },
     async events(...events) {
       await log.append(
-        events.map((event) => ({ topic: topics.flowEvents.name, key: `${event.org}/${event.client.id}`, value: encode('FlowEvent', event) })),
+        events.map((event) => ({
+          topic: topics.flowEvents.name,
+          key: `${event.org}/${event.client.id}`,
+          value: encode('FlowEvent', event),
+        })),
       )
     },
     async outcomes() {
       const all: { partition: number; offset: number; timestamp: number; value: Outcome }[] = []
       for (let partition = 0; partition < partitions; partition++)
         for await (const records of log.read({ topic: topics.outcomes.name, partition }))
-          for (const { offset, timestamp, value } of records) all.push({ partition, offset, timestamp, value: decode('Outcome', value) })
+          for (const { offset, timestamp, value } of records)
+            all.push({ partition, offset, timestamp, value: decode('Outcome', value) })
       return all
     },
     remove(topic, { partition, offset }) {
@@ -165,8 +193,11 @@ export const flowOf = (n: number, more: Partial<FlowEvent> = {}): FlowEvent => {
     client: { id: client, fqdn: `host${n % 4}.example.org` },
     flow: { id: `F.${n}`, created_at },
     event: {
-      id: `root/${client}/F.${n}/${n}`, told_once_as: `root/${client}/F.${n}`,
-      completed_at: created_at + seconds * 1000, received_at: created_at + seconds * 1000, ...more,
+      id: `root/${client}/F.${n}/${n}`,
+      told_once_as: `root/${client}/F.${n}`,
+      completed_at: created_at + seconds * 1000,
+      received_at: created_at + seconds * 1000,
+      ...more,
     },
   })
 }

@@ -81,7 +81,11 @@ describe('an index', () => {
     openIndexWriter(open()).apply(0, 0, keptAs([outcomeWith({ verdicts: [verdictWith()] })]))
     const reading = openIndexForReading(file)
     expect(reading?.applied(0)).toEqual({ next: 1, time: 1000 })
-    expect(reading?.coverage({ lane: { id: 1, topic: 'events.flows', partition: 0 }, from: 0 })).toEqual({ count: 1, first: 0, last: 0 })
+    expect(reading?.coverage({ lane: { id: 1, topic: 'events.flows', partition: 0 }, from: 0 })).toEqual({
+      count: 1,
+      first: 0,
+      last: 0,
+    })
     reading?.close()
   })
   it('of another version is made anew by its writer and none for a reader', () => {
@@ -112,7 +116,8 @@ describe('an index', () => {
 describe('what is decided and what is delivered', () => {
   const judged = outcomeWith({ verdicts: [verdictWith({ notices: ['n1', 'n2'] })] })
   const delivered = (notice: string): Outcome => outcomeWith({ deliveries: [deliveryWith({ notice })] })
-  const owed = (index: OutcomeIndex): readonly (readonly [string, number])[] => index.owed().filter(({ balance }) => balance !== 0).map(({ notice, balance }) => [notice, balance])
+  const owed = (index: OutcomeIndex): readonly (readonly [string, number])[] =>
+    index.owed().map(({ notice, balance }) => [notice, balance])
 
   it('comes out even', () => expect(owed(indexOf(judged, delivered('n1'), delivered('n2')))).toEqual([]))
   it('comes out even in any order', () => expect(owed(indexOf(delivered('n1'), judged, delivered('n2')))).toEqual([]))
@@ -128,8 +133,11 @@ describe('outcomes that the log has removed', () => {
     const writer = openIndexWriter(index, 6)
     const outcomes = Array.from({ length: 20 }, (_, n) =>
       outcomeWith({
-        event: `e${n}`, flow: `F.${n}`, event_at: { topic: 'events.flows', partition: 0, offset: n },
-        verdicts: [verdictWith({ notices: [`n${n}`] })], deliveries: n < 15 ? [deliveryWith({ notice: `n${n}` })] : [],
+        event: `e${n}`,
+        flow: `F.${n}`,
+        event_at: { topic: 'events.flows', partition: 0, offset: n },
+        verdicts: [verdictWith({ notices: [`n${n}`] })],
+        deliveries: n < 15 ? [deliveryWith({ notice: `n${n}` })] : [],
       }),
     )
     outcomes.forEach((outcome, n) => writer.apply(0, n, keptAs([outcome], n)))
@@ -160,8 +168,17 @@ const arbitraryOutcome = fc
       event: `e${event}`,
       flow: `F.${event}`,
       event_at: { topic, partition, offset: event },
-      verdicts: delivered === null ? [verdictWith({ outcome: kind as 'told', notices: kind === 'told' ? notices.map((n) => `${n} of ${topic}/${partition}/${event}`) : [] })] : [],
-      deliveries: delivered === null ? [] : [deliveryWith({ notice: `${delivered} of ${topic}/${partition}/${event}` })],
+      verdicts:
+        delivered === null
+          ? [
+              verdictWith({
+                outcome: kind as 'told',
+                notices: kind === 'told' ? notices.map((n) => `${n} of ${topic}/${partition}/${event}`) : [],
+              }),
+            ]
+          : [],
+      deliveries:
+        delivered === null ? [] : [deliveryWith({ notice: `${delivered} of ${topic}/${partition}/${event}` })],
     }),
   )
 
@@ -170,27 +187,36 @@ describe('an index that was killed and fed again', () => {
     const feeding = fc.record({ partition: fc.nat(1), from: fc.nat(30), count: fc.nat(12), isKilled: fc.boolean() })
     let runs = 0
     fc.assert(
-      fc.property(fc.array(arbitraryOutcome, { maxLength: 30 }), fc.array(arbitraryOutcome, { maxLength: 30 }), fc.array(feeding), (first, second, feedings) => {
-        const log = [keptAs(first), keptAs(second)] as const
-        const file = join(dir, `${runs++}.db`)
-        let index = openIndex(file)
-        let writer = openIndexWriter(index, 7)
-        for (const { partition, from, count, isKilled } of feedings) {
-          const { next } = index.applied(partition)
-          // What a task is fed after a kill may begin before the index's position, never behind it.
-          writer.apply(partition, next, log[partition === 0 ? 0 : 1].slice(Math.min(from, next), Math.min(from, next) + count))
-          if (!isKilled) continue
+      fc.property(
+        fc.array(arbitraryOutcome, { maxLength: 30 }),
+        fc.array(arbitraryOutcome, { maxLength: 30 }),
+        fc.array(feeding),
+        (first, second, feedings) => {
+          const log = [keptAs(first), keptAs(second)] as const
+          const file = join(dir, `${runs++}.db`)
+          let index = openIndex(file)
+          let writer = openIndexWriter(index, 7)
+          for (const { partition, from, count, isKilled } of feedings) {
+            const { next } = index.applied(partition)
+            // What a task is fed after a kill may begin before the index's position, never behind it.
+            writer.apply(
+              partition,
+              next,
+              log[partition === 0 ? 0 : 1].slice(Math.min(from, next), Math.min(from, next) + count),
+            )
+            if (!isKilled) continue
+            index.close()
+            index = openIndex(file)
+            writer = openIndexWriter(index, 7)
+          }
+          log.forEach((outcomes, partition) => writer.apply(partition, index.applied(partition).next, outcomes))
+          const whole = openIndex(inMemory)
+          log.forEach((outcomes, partition) => openIndexWriter(whole).apply(partition, 0, outcomes))
+          expect(dumpOf(index)).toEqual(dumpOf(whole))
           index.close()
-          index = openIndex(file)
-          writer = openIndexWriter(index, 7)
-        }
-        log.forEach((outcomes, partition) => writer.apply(partition, index.applied(partition).next, outcomes))
-        const whole = openIndex(inMemory)
-        log.forEach((outcomes, partition) => openIndexWriter(whole).apply(partition, 0, outcomes))
-        expect(dumpOf(index)).toEqual(dumpOf(whole))
-        index.close()
-        whole.close()
-      }),
+          whole.close()
+        },
+      ),
       { numRuns: 40 },
     )
   })

@@ -14,7 +14,13 @@ export const maxRecordBytes = 10_000
 
 /** Fast enough for tests; what they mean stays. */
 export const quickTimings: Partial<KafkaTimings> = {
-  session: 2000, heartbeat: 100, rebalance: 3000, poll: 25, metadata: 2000, restore: 10_000, lag: 200,
+  session: 2000,
+  heartbeat: 100,
+  rebalance: 3000,
+  poll: 25,
+  metadata: 2000,
+  restore: 10_000,
+  lag: 200,
 }
 
 /** A place of its own on a broker, for one test: names, directories, and what removes them. */
@@ -28,7 +34,10 @@ export const kafkaPlace = (brokers: readonly string[], topics: readonly string[]
   const prefix = `test-${randomUUID().slice(0, 8)}.`
   return {
     options: {
-      brokers, prefix, stateDir, maxRecordBytes,
+      brokers,
+      prefix,
+      stateDir,
+      maxRecordBytes,
       clientId: 'raptor-relay-test',
       partitions: 3,
       topics: topics.map((name) => ({ name })),

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { stateKeyOf } from '../../../../connectors/log/kafka/changelog.ts'
+import {
+  openStateCache,
+  staleMs,
+  type PlacedEntry,
+  type StateCache,
+} from '../../../../connectors/log/kafka/state-cache.ts'
+
+const value = (text: string): Uint8Array => Buffer.from(text)
+const entry = (key: string, text: string | null, offset: number): PlacedEntry => ({
+  key: stateKeyOf(key),
+  value: text === null ? null : value(text),
+  offset,
+})
+
+describe('the copy of a changelog', () => {
+  let dir = ''
+  let opened: StateCache[] = []
+  let now = 0
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'relay-state-'))
+    now = 1_700_000_000_000
+  })
+  afterEach(() => {
+    for (const cache of opened) cache.close()
+    opened = []
+    rmSync(dir, { recursive: true, force: true })
+  })
+  const open = (log = 'cluster one.'): StateCache => {
+    const cache = openStateCache({ dir, log, now: () => now })
+    opened.push(cache)
+    return cache
+  }
+  const close = (cache: StateCache): void => {
+    cache.close()
+    opened = opened.filter((each) => each !== cache)
+  }
+  const get = (cache: StateCache, key: string): string | undefined => {
+    const found = cache.partition('state', 0).state.get(key)
+    return found === undefined ? undefined : Buffer.from(found).toString()
+  }
+
+  it('keeps the write with the higher offset, whether the owner or the reader brought it', () => {
+    const cache = open()
+    const partition = cache.partition('state', 0)
+    partition.write([entry('a', 'newer', 7)])
+    partition.read([entry('a', 'older', 3), entry('b', 'read', 4)], 5)
+    expect([get(cache, 'a'), get(cache, 'b')]).toEqual(['newer', 'read'])
+    partition.read([entry('a', 'newest', 9)], 10)
+    expect(get(cache, 'a')).toBe('newest')
+  })
+
+  it('does not bring back what was deleted while the reader is behind', () => {
+    const cache = open()
+    const partition = cache.partition('state', 0)
+    partition.write([entry('a', 'value', 2)])
+    partition.write([entry('a', null, 6)])
+    expect(get(cache, 'a')).toBeUndefined()
+    partition.read([entry('a', 'value', 2)], 3)
+    expect(get(cache, 'a')).toBeUndefined()
+    expect([...partition.state.range('', '~')]).toEqual([])
+    partition.read([entry('a', null, 6)], 7)
+    expect(get(cache, 'a')).toBeUndefined()
+  })
+
+  it('goes on where it stood', () => {
+    const cache = open()
+    cache.partition('state', 0).read([entry('a', 'kept', 1)], 42)
+    close(cache)
+    const again = open()
+    expect(again.partition('state', 0).position()).toBe(42)
+    expect(again.partition('state', 1).position()).toBeUndefined()
+    expect(get(again, 'a')).toBe('kept')
+  })
+
+  it('begins anew when it was left alone for so long that marks of deletions may be gone', () => {
+    const cache = open()
+    cache.partition('state', 0).read([entry('a', 'deleted since', 1)], 42)
+    close(cache)
+    now += staleMs + 1
+    const again = open()
+    expect(again.partition('state', 0).position()).toBeUndefined()
+    expect(get(again, 'a')).toBeUndefined()
+  })
+
+  it('is not taken for that of another log', () => {
+    const cache = open()
+    cache.partition('state', 0).read([entry('a', 'of one', 1)], 42)
+    close(cache)
+    expect(get(open('cluster two.'), 'a')).toBeUndefined()
+  })
+
+  it('is of one process alone: a second one gets its own in the same directory', () => {
+    const [one, two] = [open(), open()]
+    one.partition('state', 0).write([entry('a', 'of one', 1)])
+    expect(get(two, 'a')).toBeUndefined()
+  })
+})
