@@ -136,17 +136,25 @@ describe('SMTP', () => {
   })
 
   it('does not write the dot when the process was blocked past the deadline and the sockets come before the timers', async () => {
-    const deadline = performance.now() + 400
+    // Set when the body is asked for: a busy machine must not use up the term before.
+    let deadline = performance.now() + 60_000
     const pull = await blockingSocket(() => deadline + 20)
     // Readable in this order: what blocks, then the reply that asks for the body. No timer runs between the two.
     const { server, sink } = await withServer({
       pipelining: false,
       script: ({ at }) => {
-        if (at === 'data') pull()
+        if (at !== 'data') return undefined
+        deadline = performance.now() + 30
+        pull()
         return undefined
       },
     })
-    const reply = await sink.send(someMail(), someTerms({ deadline }))
+    const reply = await sink.send(someMail(), {
+      ...someTerms(),
+      get deadline() {
+        return deadline
+      },
+    })
     expect(performance.now()).toBeGreaterThan(deadline + 20)
     expect(reply).toMatchObject({ kind: 'released', code: 0 })
     await vi.waitFor(() => expect(server.openNow()).toBe(0))
@@ -154,17 +162,23 @@ describe('SMTP', () => {
   })
 
   it('does not write the dot when the process was blocked past the deadline while the body was in flight', async () => {
-    const deadline = performance.now() + 600
+    let deadline = performance.now() + 60_000
     let blocked = false
     const { server, sink } = await withServer({
       script: ({ at }) => {
-        if (at !== 'body') return undefined
+        if (at !== 'body' || blocked) return undefined
         blocked = true
+        deadline = performance.now() + 30
         while (performance.now() < deadline + 20);
         return undefined
       },
     })
-    const reply = await sink.send(someMail(large), someTerms({ deadline }))
+    const reply = await sink.send(someMail(large), {
+      ...someTerms(),
+      get deadline() {
+        return deadline
+      },
+    })
     expect(blocked).toBe(true)
     expect(reply).toMatchObject({ kind: 'released', code: 0 })
     await vi.waitFor(() => expect(server.openNow()).toBe(0))
