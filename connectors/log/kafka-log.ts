@@ -1,4 +1,5 @@
 import type { Kafka } from 'kafkajs'
+import { setTimeout } from 'node:timers/promises'
 import { Observable } from 'rxjs'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
@@ -9,6 +10,7 @@ import type { Bound, EventLog, LogRecord, NewRecord, Position, Range, Task, Topo
 import { openAppender } from './kafka/appender.ts'
 import { brisk, connectKafka, patient, usualTimings, type KafkaAccess, type KafkaTimings } from './kafka/connection.ts'
 import type { Unsafe } from './kafka/kafka-seat.ts'
+import { openOutage, type Outage } from './kafka/outage.ts'
 import { openPartitionReader, type PartitionReader } from './kafka/partition-reader.ts'
 import { runTopologyTasks } from './kafka/run-topology-tasks.ts'
 import { openStateCache, type StateCache } from './kafka/state-cache.ts'
@@ -138,13 +140,15 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
   ) => {
     const count = topology.inputs.length === 0 ? (topology.slots ?? partitions) : partitions
     const changelog = changelogName(prefix, topology.name)
+    const outage = openOutage(tell, { topology: topology.name })
     await endings.get(topology.name)
     if (isOver()) return undefined
     const wanted = [
       ...wantedTopics(options).filter(({ name }) => topology.inputs.some((input) => fullName(input) === name)),
       { name: changelog, partitions: count, settings: changelogSettings },
     ]
-    await withTopics(wanted, true)
+    await persistently(() => withTopics(wanted, true), isOver, outage)
+    outage.close()
     if (isOver()) return undefined
     return runTopologyTasks({
       kafka: patiently,
@@ -267,6 +271,22 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
   }
 
   return { partitions, append, tasks, read, close: () => (closing ??= end()) }
+}
+
+const againMs = 1000
+
+/** Does something that must be done before anything else; while the brokers are away it is said, and tried again. */
+const persistently = async (work: () => Promise<void>, isOver: () => boolean, outage: Outage): Promise<void> => {
+  while (!isOver()) {
+    try {
+      await work()
+      return outage.report('topics', undefined)
+    } catch (cause) {
+      if (!(cause instanceof ConnectorError) || cause.code !== 'LOG_UNAVAILABLE') throw cause
+      outage.report('topics', cause)
+    }
+    await setTimeout(againMs)
+  }
 }
 
 const outgoingOf = ({ key, value }: NewRecord): { key: Buffer; value: Buffer } => ({

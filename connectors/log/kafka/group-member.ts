@@ -44,6 +44,7 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
   let heard = performance.now()
   let hasLeft = false
   let starting: Promise<void> = Promise.resolve()
+  const disposing = new Set<Promise<void>>()
   let retry: NodeJS.Timeout | undefined
 
   const joined = (memberId: string, assigned: readonly number[], of: Consumer): void => {
@@ -78,6 +79,13 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
     onAssigned([], true)
   }
 
+  /** Only when it has joined or failed: a join under way cannot be called off, and would leave a member that nobody hears of. */
+  const dispose = (old: Consumer): void => {
+    const disposed = starting.then(() => old.disconnect()).catch(() => undefined)
+    disposing.add(disposed)
+    void disposed.then(() => disposing.delete(disposed))
+  }
+
   const replace = (cause: unknown): void => {
     if (hasLeft || consumer === undefined) return
     const old = consumer
@@ -86,7 +94,7 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
     const error = asKafkaError(cause, { brokers, deed: `cannot take part in the group ${group}` })
     if (error.code === 'LOG_DENIED') return onDenied(error)
     onTrouble(error)
-    void old.disconnect().catch(() => undefined)
+    dispose(old)
     retry = setTimeout(begin, Math.min(longestWaitMs, firstWaitMs * 2 ** failures++))
   }
 
@@ -119,7 +127,8 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
       maxWaitTimeInMs: Math.min(timings.poll, timings.heartbeat),
       metadataMaxAge: timings.metadata,
       allowAutoTopicCreation: false,
-      retry: patient,
+      // Its own restarts can overlap, and then keep a second member in the group that nobody hears of: a crash is for good.
+      retry: { ...patient, restartOnFailure: async () => false },
     })
     consumer = made
     made.on('consumer.group_join', ({ payload }) => {
@@ -128,10 +137,7 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
     })
     made.on('consumer.heartbeat', () => beat(made))
     made.on('consumer.crash', ({ payload }) => {
-      if (made !== consumer) return
-      if (payload.restart)
-        onTrouble(asKafkaError(payload.error, { brokers, deed: `cannot take part in the group ${group}` }))
-      else replace(payload.error)
+      if (made === consumer) replace(payload.error)
     })
     starting = start(made)
   }
@@ -158,10 +164,9 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
       clearTimeout(retry)
       clearInterval(watch)
       waiting.clear()
-      const old = consumer
+      if (consumer !== undefined) dispose(consumer)
       consumer = undefined
-      await starting
-      await old?.disconnect().catch(() => undefined)
+      await Promise.all(disposing)
     },
   }
 }

@@ -127,6 +127,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
       transactionalId: `${surroundings.group}-${partition}${unsafe?.withoutFence === true ? randomUUID() : ''}`,
       changelog,
       partition,
+      isWanted: () => !hasLeft,
     })
     try {
       await restore(producer)

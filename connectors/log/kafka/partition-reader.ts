@@ -64,6 +64,8 @@ export interface PartitionReaderOptions {
 const partitionBytes = 1_048_576
 const fetchBytes = 8 * partitionBytes
 const readCommitted = 1
+/** So often a broker must answer that there is nothing at an offset before it is passed over. */
+const emptyAnswers = 3
 const firstWaitMs = 50
 const longestWaitMs = 1000
 /** After so many failures in a row everything known of the brokers is thrown away. */
@@ -152,21 +154,21 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
     return { low, high: await ask(false) }
   }
 
-  /** Records that a page holds, also when all that the broker keeps there is what compaction left of them: nothing. */
+  /** What one partition holds from an offset on, also where all that is left there are batches that compaction has emptied. */
   const fetchAlone = async (
     cluster: Cluster,
-    topic: string,
-    partition: number,
-    from: number,
+    { topic, partition, from }: Asked,
     wait: number,
   ): Promise<FetchedPage> => {
-    const broker = await cluster.findBroker({ nodeId: await leaderOf(cluster, topic, partition) })
-    const [got] = await fetchFrom(broker, [{ topic, partition, from }], wait)
-    if (got === undefined) return { records: [], next: from }
-    const page = pageOf(got, from)
-    // The broker gives the batch with this offset whole to who asks for it alone. Nothing in it below the end that readers may see: it is empty.
-    const isEmptyBatch = page.next === from && from < Number(got.lastStableOffset)
-    return isEmptyBatch ? { records: [], next: from + 1 } : page
+    for (let answers = 0; answers < emptyAnswers; answers++) {
+      const broker = await cluster.findBroker({ nodeId: await leaderOf(cluster, topic, partition) })
+      const [got] = await fetchFrom(broker, [{ topic, partition, from }], wait)
+      if (got === undefined) return { records: [], next: from }
+      const page = pageOf(got, from)
+      if (page.next > from || from >= Number(got.lastStableOffset)) return page
+    }
+    // Who asks for one partition alone gets the batch with this offset whole. Nothing of it below the end that readers may see: it is empty.
+    return { records: [], next: from + 1 }
   }
 
   const look = (): void => {
@@ -240,7 +242,7 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
   }
 
   const takeAlone = async (cluster: Cluster, source: Source, from: number): Promise<void> => {
-    const page = await fetchAlone(cluster, source.topic, source.partition, from, 0)
+    const page = await fetchAlone(cluster, { topic: source.topic, partition: source.partition, from }, 0)
     if (page.next > from && sources.has(source) && source.wants() === from) source.take(page)
   }
 
@@ -278,7 +280,7 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
         return offset < 0 ? undefined : offset
       }),
     fetch: (topic, partition, from) =>
-      guarded('cannot read', topic, partition, (cluster) => fetchAlone(cluster, topic, partition, from, poll)),
+      guarded('cannot read', topic, partition, (cluster) => fetchAlone(cluster, { topic, partition, from }, poll)),
     close: async () => {
       isClosed = true
       sources.clear()

@@ -1,5 +1,6 @@
 import { Partitioners, type Kafka, type Transaction } from 'kafkajs'
 import type { EpochMs } from '../../../schemas/time.ts'
+import { ConnectorError } from '../../errors.ts'
 import type { ChangelogEntry } from './changelog.ts'
 import { patient } from './connection.ts'
 import { asKafkaError } from './kafka-errors.ts'
@@ -33,14 +34,18 @@ export interface TaskProducerOptions {
   readonly transactionalId: string
   readonly changelog: string
   readonly partition: number
+  /** Asked before anybody is fenced: whoever has lost the partition meanwhile must not. Left out: always. */
+  readonly isWanted?: () => boolean
 }
 
 /** How long the broker lets a transaction be open: those here are open only while they are committed. */
 const transactionTimeout = 60_000
+/** By then the broker has given the transaction up, or will when it is fenced: whoever still waits would wait for ever. */
+const commitMostMs = 45_000
 
 /** Opens a producer and fences the one before it. Rejects with ConnectorError. */
 export const openTaskProducer = async (options: TaskProducerOptions): Promise<TaskProducer> => {
-  const { kafka, brokers, transactionalId, changelog, partition } = options
+  const { kafka, brokers, transactionalId, changelog, partition, isWanted } = options
   const place = { brokers, deed: 'cannot commit', topic: changelog, partition }
   const producer = kafka.producer({
     transactionalId,
@@ -55,6 +60,7 @@ export const openTaskProducer = async (options: TaskProducerOptions): Promise<Ta
   let running: Promise<unknown> = Promise.resolve()
   try {
     await producer.connect()
+    if (isWanted?.() === false) throw new ConnectorError('CLOSED', `${transactionalId} is not wanted any more`)
     // The first one asks for the producer's number, which fences; it is used by the first commit.
     first = await producer.transaction()
   } catch (cause) {
@@ -83,7 +89,7 @@ export const openTaskProducer = async (options: TaskProducerOptions): Promise<Ta
 
   return {
     commit: async (shares, entries, at) => {
-      const committing = transact(shares, entries, at)
+      const committing = within(commitMostMs, transact(shares, entries, at))
       running = committing.catch(() => undefined)
       try {
         return await committing
@@ -95,5 +101,17 @@ export const openTaskProducer = async (options: TaskProducerOptions): Promise<Ta
       await running
       await producer.disconnect().catch(() => undefined)
     },
+  }
+}
+
+const within = async <T>(ms: number, work: Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -93,7 +93,7 @@ describe.skipIf(broker === null)('the log on Kafka', () => {
     while ((await all(log, 'out')).length <= appended && performance.now() < deadline) await setTimeout(100)
     const wanted = [...range(appended).map(String), 'last'].sort()
     expect((await all(log, 'in')).sort()).toEqual(wanted)
-    expect((await all(log, 'out')).sort()).toEqual(wanted)
+    expect((await all(log, 'out')).sort(), JSON.stringify(told)).toEqual(wanted)
   }
 
   it('rides out a broker that is killed and comes back after 3 s: nothing lost, nothing twice', async () => {

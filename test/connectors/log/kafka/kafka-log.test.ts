@@ -306,20 +306,22 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
     })
   })
 
-  it('keeps a state value larger than a record may be', async () => {
-    const log = await open({ topics: [{ name: 'in' }] })
+  it('opens a task elsewhere with all of its state, also values larger than a record may be', async () => {
+    const log = await open()
     const heard = hear(log)
-    const value = new Uint8Array(3_000_000).fill(7)
-    await log.append([record('in', 'v')])
-    await (await until(() => heard.turns[0], 'a turn', patience)).turn.commit({ append: [], put: [['large', value]] })
+    const keys = range(12).map((n) => `large ${n}`)
+    for (const [nth, key] of keys.entries()) {
+      await log.append([record('in', 'v')])
+      const { turn } = await until(() => heard.turns[nth], `turn ${nth}`, patience)
+      await turn.commit({ append: [], put: [[key, new Uint8Array(2_000_000).fill(nth)]] })
+    }
     await close(log)
-    const fresh = kafkaPlace(brokers ?? [])
-    const other = await open({ topics: [{ name: 'in' }], stateDir: fresh.options.stateDir })
-    const again = hear(other)
+    const elsewhere = kafkaPlace(brokers ?? [])
+    const again = hear(await open({ stateDir: elsewhere.options.stateDir }))
     const task = await until(() => again.tasks.find(({ partition }) => partition === 0), 'a task elsewhere', patience)
-    expect(task.state.get('large')).toHaveLength(3_000_000)
-    await close(other)
-    await fresh.remove()
+    expect(keys.map((key) => task.state.get(key)?.length)).toEqual(keys.map(() => 2_000_000))
+    expect(keys.map((key) => task.state.get(key)?.at(-1))).toEqual(range(12))
+    await elsewhere.remove()
   })
 
   it('shows how far a group is, to the tools of Kafka', async () => {
