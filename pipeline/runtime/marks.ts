@@ -2,6 +2,9 @@ import type { Mark } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { afterPrefix, type TurnState } from './turn-state.ts'
 
+/** The part of a state in which marks lie. */
+export type MarkState = Pick<TurnState, 'get' | 'put' | 'delete' | 'committedKeys' | 'isEmpty'>
+
 /** Marks by id, kept for a time and then forgotten. */
 export interface Marks {
   /** The mark of an id whose time lies within one bucket of `at`. */
@@ -19,7 +22,7 @@ const digits = 8
  * Marks under `prefix` in a turn's state. They lie in buckets of `bucketMs` by their own time, so that old ones are found
  * without an index; an id is looked for in the bucket of the asked time and its neighbours.
  */
-export const marksIn = (state: TurnState, prefix: string, bucketMs: number): Marks => {
+export const marksIn = (state: MarkState, prefix: string, bucketMs: number): Marks => {
   const bucketOf = (at: EpochMs): number => Math.max(0, Math.floor(at / bucketMs))
   const prefixOf = (bucket: number): string => `${prefix}/${String(bucket).padStart(digits, '0')}/`
   const keyOf = (bucket: number, id: string): string => prefixOf(bucket) + id

@@ -191,7 +191,7 @@ describe('a monitor', () => {
     monitors = [{ ...monitorWith({}), chain: () => filter(() => false) }]
     const running = run()
     await put(flow('e1'))
-    expect(running.failure()).toEqual(new Error('monitor flows gave 0 verdicts for 1 events'))
+    expect(running.failure()).toEqual(new Error('monitor flows gave 0 verdicts for one event'))
     expect(await world.outcomes()).toEqual([])
   })
 

@@ -1,0 +1,191 @@
+import { hash } from 'node:crypto'
+import { Subject } from 'rxjs'
+import type { LogRecord, NewRecord, Position } from '../connectors/log/event-log.ts'
+import type { BatchRule } from '../operators/batch.ts'
+import { isStanding, type Judgement, judgementOf } from '../operators/judgement.ts'
+import type { StateStore } from '../operators/with-state.ts'
+import { encode } from '../schemas/codec.ts'
+import type { BatchTerms, FlowEvent, Mark, Notice, Outcome, Recipient, Verdict } from '../schemas/generated.ts'
+import { topics } from '../schemas/topics.ts'
+import type { EpochMs } from '../schemas/time.ts'
+import type { FlowMonitor, MonitorMemory } from './monitors/monitor.ts'
+import { type Marks, marksIn, type MarkState } from './runtime/marks.ts'
+
+/** What was told is remembered for one to two of these; no window is longer. */
+export const toldBucketMs = 30 * 86_400_000
+
+/** What a monitor remembers in a state, and how it forgets. */
+export interface OpenMemory extends MonitorMemory {
+  /** Forgets what lies before, a bounded number a call. */
+  forget(before: EpochMs): void
+}
+
+/** A monitor's memory in the state of a turn, or of a replay. */
+export const memoryIn = (state: MarkState, { name }: FlowMonitor): OpenMemory => {
+  const told = marksIn(state, `told/${name}`, toldBucketMs)
+  const windows = marksIn(state, `window/${name}`, toldBucketMs)
+  const lateWindows = marksIn(state, `late-window/${name}`, toldBucketMs)
+  return {
+    told: storeOf(told),
+    windows: windowStoreOf(windows, lateWindows),
+    forget: (before) => {
+      for (const marks of [told, windows, lateWindows]) marks.forget(before)
+    },
+  }
+}
+
+const storeOf = (marks: Marks): StateStore<Mark> => ({
+  get: (key, now) => marks.get(key, now),
+  put: (key, mark) => {
+    if (mark !== undefined) marks.put(key, mark)
+  },
+})
+
+/**
+ * Of each key the latest window, and the latest of those that events from before it opened: what is read back after an outage
+ * comes after the first live event, and is deduplicated by itself.
+ */
+const windowStoreOf = (windows: Marks, lateWindows: Marks): StateStore<Mark> => {
+  const isBefore = (at: EpochMs, latest: Mark | undefined): boolean => latest !== undefined && at < latest.at
+  return {
+    get(key, now) {
+      const latest = windows.get(key, now)
+      return isBefore(now, latest) ? lateWindows.get(key, now) : latest
+    },
+    put(key, mark, now) {
+      if (mark !== undefined) (isBefore(now, windows.get(key, now)) ? lateWindows : windows).put(key, mark)
+    },
+  }
+}
+
+/** A monitor's chain over its memory, built once: each event given comes to one judgement at once. */
+export const openJudge = (
+  monitor: FlowMonitor,
+  memory: MonitorMemory,
+): ((event: FlowEvent) => Judgement<FlowEvent>) => {
+  const events = new Subject<Judgement<FlowEvent>>()
+  const judged: Judgement<FlowEvent>[] = []
+  let failure: unknown
+  events.pipe(monitor.chain(memory)).subscribe({
+    next: (judgement) => judged.push(judgement),
+    error: (cause: unknown) => {
+      failure = cause
+    },
+  })
+  return (event) => {
+    judged.length = 0
+    events.next(judgementOf(event))
+    const [judgement] = judged
+    if (failure !== undefined) throw failure
+    if (judgement === undefined || judged.length !== 1)
+      throw new Error(`monitor ${monitor.name} gave ${judged.length} verdicts for one event`)
+    return judgement
+  }
+}
+
+/** What is told once bears it: the monitor, the event, the recipient; of a replay also the replay. */
+export const noticeId = (monitor: string, event: string, address: string, replay = ''): string =>
+  hash(
+    'sha256',
+    JSON.stringify([monitor, event, address.toLowerCase(), ...(replay === '' ? [] : [replay])]),
+    'base64url',
+  ).slice(0, 22)
+
+export interface NoticeTerms {
+  readonly at: Position
+  readonly configuration: string
+  readonly now: EpochMs
+}
+
+/** A notice for each recipient of a judgement. */
+export const noticesOf = (
+  monitor: FlowMonitor,
+  { event, recipients }: Pick<Judgement<FlowEvent>, 'event' | 'recipients'>,
+  { at: { topic, partition, offset }, configuration, now }: NoticeTerms,
+): readonly Notice[] => {
+  if (recipients.length === 0) return []
+  const common = {
+    monitor: monitor.name,
+    artifact: monitor.artifact,
+    channel: monitor.channel,
+    sender: monitor.sender,
+    noticed_at: now,
+    event_at: { topic, partition, offset },
+    configuration,
+    batch: batchTerms(monitor.batch),
+    ...monitor.noticeOf(event),
+  }
+  return recipients.map((recipient: Recipient) => ({
+    ...common,
+    id: noticeId(monitor.name, event.id, recipient.address),
+    recipient,
+  }))
+}
+
+const batchTerms = ({ quietMs, longestMs, most, firstAtOnce, spacingMs }: BatchRule): BatchTerms => ({
+  quiet_ms: quietMs,
+  longest_ms: longestMs,
+  most,
+  first_at_once: firstAtOnce,
+  spacing_ms: spacingMs,
+})
+
+export const noticeRecord = (notice: Notice): NewRecord => ({
+  topic: topics.notices.name,
+  key: `${notice.channel}/${notice.recipient.address.toLowerCase()}`,
+  value: encode('Notice', notice),
+})
+
+const kindOf = (judgement: Judgement<FlowEvent>): Verdict['outcome'] => {
+  if (judgement.repeatOf !== null) return 'duplicate'
+  if (!isStanding(judgement)) return 'objected'
+  return judgement.recipients.length === 0 ? 'no_recipients' : 'told'
+}
+
+/** A judgement as it is written down, with the ids of the notices that were made of it. */
+export const verdictOf = (
+  monitor: FlowMonitor,
+  judgement: Judgement<FlowEvent>,
+  notices: readonly Pick<Notice, 'id'>[],
+): Verdict => {
+  const { objections, overruledBy, repeatOf, warnings } = judgement
+  const outcome = kindOf(judgement)
+  return {
+    monitor: monitor.name,
+    artifact: monitor.artifact,
+    outcome,
+    objections,
+    overruled_by: overruledBy,
+    of: repeatOf?.event ?? '',
+    reason:
+      repeatOf?.reason ??
+      (outcome === 'no_recipients' ? 'nobody to tell: no fixed recipient, creator or metadata address' : ''),
+    notices: notices.map(({ id }) => id),
+    warnings,
+  }
+}
+
+/** The outcome of an event that was judged, beside the event's own partition. */
+export const outcomeRecord = (
+  { record, event }: { readonly record: LogRecord; readonly event: FlowEvent },
+  verdicts: readonly Verdict[],
+  configuration: string,
+  now: EpochMs,
+): NewRecord => {
+  const { topic, partition, offset, key } = record
+  const outcome: Outcome = {
+    event: event.id,
+    org: event.org,
+    client: event.client.id,
+    flow: event.flow.id,
+    hunt: event.hunt?.id ?? '',
+    name: '',
+    event_at: { topic, partition, offset },
+    received_at: event.received_at,
+    at: now,
+    configuration,
+    verdicts,
+    deliveries: [],
+  }
+  return { topic: topics.outcomes.name, key, partition, value: encode('Outcome', outcome) }
+}
