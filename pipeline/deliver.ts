@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { from, type Observable, Subject } from 'rxjs'
 import type { LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import { batch, type BatchRule, type Placed } from '../operators/batch.ts'
+import { severityRank } from '../operators/severity.ts'
 import type { StateStore } from '../operators/with-state.ts'
 import { decode, encode } from '../schemas/codec.ts'
 import type { Delivery, Gathering, Letter, Notice, Outcome, Receipt } from '../schemas/generated.ts'
@@ -167,7 +168,8 @@ const join = (
   if (gathering === undefined || gathering.attempt > 0) return openLetter(notice, bytes, { now, due_at }, state)
   state.delete(dueKey(gathering))
   state.putBytes(noticeKey(id, gathering.notices + 1), bytes)
-  putOpen(state, { ...gathering, due_at, notices: gathering.notices + 1 })
+  const severity = Math.max(gathering.severity, severityRank(notice.severity))
+  putOpen(state, { ...gathering, due_at, notices: gathering.notices + 1, severity })
 }
 
 const openLetter = (
@@ -192,6 +194,7 @@ const openLetter = (
     sender: '',
     marker: '',
     notices: 1,
+    severity: severityRank(notice.severity),
   })
 }
 
@@ -306,6 +309,7 @@ const settled = (
     code,
     reply,
     reason,
+    command: '',
   }
   const outcome = {
     topic: topics.outcomes.name,
@@ -323,6 +327,8 @@ const settled = (
     at: now,
     key: notice.id,
     bytes,
+    letter: letter.id,
+    class: '',
   }
   return [outcome, { topic: topics.rejects.name, key: '', partition, value: encode('Reject', reject) }]
 }

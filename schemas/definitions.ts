@@ -15,6 +15,10 @@ const files = [
   'parked-event',
   'letter',
   'gathering',
+  'command',
+  'dead-letter',
+  'bucket',
+  'turnstile',
 ]
 
 const folder = new URL('./', import.meta.url)
@@ -29,7 +33,7 @@ export const definitions: ReadonlyMap<string, object> = new Map(
 )
 
 /** Schema names that a schema refers to without defining them. */
-const shared = ['RawEvent', 'FlowEvent']
+const shared = ['RawEvent', 'FlowEvent', 'Letter']
 
 const parse = (schema: object): avro.Type => {
   const registry: Record<string, avro.Type> = {}

@@ -205,6 +205,8 @@ export interface Notice {
   readonly event_at: EventPosition
   /** Hash of the configuration that decided. */
   readonly configuration: string
+  /** How bad it is, in the source's word; empty: nothing bad. What waits goes by it. */
+  readonly severity: string
   /** When the monitor's letters to this recipient go out. */
   readonly batch: BatchTerms
   readonly flow: null | FlowEvent
@@ -256,7 +258,7 @@ export interface Verdict {
   readonly warnings: readonly string[]
 }
 
-export type DeliveryKind = 'told' | 'undeliverable'
+export type DeliveryKind = 'told' | 'undeliverable' | 'redriven' | 'dropped' | 'declined'
 
 export interface Delivery {
   readonly notice: string
@@ -269,6 +271,8 @@ export interface Delivery {
   readonly code: number
   readonly reply: string
   readonly reason: string
+  /** The command that this answers; empty: none. */
+  readonly command: string
 }
 
 /** What became of one event: a verdict for each monitor, later each delivery. Topic outcomes */
@@ -303,6 +307,10 @@ export interface Reject {
   readonly at: number
   readonly key: string
   readonly bytes: Uint8Array
+  /** The undeliverable letter; empty: the record was none. */
+  readonly letter: string
+  /** Kind of the reason: refused, expired, unwritable, no-channel; empty with `letter`. */
+  readonly class: string
 }
 
 /** State of collect: how far one queue of one organisation has been read. */
@@ -361,6 +369,8 @@ export interface Letter {
   readonly marker: string
   /** How many it tells. */
   readonly notices: number
+  /** Rank of the severest notice; 0: nothing bad. */
+  readonly severity: number
 }
 
 /** State of deliver: the latest batch of one monitor and recipient. */
@@ -378,6 +388,54 @@ export interface Gathering {
   readonly free_at: number
 }
 
+export type CommandKind = 'redrive' | 'drop'
+
+/** What somebody wants done with a dead letter; its owner does it and answers in outcomes. Topic commands */
+export interface Command {
+  readonly id: string
+  readonly kind: CommandKind
+  readonly letter: string
+  /** Epoch ms of the death that is meant: a letter may die again. */
+  readonly died_at: number
+  /** Epoch ms at which it was given. */
+  readonly at: number
+  /** redrive: epoch ms before which the letter does not go. */
+  readonly due_at: number
+}
+
+/** State of deliver: a letter that could not be delivered, as it was. Its notices stand beside it. */
+export interface DeadLetter {
+  readonly letter: Letter
+  /** Epoch ms. */
+  readonly died_at: number
+}
+
+/** State of deliver: how far one limit is used up. */
+export interface Bucket {
+  /** Epoch ms at which it has all its tokens again. */
+  readonly full_at: number
+  /** Epoch ms up to which letters were given their turn. */
+  readonly queued_to: number
+}
+
+export interface WaitingLetter {
+  readonly id: string
+  /** Letters of one group may become one; empty: it stays as it is. */
+  readonly group: string
+  readonly severity: number
+  /** Epoch ms. */
+  readonly since: number
+  /** Notices in it. */
+  readonly size: number
+}
+
+/** State of deliver: the limit of one recipient on one channel, and the letters that wait there. */
+export interface Turnstile {
+  /** Epoch ms at which its bucket has all its tokens again; 0: it has. */
+  readonly full_at: number
+  readonly waiting: readonly WaitingLetter[]
+}
+
 /** Every schema by its name. */
 export interface Schemas {
   readonly RawEvent: RawEvent
@@ -391,4 +449,8 @@ export interface Schemas {
   readonly ParkedEvent: ParkedEvent
   readonly Letter: Letter
   readonly Gathering: Gathering
+  readonly Command: Command
+  readonly DeadLetter: DeadLetter
+  readonly Bucket: Bucket
+  readonly Turnstile: Turnstile
 }

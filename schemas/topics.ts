@@ -22,6 +22,8 @@ export const topics = {
   outcomes: { name: 'outcomes', keptMs: 30 * day },
   /** Partition: the writing task's. Holds Reject. */
   rejects: { name: 'rejects', keptMs: 30 * day },
+  /** Partition: as the notice that it concerns. Holds Command. */
+  commands: { name: 'commands', keptMs: 30 * day },
   /** Key: fingerprint. Holds the writer's schema as canonical JSON text. */
   schemas: { name: 'schemas', compacted: true },
 } as const satisfies Record<string, Topic>

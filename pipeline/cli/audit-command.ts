@@ -41,6 +41,7 @@ const columns: readonly (readonly [string, (sums: MonitorSums) => string | numbe
   ['notices', ({ notices }) => notices],
   ['delivered', ({ delivered }) => delivered],
   ['undeliverable', ({ undeliverable }) => undeliverable],
+  ['dropped', ({ dropped }) => dropped],
   ['waiting', ({ waiting }) => waiting],
 ]
 

@@ -1,7 +1,7 @@
 import type { LogSnapshot } from '../../connectors/log/embedded/log-snapshot.ts'
 import type { EventLog } from '../../connectors/log/event-log.ts'
 import { decode, DecodeError } from '../../schemas/codec.ts'
-import type { Outcome } from '../../schemas/generated.ts'
+import type { Delivery, Outcome } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { allTopics, topics } from '../../schemas/topics.ts'
 import { unsettledNotices } from './committed-letters.ts'
@@ -49,7 +49,10 @@ export interface MonitorSums {
   rejected: number
   notices: number
   delivered: number
+  /** Could not be delivered, and were neither redriven nor dropped. */
   undeliverable: number
+  /** Could not be delivered, and somebody let them be. */
+  dropped: number
   /** In a letter that is open or claimed, or not read by deliver yet. */
   waiting: number
 }
@@ -290,6 +293,7 @@ const noSums = (monitor: string): MonitorSums => ({
   notices: 0,
   delivered: 0,
   undeliverable: 0,
+  dropped: 0,
   waiting: 0,
 })
 
@@ -317,10 +321,18 @@ const monitorSums = (lanes: readonly LaneSums[], work: Work): Sums => {
       addVerdicts(sums, readVerdictSignature(signature), count)
     for (const { signature, count } of index.deliveryCounts(range)) {
       const { monitor, outcome } = readDeliverySignature(signature)
-      sumsOf(sums, monitor)[outcome === 'told' ? 'delivered' : 'undeliverable'] += count
+      addDelivery(sumsOf(sums, monitor), outcome, count)
     }
   }
   return sums
+}
+
+/** The last word of a notice counts: what is redriven is open again, and what is dropped was undeliverable before. */
+const addDelivery = (sums: MonitorSums, outcome: Delivery['outcome'], count: number): void => {
+  if (outcome === 'told') sums.delivered += count
+  if (outcome === 'undeliverable') sums.undeliverable += count
+  if (outcome === 'redriven' || outcome === 'dropped') sums.undeliverable -= count
+  if (outcome === 'dropped') sums.dropped += count
 }
 
 const addVerdicts = (sums: Sums, { verdicts }: VerdictSignature, count: number): void => {
@@ -424,7 +436,7 @@ const auditNotices = async (lanes: readonly LaneSums[], sums: Sums, work: Work):
     else find(work, { kind: 'no delivery', id, notice, monitor, ...event })
   }
   const decided = [...sums.values()].reduce(
-    (sum, { notices, delivered, undeliverable }) => sum + notices - delivered - undeliverable,
+    (sum, { notices, delivered, undeliverable, dropped }) => sum + notices - delivered - undeliverable - dropped,
     0,
   )
   if (decided !== balance)

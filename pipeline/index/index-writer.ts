@@ -72,7 +72,8 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
     const event = placeOf(laneOf(event_at.topic, event_at.partition), event_at.offset)
     const signature = signatureOf(deliverySignature(delivery))
     if (deliver.run(event, at, n, signature).changes > 0) deliverySums.add(event, signature)
-    book(delivery.notice, -1, delivery.monitor, event, at)
+    const by = balanceOf(delivery.outcome)
+    if (by !== 0) book(delivery.notice, by, delivery.monitor, event, at)
   }
 
   const take = (outcome: Outcome, at: Place, words: Word[]): void => {
@@ -146,6 +147,12 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
         forget()
       }),
   }
+}
+
+/** What a delivery changes of what is owed to its notice: a redriven one is owed again, and to drop what could not be delivered changes nothing. */
+const balanceOf = (outcome: Delivery['outcome']): 1 | 0 | -1 => {
+  if (outcome === 'redriven') return 1
+  return outcome === 'told' || outcome === 'undeliverable' ? -1 : 0
 }
 
 /** Counts rows by block and signature, as they are added; written once for a commit. */

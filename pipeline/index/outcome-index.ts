@@ -76,7 +76,7 @@ export interface OutcomeIndex {
 }
 
 /** Raised with every change of the tables or of what is put into them: another version's index is built anew. */
-const version = 1
+const version = 2
 /** "RRix". */
 const applicationId = 0x52526978
 

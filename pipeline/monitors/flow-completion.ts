@@ -9,7 +9,7 @@ import { labelFilter } from '../../operators/filters/label-filter.ts'
 import { permissionFilter } from '../../operators/filters/permission-filter.ts'
 import { serverFilter } from '../../operators/filters/server-filter.ts'
 import { likeness } from '../../operators/flow-fields.ts'
-import { isNewClient } from '../../operators/flow-facts.ts'
+import { isFailed, isNewClient } from '../../operators/flow-facts.ts'
 import { type Filter, objectTo } from '../../operators/object-to.ts'
 import { overruleFor } from '../../operators/overrule-for.ts'
 import { labelledResults, labelledUploads } from '../../operators/overrides/labelled.ts'
@@ -114,6 +114,11 @@ export const flowCompletionMonitor = (
           dedup === null ? identity : dedupWindow(windows, windowRule(dedup)),
         ),
       ),
-    noticeOf: (event) => ({ flow: event, flow_letter: letterOptions(p, event) }),
+    // The artifacts call an error medium unless told otherwise.
+    noticeOf: (event) => ({
+      flow: event,
+      flow_letter: letterOptions(p, event),
+      severity: isFailed(event) ? 'medium' : '',
+    }),
   }
 }

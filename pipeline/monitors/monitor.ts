@@ -5,7 +5,7 @@ import type { StateStore } from '../../operators/with-state.ts'
 import type { FlowEvent, Mark, Notice, Recipient } from '../../schemas/generated.ts'
 
 /** What a notice says of its letter; the rest of it is the same for every monitor. */
-export type NoticeContent = Pick<Notice, 'flow' | 'flow_letter'>
+export type NoticeContent = Pick<Notice, 'flow' | 'flow_letter' | 'severity'>
 
 /** What a monitor remembers between events. */
 export interface MonitorMemory {

@@ -7,8 +7,11 @@ import { mostEventBytes } from './record-sizes.ts'
 /** What is known of an event when its record is set aside. */
 export type Known = Partial<Pick<Outcome, 'event' | 'org' | 'client' | 'flow' | 'hunt' | 'name' | 'received_at'>>
 
+/** What was set aside, and was no letter. */
+type Aside = Omit<Reject, 'letter' | 'class'>
+
 /** The two records of what could not be read: its bytes (the first 800,000) with the reason, and the outcome `rejected` that stands for every monitor. */
-export const rejection = (reject: Reject, known: Known, partition?: number): readonly NewRecord[] => {
+export const rejection = (reject: Aside, known: Known, partition?: number): readonly NewRecord[] => {
   const { topic, offset, reason, at, key } = reject
   const outcome: Outcome = {
     event: '',
@@ -42,7 +45,7 @@ export const rejection = (reject: Reject, known: Known, partition?: number): rea
     {
       topic: topics.rejects.name,
       key,
-      value: encode('Reject', { ...reject, bytes: reject.bytes.subarray(0, mostEventBytes) }),
+      value: encode('Reject', { ...reject, letter: '', class: '', bytes: reject.bytes.subarray(0, mostEventBytes) }),
       ...placed,
     },
     { topic: topics.outcomes.name, key, value: encode('Outcome', outcome), ...placed },

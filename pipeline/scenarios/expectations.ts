@@ -23,6 +23,9 @@ export const outcomeWords = [
   'silenced',
   'no_recipients',
   'undeliverable',
+  'redriven',
+  'dropped',
+  'declined',
   'rejected',
 ] as const
 export type OutcomeWord = (typeof outcomeWords)[number]

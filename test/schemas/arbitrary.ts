@@ -19,6 +19,7 @@ const primitives: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
     fc.maxSafeNat().map((n) => Math.min(n, Number.MAX_SAFE_INTEGER - 1)),
     fc.integer(),
   ),
+  double: fc.double({ noNaN: true }),
   // Lone surrogates have no UTF-8 form.
   string: fc.string({ unit: 'grapheme', maxLength: 12 }),
   bytes: fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),

@@ -83,6 +83,7 @@ const recordsOf = (n: number): readonly NewRecord[] => {
     code: 250,
     reply: '2.0.0 Ok: queued',
     reason: '',
+    command: '',
   }
   return [
     record(topics.flowEvents.name, Buffer.from('an event')),

@@ -43,5 +43,6 @@ export const deliveryWith = (difference: Partial<Delivery> = {}): Delivery => ({
   code: 250,
   reply: 'taken',
   reason: '',
+  command: '',
   ...difference,
 })

@@ -47,7 +47,10 @@ export const answering = (...replies: readonly [MailReply, ...MailReply[]]): Ans
 }
 
 /** A notice to somebody, of a flow of its own. */
-export const noticeTo = (address: string, { id = `n-${address}`, channel = 'default', rule = alone } = {}): Notice => ({
+export const noticeTo = (
+  address: string,
+  { id = `n-${address}`, channel = 'default', rule = alone, severity = '' } = {},
+): Notice => ({
   id,
   monitor: 'flows',
   artifact: 'Server.Monitor.FlowCompletion',
@@ -57,6 +60,7 @@ export const noticeTo = (address: string, { id = `n-${address}`, channel = 'defa
   noticed_at: 0,
   event_at: { topic: topics.flowEvents.name, partition: 0, offset: 0 },
   configuration: 'c1',
+  severity,
   batch: {
     quiet_ms: rule.quietMs,
     longest_ms: rule.longestMs,

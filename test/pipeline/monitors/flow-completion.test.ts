@@ -313,7 +313,13 @@ describe('a notice of Server.Monitor.FlowCompletion', () => {
         attachment_format: 'csv',
         most_attached_bytes: 2_097_152,
       },
+      severity: '',
     })
+  })
+
+  it('is of medium severity where the flow failed', () => {
+    const monitor = monitorWith({})
+    expect(monitor.noticeOf(flowEvent({ flow: { state: 'ERROR' } })).severity).toBe('medium')
   })
 })
 
