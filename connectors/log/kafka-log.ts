@@ -44,6 +44,8 @@ export interface KafkaLogOptions extends KafkaAccess {
   readonly unsafe?: Unsafe
 }
 
+/** What has begun is waited for so long; with the brokers away it would be tried for half a minute more. */
+const closeMostMs = 7000
 /** Records of one page of a read at most. */
 const readMost = 500
 const noValue = new Uint8Array(0)
@@ -265,8 +267,10 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
 
   const end = async (): Promise<void> => {
     for (const complete of [...running.values()]) complete()
-    await Promise.all([...endings.values(), appender.close()])
-    await ranges?.close()
+    const waiting = new AbortController()
+    const late = setTimeout(closeMostMs, undefined, { signal: waiting.signal }).catch(() => undefined)
+    await Promise.race([Promise.all([...endings.values(), appender.close(), ranges?.close()]), late])
+    waiting.abort()
     cache?.close()
   }
 

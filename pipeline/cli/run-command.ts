@@ -7,7 +7,7 @@ import { watchCertificate } from '../runtime/certificate-watch.ts'
 import { logTo, standardOutput } from '../runtime/telemetry.ts'
 import { keepYoungHeapSmall } from '../runtime/young-heap.ts'
 import { type Service, startService, type StageName, stageNames } from '../service.ts'
-import { openWorld } from './open-world.ts'
+import { openWorld, type OpenedWorld } from './open-world.ts'
 import { printProblems, readFiles } from './read-files.ts'
 
 /** A stop must not take longer than service managers wait. */
@@ -60,15 +60,23 @@ const run = async (file: string, stages: readonly StageName[], since: EpochMs | 
   const stopAsked = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => resolve(signal))
   })
-  let world
+  const begin = async (): Promise<{ world: OpenedWorld; service: Service }> => {
+    const world = await openWorld(configuration, apiConfig, tell)
+    watchCertificate(apiConfig.expiresAt, world.clock, tell)
+    keepYoungHeapSmall()
+    return { world, service: await startService(world, { configuration, stages, since }) }
+  }
+  let begun
   try {
-    world = await openWorld(configuration, apiConfig, tell)
+    begun = await Promise.race([begin(), stopAsked])
   } catch (cause) {
     return fail(cause, tell)
   }
-  watchCertificate(apiConfig.expiresAt, world.clock, tell)
-  keepYoungHeapSmall()
-  const service = await startService(world, { configuration, stages, since })
+  if (typeof begun === 'string') {
+    tell({ name: 'relay stopping', reason: begun })
+    return 0
+  }
+  const { world, service } = begun
   tell({ name: 'relay ready', ms: Math.round(performance.now()) })
   process.on('SIGHUP', () => reload(file, configuration, service, tell))
   let code = 0

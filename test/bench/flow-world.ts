@@ -158,10 +158,9 @@ const makeClient = (client: string, n: number, now: EpochMs, random: () => numbe
   agent_information: { version: '0.77.2', name: 'velociraptor', build_time: '', build_url: '' },
 })
 
-/** `count` completions of 1 kB each: clients by a skewed choice, hunts, failures, creators and labels mixed. */
-export const makeFlowWorld = (count: number): FlowWorld => {
-  const random = seeded(42)
-  const begin = Date.now() - hour
+/** `count` completions of 1 kB each: clients by a skewed choice, hunts, failures, creators and labels mixed. The same seed and begin give the same ones. */
+export const makeFlowWorld = (count: number, { seed = 42, begin = Date.now() - hour } = {}): FlowWorld => {
+  const random = seeded(seed)
   const nextClient = skewed(clientCount, random)
   const answers = new Map<string, string>()
   const clients = new Map<string, string>()

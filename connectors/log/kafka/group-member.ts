@@ -142,11 +142,18 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
     starting = start(made)
   }
 
+  let clockLead = Date.now() - performance.now()
   const watch = setInterval(() => {
     const silentMs = performance.now() - heard
+    const lead = Date.now() - performance.now()
+    const jumpedBackMs = clockLead - lead
+    clockLead = lead
+    // The client sends no heartbeat before the time on the clock at which it sent the last one has come again.
+    if (consumer !== undefined && jumpedBackMs > timings.session / 2)
+      return replace(new Error(`the clock was set back by ${Math.round(jumpedBackMs / 1000)} s`))
     if (consumer !== undefined && silentMs > silentSessions * timings.session + timings.rebalance)
       replace(new Error(`the group has not answered for ${Math.round(silentMs / 1000)} s`))
-  }, timings.session).unref()
+  }, timings.heartbeat).unref()
 
   begin()
   return {

@@ -82,6 +82,11 @@ const rules: readonly (readonly [readonly string[], 'REFUSED' | 'DENIED' | 'UNAV
     'the broker is too old: Kafka 3.9 or newer is needed',
   ],
   [
+    ['INVALID_TIMESTAMP'],
+    'UNAVAILABLE',
+    "this machine's clock is more than an hour ahead of the brokers': set the clocks right",
+  ],
+  [
     ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'],
     'UNAVAILABLE',
     'another process has taken the partition: what this one wanted to commit is void',

@@ -116,6 +116,22 @@ describe.skipIf(broker === null)('the log on Kafka', () => {
     expect(told.filter(({ name }) => name === 'log available again')).toHaveLength(1)
   }, 90_000)
 
+  it('closes within 10 s while no broker answers, with an append and a task under way', async () => {
+    const log = await open()
+    copy(log)
+    await log.append([record('in', 'first', 0)])
+    for (const begun = performance.now(); (await all(log, 'out')).length < 1 && performance.now() - begun < 20_000;)
+      await setTimeout(50)
+    broker?.freeze()
+    const append = log.append([record('in', 'second', 0)]).catch((error: unknown) => error)
+    const begun = performance.now()
+    await log.close()
+    const closeMs = performance.now() - begun
+    broker?.thaw()
+    expect(closeMs).toBeLessThan(10_000)
+    await append
+  }, 60_000)
+
   it('speaks TLS with who shows a certificate that is trusted, and with nobody else', async () => {
     const brokers = broker?.at?.('SSL') ?? []
     await writesAndReads(await open({ brokers, tls: { ca: certificate.cert } }))

@@ -1,7 +1,7 @@
 import { CompressionTypes, Kafka, logLevel, type ITopicConfig } from 'kafkajs'
 import { setTimeout } from 'node:timers/promises'
 import { concatMap, mergeMap, type Subscription } from 'rxjs'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { EventLog } from '../../../../connectors/log/event-log.ts'
 import { connectKafka, patient, usualTimings } from '../../../../connectors/log/kafka/connection.ts'
 import { joinGroup, type GroupMember } from '../../../../connectors/log/kafka/group-member.ts'
@@ -336,6 +336,25 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
     const deadline = performance.now() + patience
     while ((await shown()) !== '3' && performance.now() < deadline) await setTimeout(100)
     expect(await shown()).toBe('3')
+  })
+
+  it('shares on when the clock of a process is set back by an hour, though its client sends no heartbeats then', async () => {
+    // A member that falls silent would be thought dead after 19 s.
+    const timings = { ...quickTimings, session: 4000 }
+    const one = copy(await open({ timings }))
+    await until(() => one.partitions.size === 3, 'all partitions at the first', patience)
+    const { now } = Date
+    vi.spyOn(Date, 'now').mockImplementation(() => now() - 3_600_000)
+    try {
+      const begun = performance.now()
+      const two = copy(await open({ timings }))
+      const areShared = (): boolean =>
+        one.partitions.size > 0 && two.partitions.size > 0 && one.partitions.size + two.partitions.size === 3
+      await until(areShared, 'shares for both', patience)
+      expect(performance.now() - begun).toBeLessThan(15_000)
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
 
   it('replaces a group consumer that has died for good', async () => {
