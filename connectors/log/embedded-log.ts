@@ -99,6 +99,8 @@ const assemble = (database: LogDatabase, options: EmbeddedLogOptions): EmbeddedL
     rows,
     now: () => clock.now(),
     own,
+    // The lock was free although its owner had not given it back. One that did may still wait for a mail server's reply.
+    othersAreDead: () => ownership?.isAfterCrash === true,
     close,
     onWritten: retention.written,
   })

@@ -75,6 +75,8 @@ export interface Task {
   readonly partition: number
   /** Aborted when revoked, fenced, failed or closing: begin nothing outside; what has begun ends and is still written down. */
   readonly lost: AbortSignal
+  /** Every other process that ever owned this partition is known to have ended, not only to be fenced: nothing that it began outside goes on. */
+  readonly othersAreDead: boolean
   /** Restored; synchronous, local: exactly what this task committed. */
   readonly state: TaskState
   /** One open turn at a time; the next follows its commit: that is the back-pressure. Completes when the task is lost. */

@@ -23,6 +23,8 @@ export type WriteResult = readonly number[] | ConnectorError
 export interface OpenedTask {
   readonly id: number
   readonly state: TaskState
+  /** As `Task` says it. */
+  readonly othersAreDead: boolean
   /** The offset to go on from, by the topic's index; undefined when the task never committed one. */
   position(topic: number): number | undefined
 }

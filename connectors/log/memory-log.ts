@@ -110,7 +110,7 @@ const openMemoryStore = ({
   const openTask = (topology: string, partition: number): OpenedTask => {
     for (const each of shelves) if (each.topic.compacted !== true) trim(each)
     const { id, state, positions } = taskOf(topology, partition)
-    return { id, state: readOnly(state), position: (topic) => positions.get(topic) }
+    return { id, state: readOnly(state), othersAreDead: false, position: (topic) => positions.get(topic) }
   }
 
   return {

@@ -195,7 +195,15 @@ export const runTask = (surroundings: TaskSurroundings, options: RunningTaskOpti
   })
 
   return {
-    task: { topology: topology.name, partition, lost: controller.signal, state: opened.state, turns, wake: alarm.set },
+    task: {
+      topology: topology.name,
+      partition,
+      lost: controller.signal,
+      othersAreDead: opened.othersAreDead,
+      state: opened.state,
+      turns,
+      wake: alarm.set,
+    },
     look,
     isIdle: () => reader === undefined || (openTurn === undefined && !hasRecords() && !alarm.isDue()),
     end,

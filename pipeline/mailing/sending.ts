@@ -1,9 +1,10 @@
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { Task } from '../../connectors/log/event-log.ts'
 import type { MailReply, OutgoingMail, SendTerms } from '../../connectors/mail/mail.ts'
-import type { Receipt, ReceiptKind } from '../../schemas/generated.ts'
+import type { ReceiptKind } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import { type Claim, claimMs, type DeliverOptions, type OpenChannel, receiptRecord } from './claim.ts'
+import { type Claim, claimMs, type DeliverOptions, type OpenChannel } from './claim.ts'
+import { openReceipts } from './receipts.ts'
 import { type Backoff, backoffMs } from '../runtime/backoff.ts'
 
 /** Sends claimed letters and appends a receipt for each. One for a process; shared by its tasks. */
@@ -22,29 +23,61 @@ export interface Sending {
 /** Nothing is written to the server so shortly before the claim's end, ms: clocks differ. */
 const marginMs = 2000
 const awayWaits: Backoff = { firstMs: 1000, longestMs: 60_000 }
-/** Claims for each connection: the next letter is at hand when one is through. */
-const claimsPerConnection = 2
+/** Letters handed on for each connection: the next one is written while one is sent. */
+const begunPerConnection = 2
+/** Claims for each connection: one commit claims many, and what is not begun yet waits here. */
+const claimsPerConnection = 16
+
+/** A claimed letter from its claim's commit to its receipt. */
+interface Job {
+  readonly claim: Claim
+  readonly task: Task
+  readonly fail: (cause: unknown) => void
+  /** On the scale of `performance.now()`: the final dot is not written later. */
+  deadline: number
+  stopSaying: () => void
+}
 
 interface ChannelState {
   readonly channel: OpenChannel
+  /** Places for claims that are taken. */
   taken: number
+  /** Letters that are written or sent now. */
+  begun: number
+  readonly ready: Job[]
   failures: number
+  /** `performance.now()` of the last failure: what was begun before it tells nothing new by failing too. */
+  failedAt: number
   awaySince: EpochMs | null
   retryAt: EpochMs
   readonly waiting: Set<Task>
 }
 
+const NOT_BEGUN: MailReply = { kind: 'released', code: 0, text: 'not begun' }
+
 export const openSending = (options: DeliverOptions): Sending => {
-  const { clock, random, tell, log } = options
+  const { clock, random, tell } = options
   const states = new Map<string, ChannelState>(
     [...options.channels].map(([name, channel]) => [
       name,
-      { channel, taken: 0, failures: 0, awaySince: null, retryAt: 0, waiting: new Set<Task>() },
+      {
+        channel,
+        taken: 0,
+        begun: 0,
+        ready: [],
+        failures: 0,
+        failedAt: -Infinity,
+        awaySince: null,
+        retryAt: 0,
+        waiting: new Set<Task>(),
+      },
     ]),
   )
   const underWay = new Set<string>()
+  const watched = new WeakSet<Task>()
   const idlers = new Set<() => void>()
   const isIdle = (): boolean => [...states.values()].every(({ taken }) => taken === 0)
+  const receipts = openReceipts(options, () => [...states.values()].some(({ begun }) => begun > 0))
 
   const capacity = (state: ChannelState): number => {
     if (state.awaySince === null) return state.channel.sink.connections * claimsPerConnection
@@ -52,49 +85,46 @@ export const openSending = (options: DeliverOptions): Sending => {
     return clock.now() >= state.retryAt ? 1 : 0
   }
 
+  /** Tasks that wait come when there is room for many claims: each turn costs a commit. */
+  const hasRoom = (state: ChannelState): boolean => state.awaySince !== null || state.taken <= (capacity(state) * 3) / 4
+
   const free = (state: ChannelState): void => {
     state.taken -= 1
-    for (const task of state.waiting) task.wake(Math.max(clock.now(), state.awaySince === null ? 0 : state.retryAt))
-    state.waiting.clear()
+    if (hasRoom(state)) {
+      for (const task of state.waiting) task.wake(Math.max(clock.now(), state.awaySince === null ? 0 : state.retryAt))
+      state.waiting.clear()
+    }
     if (!isIdle()) return
     for (const call of idlers) call()
     idlers.clear()
   }
 
-  const noteReply = (state: ChannelState, { kind, text }: MailReply): void => {
+  const noteFailure = (state: ChannelState, text: string, begunAt: number): void => {
+    if (begunAt < state.failedAt) return
+    state.failedAt = performance.now()
+    state.failures += 1
+    state.retryAt = clock.now() + backoffMs(awayWaits, state.failures, random)
+    if (state.awaySince === null) tell({ name: 'mail server away', channel: state.channel.name, reason: text })
+    state.awaySince ??= clock.now()
+    release(state, () => true)
+  }
+
+  const noteReply = (state: ChannelState, { kind, text }: MailReply, begunAt: number): void => {
     if (kind === 'released' || kind === 'denied') return
-    if (kind === 'unavailable' || kind === 'unknown') {
-      state.failures += 1
-      state.retryAt = clock.now() + backoffMs(awayWaits, state.failures, random)
-      if (state.awaySince === null) tell({ name: 'mail server away', channel: state.channel.name, reason: text })
-      state.awaySince ??= clock.now()
-      return
-    }
+    if (kind === 'unavailable' || kind === 'unknown') return noteFailure(state, text, begunAt)
     if (state.awaySince !== null)
       tell({ name: 'mail server back', channel: state.channel.name, away_ms: clock.now() - state.awaySince })
     state.awaySince = null
     state.failures = 0
   }
 
-  /** Whether it stands. */
-  const write = async (partition: number, receipt: Receipt): Promise<boolean> => {
-    try {
-      await log.append([receiptRecord(partition, receipt)])
-      return true
-    } catch (cause) {
-      tell({ name: 'receipt not written', reason: cause instanceof ConnectorError ? cause.code : String(cause) })
-      return false
-    }
-  }
-
   const exchange = async (
-    { letter, notices }: Claim,
-    task: Task,
+    { claim: { letter, notices }, task }: Job,
     state: ChannelState,
     terms: SendTerms,
   ): Promise<MailReply> => {
     const { channel } = state
-    if (task.lost.aborted) return { kind: 'released', code: 0, text: 'not begun: the task is lost' }
+    if (task.lost.aborted) return NOT_BEGUN
     const told = notices()
     let mail: OutgoingMail
     try {
@@ -103,14 +133,14 @@ export const openSending = (options: DeliverOptions): Sending => {
       tell({ name: 'letter not composed', letter: letter.id, reason: cause instanceof Error ? cause.name : 'unknown' })
       return { kind: 'refused', code: 0, text: 'the letter could not be composed' }
     }
+    const begunAt = performance.now()
     const reply = await channel.sink.send(mail, terms)
-    noteReply(state, reply)
+    noteReply(state, reply, begunAt)
     return reply
   }
 
-  const run = async (claim: Claim, task: Task, state: ChannelState, fail: (cause: unknown) => void): Promise<void> => {
-    const { letter } = claim
-    const receipt = (kind: ReceiptKind, code = 0, reply = ''): Receipt => ({
+  const write = ({ claim: { letter }, task }: Job, kind: ReceiptKind, code = 0, reply = ''): Promise<boolean> =>
+    receipts.write(task.partition, {
       letter: letter.id,
       attempt: letter.attempt,
       kind,
@@ -119,33 +149,70 @@ export const openSending = (options: DeliverOptions): Sending => {
       code,
       reply,
     })
-    // The monotonic clock is read first: a pause between the two readings then only shortens the term.
-    let deadline = performance.now() + (letter.until - clock.now()) - marginMs
+
+  const keepSaying = (job: Job): void => {
     const sayWaiting = async (): Promise<void> => {
       const said = performance.now()
       // Written while the claim still holds, it is read before any marker that ends the claim.
-      if ((await write(task.partition, receipt('waiting'))) && performance.now() < deadline)
-        deadline = Math.max(deadline, said + claimMs - marginMs)
+      if ((await write(job, 'waiting')) && performance.now() < job.deadline)
+        job.deadline = Math.max(job.deadline, said + claimMs - marginMs)
     }
-    let cancel = (): void => undefined
-    const keepSaying = (): void => {
-      cancel = clock.at(clock.now() + claimMs / 3, () => {
-        void sayWaiting()
-        keepSaying()
+    job.stopSaying = clock.at(clock.now() + claimMs / 3, () => {
+      void sayWaiting()
+      keepSaying(job)
+    })
+  }
+
+  /** Writes down what came of a letter, and only then gives its place to another. */
+  const end = async (job: Job, state: ChannelState, { kind, code, text }: MailReply): Promise<void> => {
+    job.stopSaying()
+    try {
+      await write(job, kindOf(kind), code, text)
+      if (kind === 'denied') job.fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${text}`))
+    } finally {
+      underWay.delete(job.claim.letter.id)
+      free(state)
+    }
+  }
+
+  const run = async (job: Job, state: ChannelState): Promise<void> => {
+    state.begun += 1
+    let reply: MailReply
+    try {
+      reply = await exchange(job, state, {
+        get deadline() {
+          return job.deadline
+        },
+        signal: job.task.lost,
       })
+    } finally {
+      state.begun -= 1
+      begin(state)
     }
-    keepSaying()
-    const terms: SendTerms = {
-      get deadline() {
-        return deadline
-      },
-      signal: task.lost,
+    await end(job, state, reply)
+  }
+
+  const begin = (state: ChannelState): void => {
+    while (state.begun < state.channel.sink.connections * begunPerConnection) {
+      const job = state.ready.shift()
+      if (job === undefined) return
+      void run(job, state).catch(job.fail)
     }
-    const reply = await exchange(claim, task, state, terms)
-    cancel()
-    await write(task.partition, receipt(kindOf(reply.kind), reply.code, reply.text))
-    if (reply.kind === 'denied')
-      fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${reply.text}`))
+  }
+
+  /** Gives back what was claimed and not begun. */
+  const release = (state: ChannelState, isMeant: (job: Job) => boolean): void => {
+    const jobs = state.ready.splice(0)
+    state.ready.push(...jobs.filter((job) => !isMeant(job)))
+    for (const job of jobs) if (isMeant(job)) void end(job, state, NOT_BEGUN).catch(job.fail)
+  }
+
+  const watchLoss = (task: Task): void => {
+    if (watched.has(task)) return
+    watched.add(task)
+    task.lost.addEventListener('abort', () => {
+      for (const state of states.values()) release(state, (job) => job.task === task)
+    })
   }
 
   return {
@@ -165,13 +232,15 @@ export const openSending = (options: DeliverOptions): Sending => {
     },
     send(claim, { task, fail }) {
       const state = states.get(claim.letter.channel) as ChannelState
+      // The monotonic clock is read first: a pause between the two readings then only shortens the term.
+      const deadline = performance.now() + (claim.letter.until - clock.now()) - marginMs
+      const job: Job = { claim, task, fail, deadline, stopSaying: () => undefined }
       underWay.add(claim.letter.id)
-      void run(claim, task, state, fail)
-        .catch(fail)
-        .finally(() => {
-          underWay.delete(claim.letter.id)
-          free(state)
-        })
+      keepSaying(job)
+      state.ready.push(job)
+      watchLoss(task)
+      if (task.lost.aborted || (state.awaySince !== null && state.begun > 0)) release(state, (each) => each === job)
+      else begin(state)
     },
     isUnderWay: (letter) => underWay.has(letter),
     idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => idlers.add(resolve))),

@@ -279,6 +279,49 @@ describe('a claim', () => {
     },
   )
 
+  it('of a process that is known to be dead is sent again at once, under the same Message-ID, when every earlier receipt was read', async () => {
+    const first = openHandSink(world.clock, (mail) => (mail.to.address === 'a@example.org' ? never() : accepted), 2)
+    const dying = startProcess(world, { sinks: { default: first } })
+    const other = noticeTo('b@example.org')
+    await world.notify(one, other)
+    dying.kill()
+    await world.log.append([
+      receiptRecord(0, {
+        letter: other.id,
+        attempt: 1,
+        kind: 'accepted',
+        at: start,
+        sender: 'p1',
+        code: 250,
+        reply: '',
+      }),
+    ])
+    const second = openHandSink(world.clock, answering(accepted))
+    startProcess(world, { sinks: { default: second }, name: 'p2', othersAreDead: true })
+    await world.pass(1)
+    expect(second.given.map(({ mail }) => [mail.to.address, mail.messageId])).toEqual([
+      ['a@example.org', first.given.find(({ mail }) => mail.to.address === 'a@example.org')?.mail.messageId],
+    ])
+    expect((await world.deliveries()).map(({ outcome, attempts }) => [outcome, attempts])).toEqual([
+      ['told', 1],
+      ['told', 2],
+    ])
+  })
+
+  it('that this process itself still works on is not sent again, though every other is dead', async () => {
+    const reply = Promise.withResolvers<MailReply>()
+    const sink = openHandSink(world.clock, () => reply.promise)
+    startProcess(world, { sinks: { default: sink }, othersAreDead: true })
+    await world.notify(one)
+    world.failCommits('deliver', 'after')
+    await world.notify(noticeTo('b@example.org'))
+    await world.pass(1000)
+    expect(sink.given.map(({ mail }) => mail.to.address)).toEqual(['a@example.org', 'b@example.org'])
+    reply.resolve(accepted)
+    await world.pass(0)
+    expect((await world.deliveries()).map(({ outcome }) => outcome)).toEqual(['told', 'told'])
+  })
+
   it('that is over is not sent again before every earlier receipt was read', async () => {
     const dying = startProcess(world, { sinks: { default: openHandSink(world.clock, () => never()) } })
     await world.notify(one)

@@ -11,13 +11,15 @@ export interface EmbeddedStoreOptions {
   readonly rows: TaskRows
   readonly now: () => EpochMs
   readonly own: () => void
+  /** Asked once this process owns the tasks. */
+  readonly othersAreDead: () => boolean
   readonly close: () => void
   readonly onWritten: (bytes: number) => void
 }
 
 /** Appends, state and positions in one database. */
 export const openEmbeddedStore = (options: EmbeddedStoreOptions): LocalStore => {
-  const { database, shelves, rows, now, own, close, onWritten } = options
+  const { database, shelves, rows, now, own, othersAreDead, close, onWritten } = options
   const { writer, file } = database
   const begin = writer.prepare('BEGIN IMMEDIATE')
   const commit = writer.prepare('COMMIT')
@@ -101,7 +103,8 @@ export const openEmbeddedStore = (options: EmbeddedStoreOptions): LocalStore => 
     floor: (slot) => guarded(() => shelf(slot).floor()),
     page: (slot, from, to, most) => guarded(() => shelf(slot).page(from, to, most)),
     offsetAt: (slot, time) => guarded(() => shelf(slot).offsetAt(time)),
-    openTask: (topology, partition) => guarded(() => rows.open(topology, partition)),
+    openTask: (topology, partition) =>
+      guarded(() => ({ ...rows.open(topology, partition), othersAreDead: othersAreDead() })),
     write,
     own,
     close,

@@ -4,7 +4,7 @@ import type { OpenedTask, Write } from '../local-store.ts'
 
 /** Positions and state of all tasks. */
 export interface TaskRows {
-  open(topology: string, partition: number): OpenedTask
+  open(topology: string, partition: number): Omit<OpenedTask, 'othersAreDead'>
   /** Inside a transaction. */
   write(task: NonNullable<Write['task']>, put: Write['put']): void
 }

@@ -196,7 +196,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     const running = runTask(taskSurroundings(producer, inputs, lookSoon), {
       topology,
       partition,
-      opened: { id: partition, state: cached.state, position: () => undefined },
+      opened: { id: partition, state: cached.state, othersAreDead: false, position: () => undefined },
       inputs: inputs.map(({ input }) => input),
       onCommit,
       onFailure: failed,

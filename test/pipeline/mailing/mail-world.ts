@@ -1,3 +1,4 @@
+import { map } from 'rxjs'
 import type { MailReply, MailSink, OutgoingMail, SendTerms } from '../../../connectors/mail/mail.ts'
 import { alone } from '../../../operators/batch.ts'
 import { deliver } from '../../../pipeline/deliver.ts'
@@ -103,11 +104,13 @@ export interface ProcessOptions {
   readonly name?: string
   /** In place of the log's. */
   readonly append?: MailWorld['log']['append']
+  /** What its log says of other processes; default: they may live. */
+  readonly othersAreDead?: boolean
 }
 
 export const startProcess = (
   world: StageWorld,
-  { sinks, compose = composePlainly, name = 'p1', append }: ProcessOptions,
+  { sinks, compose = composePlainly, name = 'p1', append, othersAreDead = false }: ProcessOptions,
 ): Process => {
   let isDead = false
   const { log, clock } = world
@@ -117,7 +120,11 @@ export const startProcess = (
   ])
   const { running, idle } = deliver({
     ...world.common,
-    log: { ...log, append: (records) => (isDead ? new Promise(() => undefined) : (append ?? log.append)(records)) },
+    log: {
+      ...log,
+      tasks: (topology) => log.tasks(topology).pipe(map((task) => ({ ...task, othersAreDead }))),
+      append: (records) => (isDead ? new Promise(() => undefined) : (append ?? log.append)(records)),
+    },
     clock: { now: clock.now, at: (at, call) => clock.at(at, () => void (isDead || call())) },
     process: name,
     channels: new Map(channels),

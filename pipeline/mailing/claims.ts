@@ -1,0 +1,158 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { NewRecord, Task } from '../../connectors/log/event-log.ts'
+import { decode } from '../../schemas/codec.ts'
+import type { Letter, Notice } from '../../schemas/generated.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import { prefixRange } from '../runtime/marks.ts'
+import { afterPrefix, openTurnState, type TurnState } from '../runtime/turn-state.ts'
+import { type Claim, claimMs, type DeliverOptions, receiptRecord } from './claim.ts'
+import type { DeliverTurn } from './deliver-turn.ts'
+import type { Sending } from './sending.ts'
+import {
+  dueFrom,
+  dueKey,
+  duePrefix,
+  gatheringKey,
+  goneKey,
+  groupOf,
+  letterKey,
+  letterPrefix,
+  noticeKey,
+  noticesOf,
+  putOpen,
+  readDueKey,
+} from './letter-state.ts'
+
+/** Letters claimed and not settled: few, so they are kept at hand. */
+export interface Claims {
+  readonly letters: Map<string, Letter>
+  /** First notices of letters that were claimed here, kept to spare reading them again. */
+  readonly firsts: Map<string, Notice>
+  /** Claims of a process that is known to be dead: nobody else will say what became of them. */
+  readonly orphans: Set<string>
+}
+
+/** What a task finds claimed when it is opened. */
+export const openClaims = (task: Task, sending: Sending): Claims => {
+  const letters = new Map<string, Letter>()
+  for (const [, bytes] of task.state.range(...prefixRange(letterPrefix))) {
+    const letter = decode('Letter', bytes)
+    if (letter.stage === 'claimed') letters.set(letter.id, letter)
+  }
+  const inDoubt = task.othersAreDead ? [...letters.keys()].filter((id) => !sending.isUnderWay(id)) : []
+  return { letters, firsts: new Map(), orphans: new Set(inDoubt) }
+}
+
+/** A letter is claimed no more. */
+export const forgetClaim = ({ letters, firsts, orphans }: Claims, id: string): void => {
+  letters.delete(id)
+  firsts.delete(id)
+  orphans.delete(id)
+}
+
+/** Claims whose term is over without a word: a marker is written for each, and only its return lets the letter be sent again. */
+export const doubtful = ({ state, task, turn, claims, sending }: DeliverTurn): readonly NewRecord[] => {
+  const markers: NewRecord[] = []
+  const keep = (letter: Letter): void => {
+    state.put('Letter', letterKey(letter.id), letter)
+    claims.letters.set(letter.id, letter)
+  }
+  for (const [id, letter] of claims.letters) {
+    if ((letter.until > turn.now && !claims.orphans.has(id)) || letter.marker !== '') continue
+    if (sending.isUnderWay(id)) {
+      keep({ ...letter, until: turn.now + claimMs })
+      continue
+    }
+    const marked = { ...letter, marker: randomUUID() }
+    keep(marked)
+    markers.push(
+      receiptRecord(task.partition, {
+        letter: id,
+        attempt: letter.attempt,
+        kind: 'marker',
+        at: turn.now,
+        sender: marked.marker,
+        code: 0,
+        reply: '',
+      }),
+    )
+  }
+  return markers
+}
+
+/** Claims what is due, as much as its channel can send soon. `arrived`: notices of this turn by their ids. */
+export const claimDue = (context: DeliverTurn, arrived: ReadonlyMap<string, Notice>): readonly Claim[] => {
+  const { state, turn, options } = context
+  const claimed: Claim[] = []
+  for (const channel of options.channels.keys())
+    for (const key of state.keys(duePrefix(channel), dueFrom(channel, turn.now + 1))) {
+      const { letter: id } = readDueKey(key)
+      const letter = state.get('Letter', letterKey(id)) as Letter
+      const first = arrived.get(id) ?? decode('Notice', state.getBytes(noticeKey(id, 1)) as Uint8Array)
+      const free_at = freeAt(letter, first, state, turn.now)
+      if (free_at > turn.now) postpone(letter, first, free_at, state)
+      // Last, for a place that is taken must come to a claim.
+      else if (context.sending.reserve(channel, context.task)) claimed.push(claim(letter, first, context))
+      else break
+    }
+  return claimed
+}
+
+const claim = (open: Letter, first: Notice, { state, task, turn, claims, options }: DeliverTurn): Claim => {
+  const { id } = open
+  const letter: Letter = {
+    ...open,
+    stage: 'claimed',
+    attempt: open.attempt + 1,
+    until: turn.now + claimMs,
+    sender: options.process,
+    marker: '',
+    message_id: open.message_id === '' ? messageIdOf(open, options) : open.message_id,
+  }
+  state.delete(dueKey(open))
+  state.put('Letter', letterKey(id), letter)
+  if (first.batch.spacing_ms > 0) state.put('Mark', goneKey(groupOf(first)), { event: id, at: turn.now })
+  claims.letters.set(id, letter)
+  claims.firsts.set(id, first)
+  return { letter, notices: () => (open.notices === 1 ? [first] : committedNotices(letter, task)) }
+}
+
+const committedNotices = (letter: Letter, { state }: Task): readonly Notice[] =>
+  Array.from(noticesOf(letter, openTurnState(state)), ({ notice }) => notice)
+
+/** When a letter may go: those of one group keep their distance also when something held them up. */
+const freeAt = ({ id }: Letter, first: Notice, state: TurnState, now: EpochMs): EpochMs => {
+  const { spacing_ms } = first.batch
+  const last = spacing_ms === 0 ? undefined : state.get('Mark', goneKey(groupOf(first)))
+  // After a clock was set back the time of the last one says nothing.
+  return last === undefined || last.event === id || now < last.at ? now : last.at + spacing_ms
+}
+
+/** Holds a letter back until then; while it waits it goes on gathering. */
+const postpone = (letter: Letter, first: Notice, due_at: EpochMs, state: TurnState): void => {
+  state.delete(dueKey(letter))
+  putOpen(state, { ...letter, due_at })
+  const gathering = state.get('Gathering', gatheringKey(groupOf(first)))
+  if (gathering?.batch === letter.id) state.put('Gathering', gatheringKey(groupOf(first)), { ...gathering, due_at })
+}
+
+/** Stable for a notice: a letter sent twice is recognised by its Message-ID. */
+const messageIdOf = ({ id, channel }: Letter, { channels }: DeliverOptions): string => {
+  const from = channels.get(channel)?.from.address ?? ''
+  const local = createHash('sha256').update(`letter ${id}`).digest('hex').slice(0, 32)
+  return `<${local}@${from.slice(from.lastIndexOf('@') + 1) || 'raptor-relay.invalid'}>`
+}
+
+/** Asks for a turn when the term of a claim is over. */
+export const wakeForClaims = (task: Task, { letters, orphans }: Claims, now: EpochMs): void => {
+  for (const { id, until, marker } of letters.values()) if (marker === '') task.wake(orphans.has(id) ? now : until)
+}
+
+/** What is due already waits for a place on its channel, which wakes the task; what is due later needs a wake-up. */
+export const wakeForDue = (task: Task, state: TurnState, from: EpochMs, { channels }: DeliverOptions): void => {
+  for (const channel of channels.keys())
+    for (const key of state.keys(dueFrom(channel, from), afterPrefix(duePrefix(channel)))) {
+      task.wake(readDueKey(key).at)
+      break
+    }
+}

@@ -1,0 +1,118 @@
+import type { NewRecord } from '../../connectors/log/event-log.ts'
+import { encode } from '../../schemas/codec.ts'
+import type { Delivery, Letter, Notice, Outcome } from '../../schemas/generated.ts'
+import { topics } from '../../schemas/topics.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import { type Claims, forgetClaim } from './claims.ts'
+import type { DeliverTurn } from './deliver-turn.ts'
+import type { TurnState } from '../runtime/turn-state.ts'
+import { dueKey, letterKey, noticeKey, noticesOf } from './letter-state.ts'
+
+/** How a letter ended. */
+export interface LetterEnd {
+  readonly isTold: boolean
+  readonly code: number
+  readonly reply: string
+  /** Empty when told. */
+  readonly reason: string
+}
+
+/** Writes down how a letter ended and forgets it. */
+export const settle = (
+  letter: Letter,
+  end: LetterEnd,
+  { state, task, turn, claims, said }: DeliverTurn,
+): readonly NewRecord[] => {
+  const append: NewRecord[] = []
+  let event: string | undefined
+  for (const { notice, bytes } of toldOf(letter, state, claims)) {
+    event ??= notice.flow?.id
+    append.push(...settled(letter, end, { notice, bytes, partition: task.partition, now: turn.now }))
+  }
+  for (let n = 1; n <= letter.notices; n++) state.delete(noticeKey(letter.id, n))
+  state.delete(letterKey(letter.id))
+  if (letter.stage === 'open') state.delete(dueKey(letter))
+  forgetClaim(claims, letter.id)
+  said.push({
+    name: end.isTold ? 'letter delivered' : 'letter undeliverable',
+    letter: letter.id,
+    notices: letter.notices,
+    event,
+    partition: task.partition,
+    attempts: letter.attempt,
+    code: end.code,
+  })
+  return append
+}
+
+/** Its notices; a single one that is at hand is not read again. */
+const toldOf = (
+  letter: Letter,
+  state: TurnState,
+  { firsts }: Claims,
+): ReturnType<typeof noticesOf> | readonly Told[] => {
+  const only = letter.notices === 1 ? firsts.get(letter.id) : undefined
+  if (only === undefined) return noticesOf(letter, state)
+  return [{ notice: only, bytes: () => state.getBytes(noticeKey(letter.id, 1)) as Uint8Array }]
+}
+
+interface Told {
+  readonly notice: Notice
+  readonly bytes: () => Uint8Array
+}
+
+/** What is written down of one notice of a letter that ended. */
+const settled = (
+  letter: Letter,
+  { isTold, code, reply, reason }: LetterEnd,
+  { notice, bytes, partition, now }: Told & { readonly partition: number; readonly now: EpochMs },
+): readonly NewRecord[] => {
+  const delivery: Delivery = {
+    notice: notice.id,
+    monitor: notice.monitor,
+    artifact: notice.artifact,
+    recipient: notice.recipient.address,
+    outcome: isTold ? 'told' : 'undeliverable',
+    message_id: letter.message_id,
+    attempts: letter.attempt,
+    code,
+    reply,
+    reason,
+    command: '',
+  }
+  const outcome = {
+    topic: topics.outcomes.name,
+    key: '',
+    partition,
+    value: encode('Outcome', outcomeOf(notice, delivery, now)),
+  }
+  if (isTold) return [outcome]
+  const reject = {
+    stage: 'deliver',
+    topic: topics.notices.name,
+    partition,
+    offset: -1,
+    reason: `${reason}: ${code} ${reply}`,
+    at: now,
+    key: notice.id,
+    bytes: bytes(),
+    letter: letter.id,
+    class: '',
+  }
+  return [outcome, { topic: topics.rejects.name, key: '', partition, value: encode('Reject', reject) }]
+}
+
+const outcomeOf = (notice: Notice, delivery: Delivery, at: EpochMs): Outcome => ({
+  event: notice.flow?.id ?? '',
+  org: notice.flow?.org ?? '',
+  client: notice.flow?.client.id ?? '',
+  flow: notice.flow?.flow.id ?? '',
+  hunt: notice.flow?.hunt?.id ?? '',
+  name: '',
+  event_at: notice.event_at,
+  received_at: notice.flow?.received_at ?? 0,
+  at,
+  configuration: notice.configuration,
+  verdicts: [],
+  deliveries: [delivery],
+})
