@@ -48,7 +48,9 @@ const decideTurn = async (task: Task, turn: Turn, options: DecideOptions): Promi
       append.push(...notices.map(noticeRecord))
       verdicts[n]?.push(verdictOf(monitor, judgement, notices))
     })
-  arrived.forEach((one, n) => append.push(outcomeRecord(one, verdicts[n] ?? [], configuration, turn.now)))
+  arrived.forEach(({ record, event }, n) =>
+    append.push(outcomeRecord(record.key, event, verdicts[n] ?? [], { at: record, configuration, now: turn.now })),
+  )
   return { append, put: state.puts() }
 }
 

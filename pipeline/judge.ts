@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { Subject } from 'rxjs'
-import type { LogRecord, NewRecord, Position } from '../connectors/log/event-log.ts'
+import type { NewRecord, Position } from '../connectors/log/event-log.ts'
 import type { BatchRule } from '../operators/batch.ts'
 import { isStanding, type Judgement, judgementOf } from '../operators/judgement.ts'
 import type { StateStore } from '../operators/with-state.ts'
@@ -91,17 +91,19 @@ export const noticeId = (monitor: string, event: string, address: string, replay
     'base64url',
   ).slice(0, 22)
 
-export interface NoticeTerms {
+export interface JudgedTerms {
   readonly at: Position
   readonly configuration: string
   readonly now: EpochMs
+  /** Left out: told as it came. */
+  readonly replay?: string
 }
 
 /** A notice for each recipient of a judgement. */
 export const noticesOf = (
   monitor: FlowMonitor,
   { event, recipients }: Pick<Judgement<FlowEvent>, 'event' | 'recipients'>,
-  { at: { topic, partition, offset }, configuration, now }: NoticeTerms,
+  { at: { topic, partition, offset }, configuration, now, replay = '' }: JudgedTerms,
 ): readonly Notice[] => {
   if (recipients.length === 0) return []
   const common = {
@@ -112,12 +114,13 @@ export const noticesOf = (
     noticed_at: now,
     event_at: { topic, partition, offset },
     configuration,
+    replay,
     batch: batchTerms(monitor.batch),
     ...monitor.noticeOf(event),
   }
   return recipients.map((recipient: Recipient) => ({
     ...common,
-    id: noticeId(monitor.name, event.id, recipient.address),
+    id: noticeId(monitor.name, event.id, recipient.address, replay),
     recipient,
   }))
 }
@@ -165,14 +168,13 @@ export const verdictOf = (
   }
 }
 
-/** The outcome of an event that was judged, beside the event's own partition. */
+/** The outcome of an event that was judged, in the event's own partition. */
 export const outcomeRecord = (
-  { record, event }: { readonly record: LogRecord; readonly event: FlowEvent },
+  key: string,
+  event: FlowEvent,
   verdicts: readonly Verdict[],
-  configuration: string,
-  now: EpochMs,
+  { at: { topic, partition, offset }, configuration, now, replay = '' }: JudgedTerms,
 ): NewRecord => {
-  const { topic, partition, offset, key } = record
   const outcome: Outcome = {
     event: event.id,
     org: event.org,
@@ -184,6 +186,7 @@ export const outcomeRecord = (
     received_at: event.received_at,
     at: now,
     configuration,
+    replay,
     verdicts,
     deliveries: [],
   }

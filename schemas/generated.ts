@@ -209,6 +209,8 @@ export interface Notice {
   readonly severity: string
   /** When the monitor's letters to this recipient go out. */
   readonly batch: BatchTerms
+  /** The replay that tells it; empty: told as it came. */
+  readonly replay: string
   readonly flow: null | FlowEvent
   readonly flow_letter: null | FlowLetterOptions
 }
@@ -291,6 +293,8 @@ export interface Outcome {
   /** Epoch ms at which this was decided. */
   readonly at: number
   readonly configuration: string
+  /** The replay that adds notices to an event that has its verdicts; empty: none. */
+  readonly replay: string
   readonly verdicts: readonly Verdict[]
   readonly deliveries: readonly Delivery[]
 }

@@ -38,6 +38,7 @@ const columns: readonly (readonly [string, (sums: MonitorSums) => string | numbe
   ['objected', ({ objected, objectedBy }) => [objected, ...byFilter(objectedBy)].join('\n')],
   ['no recipients', ({ noRecipients }) => noRecipients],
   ['rejected', ({ rejected }) => rejected],
+  ['replayed', ({ replayed }) => replayed],
   ['notices', ({ notices }) => notices],
   ['delivered', ({ delivered }) => delivered],
   ['undeliverable', ({ undeliverable }) => undeliverable],

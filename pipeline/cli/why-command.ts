@@ -84,7 +84,8 @@ export const why = async (reading: IndexReading, id: string, { most }: { readonl
 }
 
 const listed = async (reading: IndexReading, { event, outcome, at }: FoundEvent): Promise<Listed> => {
-  const judged = outcome.verdicts.length > 0 ? outcome : ((await verdictsOf(reading, event)) ?? outcome)
+  const isJudgement = outcome.verdicts.length > 0 && outcome.replay === ''
+  const judged = isJudgement ? outcome : ((await verdictsOf(reading, event)) ?? outcome)
   const verdicts = judged.verdicts.map(({ monitor, outcome, objections }) => ({
     monitor,
     outcome,
@@ -95,7 +96,7 @@ const listed = async (reading: IndexReading, { event, outcome, at }: FoundEvent)
 
 const verdictsOf = async (reading: IndexReading, event: string): Promise<Outcome | undefined> => {
   const found = await findOutcomes(reading, event)
-  return found.find(({ value }) => value.event === event && value.verdicts.length > 0)?.value
+  return found.find(({ value }) => value.event === event && value.verdicts.length > 0 && value.replay === '')?.value
 }
 
 /** Where was looked, and since when the log tells of outcomes. */

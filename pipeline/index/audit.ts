@@ -47,6 +47,8 @@ export interface MonitorSums {
   readonly objectedBy: Record<string, number>
   noRecipients: number
   rejected: number
+  /** Notices that replays added; counted in `notices` too. */
+  replayed: number
   notices: number
   delivered: number
   /** Could not be delivered, and were neither redriven nor dropped. */
@@ -290,6 +292,7 @@ const noSums = (monitor: string): MonitorSums => ({
   objectedBy: {},
   noRecipients: 0,
   rejected: 0,
+  replayed: 0,
   notices: 0,
   delivered: 0,
   undeliverable: 0,
@@ -319,6 +322,11 @@ const monitorSums = (lanes: readonly LaneSums[], work: Work): Sums => {
   for (const { index, range } of lanes.flatMap((lane) => parts(work, lane))) {
     for (const { signature, count } of index.verdictCounts(range))
       addVerdicts(sums, readVerdictSignature(signature), count)
+    for (const { signature, count } of index.replayCounts(range))
+      for (const { monitor, notices } of readVerdictSignature(signature).verdicts) {
+        sumsOf(sums, monitor).replayed += notices * count
+        sumsOf(sums, monitor).notices += notices * count
+      }
     for (const { signature, count } of index.deliveryCounts(range)) {
       const { monitor, outcome } = readDeliverySignature(signature)
       addDelivery(sumsOf(sums, monitor), outcome, count)

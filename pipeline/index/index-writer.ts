@@ -37,6 +37,7 @@ const pruneStep = 20_000
 export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWords = usualSegmentWords): IndexWriter => {
   const move = database.prepare<[number, number, EpochMs]>('INSERT OR REPLACE INTO applied VALUES (?, ?, ?)')
   const judge = database.prepare<[Place, Place, number]>('INSERT OR IGNORE INTO judged VALUES (?, ?, ?)')
+  const judgeByReplay = database.prepare<[Place, Place, number]>('INSERT OR IGNORE INTO replayed VALUES (?, ?, ?)')
   const judgeAgain = database.prepare<[Place, Place]>('INSERT OR IGNORE INTO again VALUES (?, ?)')
   const deliver = database.prepare<[Place, Place, number, number]>('INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?)')
   const setAside = database.prepare<[Place, string]>('INSERT OR IGNORE INTO aside VALUES (?, ?)')
@@ -58,12 +59,14 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
   }
 
   const takeVerdicts = (outcome: Outcome, at: Place): void => {
-    const { event_at, verdicts } = outcome
+    const { event_at, verdicts, replay } = outcome
     // A record that could not be completed never became an event.
     if (!event_at.topic.startsWith('events.')) return void setAside.run(at, event_at.topic)
     const event = placeOf(laneOf(event_at.topic, event_at.partition), event_at.offset)
     const signature = signatureOf(verdictSignature(outcome))
-    if (judge.run(event, at, signature).changes === 0) judgeAgain.run(event, at)
+    // A replay adds notices to an event; its verdicts are those that it has.
+    if (replay !== '') judgeByReplay.run(event, at, signature)
+    else if (judge.run(event, at, signature).changes === 0) judgeAgain.run(event, at)
     else judgedSums.add(event, signature)
     for (const { monitor, notices } of verdicts) for (const notice of notices) book(notice, 1, monitor, event, at)
   }
@@ -136,6 +139,7 @@ export const openIndexWriter = ({ database, applied }: OutcomeIndex, segmentWord
               'judged',
               'judged_sum',
               'again',
+              'replayed',
               'delivery',
               'delivery_sum',
               'owed',
@@ -291,6 +295,7 @@ const pruneAll = (database: OutcomeIndex['database'], floors: readonly number[],
     for (const [table, key] of [
       ['aside', 'at'],
       ['again', 'event, at'],
+      ['replayed', 'event, at'],
       ['owed', 'notice'],
     ] as const)
       removed += database

@@ -59,6 +59,8 @@ export interface OutcomeIndex {
   unjudged(range: LaneRange, end: number): IterableIterator<number>
   /** Verdicts of a lane's events, by signature. */
   verdictCounts(range: LaneRange): readonly Counted[]
+  /** What replays told of a lane's events, by signature. */
+  replayCounts(range: LaneRange): readonly Counted[]
   /** Deliveries of what was told of a lane's events, by signature. */
   deliveryCounts(range: LaneRange): readonly Counted[]
   /** Events of a lane whose verdicts have this signature. */
@@ -76,7 +78,7 @@ export interface OutcomeIndex {
 }
 
 /** Raised with every change of the tables or of what is put into them: another version's index is built anew. */
-const version = 2
+const version = 3
 /** "RRix". */
 const applicationId = 0x52526978
 
@@ -86,6 +88,8 @@ const tables = `
   CREATE TABLE signature (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
   CREATE TABLE judged (event INTEGER PRIMARY KEY, at INTEGER NOT NULL, signature INTEGER NOT NULL);
   CREATE TABLE again (event INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (event, at)) WITHOUT ROWID;
+  CREATE TABLE replayed (event INTEGER NOT NULL, at INTEGER NOT NULL, signature INTEGER NOT NULL,
+    PRIMARY KEY (event, at)) WITHOUT ROWID;
   CREATE TABLE judged_sum (block INTEGER NOT NULL, signature INTEGER NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (block, signature)) WITHOUT ROWID;
   CREATE TABLE delivery (event INTEGER NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL, signature INTEGER NOT NULL,
@@ -207,13 +211,18 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
     const firstBlock = Math.ceil(from / blockSize)
     return [firstBlock, blockOf(to), from, firstBlock * blockSize]
   }
+  const replayedBy = query<[Place, Place], Counted>(
+    `SELECT text AS signature, n AS count FROM (
+      SELECT signature AS s, count(*) AS n FROM replayed WHERE event >= ? AND event < ? GROUP BY signature) JOIN signature ON id = s`,
+  )
   const alike = query<[string, Place, Place, number], { event: Place; at: Place }>(
     `SELECT event, at FROM judged WHERE signature = (SELECT id FROM signature WHERE text = ?) AND event >= ? AND event < ? LIMIT ?`,
   )
   const verdicts = query<[Place], Place>('SELECT at FROM judged WHERE event = ?').pluck()
   const lanes = query<[], Lane>('SELECT id, topic, partition FROM lane')
-  const ats = query<[Place, Place, Place, Place, Place, Place, Place, Place], Place>(
+  const ats = query<[Place, Place, Place, Place, Place, Place, Place, Place, Place, Place], Place>(
     `SELECT at FROM judged WHERE at >= ? AND at < ? UNION SELECT at FROM again WHERE at >= ? AND at < ?
+      UNION SELECT at FROM replayed WHERE at >= ? AND at < ?
       UNION SELECT at FROM delivery WHERE at >= ? AND at < ? UNION SELECT at FROM aside WHERE at >= ? AND at < ? ORDER BY at`,
   ).pluck()
 
@@ -271,6 +280,7 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
       }
     },
     verdictCounts: (range) => verdictsBy.all(...countBounds(range)),
+    replayCounts: (range) => replayedBy.all(...bounds(range)),
     deliveryCounts: (range) => deliveriesBy.all(...countBounds(range)),
     judgedAs: (signature, range, most) => alike.all(signature, ...bounds(range), most),
     verdictsOf: (event) => verdicts.get(event),
@@ -280,7 +290,7 @@ const indexOf = (database: Sqlite.Database): OutcomeIndex => {
       query<[], { topic: string; count: number }>('SELECT topic, count(*) AS count FROM aside GROUP BY topic').all(),
     outcomes(partition) {
       const [from, to] = [firstOf(partition), endOf(partition)]
-      return offsetsOf(ats.iterate(from, to, from, to, from, to, from, to))
+      return offsetsOf(ats.iterate(from, to, from, to, from, to, from, to, from, to))
     },
     close: () => database.close(),
   }

@@ -98,6 +98,7 @@ const noticeFor = (
   noticed_at: clock.now(),
   event_at: { topic: topics.flowEvents.name, partition: 0, offset: 0 },
   configuration: configurationHash(configuration),
+  replay: '',
   batch: { quiet_ms: 0, longest_ms: 0, most: 1, first_at_once: false, spacing_ms: 0 },
   ...monitor.noticeOf(event),
 })

@@ -112,7 +112,7 @@ const judgedSteps = async (reading: IndexReading, { record, value }: Read<Outcom
   if (value.verdicts.length === 1 && value.verdicts[0]?.monitor === '')
     return [await rejectedStep(reading, record.partition, value, record.timestamp)]
   return value.verdicts.map((verdict) =>
-    step(value.at, 'verdict', verdictText(verdict), {
+    step(value.at, 'verdict', (value.replay === '' ? '' : `by replay ${value.replay}: `) + verdictText(verdict), {
       monitor: verdict.monitor,
       details: [
         ...verdictDetails(verdict),

@@ -8,8 +8,9 @@ export const letterPrefix = 'letter/'
 const noticePrefix = (letter: string): string => `notice/${letter}/`
 export const noticeKey = (letter: string, n: number): string => noticePrefix(letter) + String(n).padStart(6, '0')
 /** What is gathered together. */
-export const groupOf = ({ channel, monitor, recipient }: Notice): string =>
-  `${channel}/${monitor}/${recipient.address.toLowerCase()}`
+export const groupOf = ({ channel, monitor, recipient, replay }: Notice): string =>
+  // What a replay tells joins no letter of what comes now.
+  `${channel}/${monitor}/${recipient.address.toLowerCase()}${replay === '' ? '' : `/${encodeURIComponent(replay)}`}`
 /** The latest batch of a group. */
 export const gatheringKey = (group: string): string => `gathering/${group}`
 /** The letter of a group that went out last, and when; only where letters keep a distance. */

@@ -113,6 +113,7 @@ const outcomeOf = (notice: Notice, delivery: Delivery, at: EpochMs): Outcome => 
   received_at: notice.flow?.received_at ?? 0,
   at,
   configuration: notice.configuration,
+  replay: notice.replay,
   verdicts: [],
   deliveries: [delivery],
 })

@@ -25,6 +25,7 @@ export const rejection = (reject: Aside, known: Known, partition?: number): read
     event_at: { topic, partition: reject.partition, offset },
     at,
     configuration: '',
+    replay: '',
     verdicts: [
       {
         monitor: '',

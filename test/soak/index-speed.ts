@@ -59,6 +59,7 @@ const outcome = (
   received_at: 1_776_868_947_000 + n,
   at: 1_776_868_948_000 + n,
   configuration: '0123456789ab',
+  replay: '',
   verdicts: [...verdicts],
   deliveries: [...deliveries],
 })

@@ -12,6 +12,7 @@ export const outcomeWith = (difference: Partial<Outcome> = {}): Outcome => ({
   received_at: 1,
   at: 2,
   configuration: 'c1',
+  replay: '',
   verdicts: [],
   deliveries: [],
   ...difference,

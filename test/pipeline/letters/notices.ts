@@ -51,6 +51,7 @@ export function noticeWith({ client, flow, event, options, notice, hunt }: Diffe
     event_at: { topic: 'events.flows', partition: 0, offset: 0 },
     configuration: 'c1',
     severity: '',
+    replay: '',
     batch: { quiet_ms: 0, longest_ms: 0, most: 1, first_at_once: false, spacing_ms: 0 },
     flow: { ...eventWith(client ?? {}, flow ?? {}), hunt: hunt ?? null, ...event },
     flow_letter: { ...OPTIONS, ...options },

@@ -62,6 +62,7 @@ export const noticeTo = (
   event_at: { topic: topics.flowEvents.name, partition: 0, offset: 0 },
   configuration: 'c1',
   severity,
+  replay: '',
   batch: {
     quiet_ms: rule.quietMs,
     longest_ms: rule.longestMs,
