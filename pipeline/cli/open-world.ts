@@ -89,7 +89,7 @@ export const openWorld = async (
     clock,
     tell,
     random: Math.random,
-    indexFile: indexFileIn(configuration.log.embedded.dir),
+    indexFile: indexFileIn(configuration.log.kafka?.stateDir ?? configuration.log.embedded.dir),
     async close() {
       await Promise.all([...channels.values()].map(({ sink }) => sink.close()))
       await velociraptor.close()

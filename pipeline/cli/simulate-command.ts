@@ -6,7 +6,7 @@ import { singleLine } from '../letters/texts.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { readScenarios } from '../scenarios/read-scenarios.ts'
 import type { Scenario, TimelineEntry } from '../scenarios/scenario.ts'
-import { serveScenario } from '../scenarios/serve-scenario.ts'
+import { serveScenario, type ServeOptions } from '../scenarios/serve-scenario.ts'
 
 const parsePort = (text: string): number => {
   const port = Number(text)
@@ -20,18 +20,18 @@ export const simulateCommand = () =>
     .description('A stand-in Velociraptor server plays a scenario over gRPC, beginning now; it answers until Ctrl-C.')
     .argument('<file>', 'a scenario file')
     .option('--name <name>', 'which scenario of the file; default: the first')
-    .option('--port <port>', 'where it listens on 127.0.0.1; 0: any port that is free', parsePort, 0)
+    .option('--port <port>', 'where it listens; 0: any port that is free', parsePort, 0)
+    .option('--listen <address>', 'address of this machine that it listens on; 0.0.0.0: all of them', '127.0.0.1')
+    .option('--advertise <host>', 'name or address for api.config.yaml; default: what it listens on')
     .option('--dir <folder>', 'where api.config.yaml is written', 'relay-simulation')
     .option('--end', 'end when the timeline has been played')
-    .action(async (file, { name, port, dir, end }) => {
-      process.exitCode = await simulate(file, { name: name ?? null, port, dir, endsWithTimeline: end === true })
+    .action(async (file, { name, end, ...serving }) => {
+      process.exitCode = await simulate(file, { name: name ?? null, endsWithTimeline: end === true, ...serving })
       process.exit()
     })
 
-interface SimulateOptions {
+interface SimulateOptions extends Pick<ServeOptions, 'port' | 'listen' | 'advertise' | 'dir'> {
   readonly name: string | null
-  readonly port: number
-  readonly dir: string
   readonly endsWithTimeline: boolean
 }
 
@@ -53,14 +53,13 @@ const readScenario = (file: string, name: string | null): Scenario | null => {
   return scenario ?? null
 }
 
-const simulate = async (file: string, { name, port, dir, endsWithTimeline }: SimulateOptions): Promise<number> => {
+const simulate = async (file: string, { name, endsWithTimeline, ...serving }: SimulateOptions): Promise<number> => {
   const scenario = readScenario(file, name)
   if (scenario === null) return 2
   const clock = systemClock()
   const { address, apiConfig, played, close } = await serveScenario(scenario, {
+    ...serving,
     clock,
-    port,
-    dir,
     onEntry: (entry, isPlayed) =>
       console.log(`${new Date().toISOString()}  ${isPlayed ? '' : 'not played here: '}${describe(entry)}`),
   })

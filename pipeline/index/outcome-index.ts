@@ -1,6 +1,6 @@
 import Sqlite from 'better-sqlite3'
-import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, mkdirSync, existsSync, openSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { EpochMs } from '../../schemas/time.ts'
 import { blockOf, blockSize, offsetOfPlace, partitionOfPlace, type Place, placeOf } from './place.ts'
 
@@ -123,7 +123,10 @@ const cacheKiB = 65_536
 const checkpointPages = 16_000
 
 const connect = (file: string): Sqlite.Database => {
-  if (file !== inMemory) closeSync(openSync(file, 'a', 0o600))
+  if (file !== inMemory) {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    closeSync(openSync(file, 'a', 0o600))
+  }
   const database = new Sqlite(file, { timeout: 5000 })
   database.pragma('journal_mode = WAL')
   // After a power cut the last commits may be missing, positions and rows alike: the log has them.

@@ -9,6 +9,10 @@ export interface ServeOptions {
   readonly clock: Clock
   /** 0: any that is free. */
   readonly port: number
+  /** Address of this machine that it listens on; default 127.0.0.1. */
+  readonly listen?: string
+  /** Name or address for `api.config.yaml`; default: what it listens on. */
+  readonly advertise?: string
   /** Where `api.config.yaml` is written. */
   readonly dir: string
   /** Called as each entry of the timeline is played; false: it cannot be played by a Velociraptor server. */
@@ -29,16 +33,16 @@ export interface ServedScenario {
 /** Serves a scenario's world as a Velociraptor server would, and plays its timeline by the clock. */
 export const serveScenario = async (
   scenario: Scenario,
-  { clock, port, dir, onEntry }: ServeOptions,
+  { onEntry, ...options }: ServeOptions,
 ): Promise<ServedScenario> => {
   const world = createWorld({ ...scenario.world, now: scenario.now })
   for (const entry of scenario.timeline) if (entry.kind === 'event') world.knowQueue(entry.org, entry.queue)
-  const { address, apiConfig, close } = await startStandIn({ world, clock, port, dir })
+  const { address, apiConfig, close } = await startStandIn({ world, ...options })
   const cancels: (() => void)[] = []
   const playAt = (entry: TimelineEntry): Promise<void> =>
     new Promise((resolve) => {
       cancels.push(
-        clock.at(entry.at, () => {
+        options.clock.at(entry.at, () => {
           const isPlayed = entry.kind === 'fault' ? beginServerFault(world, entry) : (playEntry(world, entry), true)
           onEntry?.(entry, isPlayed)
           resolve()

@@ -23,6 +23,10 @@ export interface StandInOptions {
   readonly clock: Clock
   /** 0: any that is free. */
   readonly port: number
+  /** Address of this machine that it listens on; default 127.0.0.1. */
+  readonly listen?: string
+  /** Name or address under which clients reach it, for `api.config.yaml`; default: what it listens on. */
+  readonly advertise?: string
   /** Where `api.config.yaml` is written. */
   readonly dir: string
   /** The user of that file; default: the one of role `api`. */
@@ -43,22 +47,23 @@ export interface StandIn {
 
 const day = 86_400_000
 
-/** Serves a world over gRPC as Velociraptor does: mutual TLS 1.3 under the one name VelociraptorServer, on the loopback. */
+/** Serves a world over gRPC as Velociraptor does: mutual TLS 1.3 under the one name VelociraptorServer; on the loopback unless told otherwise. */
 export const startStandIn = async (options: StandInOptions): Promise<StandIn> => {
   const { world, clock, dir, principal = standInPrincipal, serverName = 'VelociraptorServer' } = options
+  const { listen = '127.0.0.1', advertise = listen } = options
   const authority = processAuthority()
   const own = authority.forServer(serverName)
   const grpc = serveApi(world, clock)
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
   const sockets = new Set<TLSSocket>()
-  const gate = openGate(own, authority.certificate, (socket) => {
+  const gate = openGate({ own, ca: authority.certificate, listen }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     injector.injectConnection(socket)
   })
   const port = await gate.open(options.port)
   const forget = obeyFaults({ world, clock, gate, sockets, port })
-  const address = `127.0.0.1:${port}`
+  const address = `${advertise}:${port}`
   mkdirSync(dir, { recursive: true })
   const write = (file: string, user: string): string => {
     const path = join(dir, file)
@@ -116,7 +121,10 @@ interface Gate {
 }
 
 /** TLS is ended here and not in the gRPC library: it knows neither a lowest version nor how to break a connection. */
-const openGate = (own: Identity, ca: string, connected: (socket: TLSSocket) => void): Gate => {
+const openGate = (
+  { own, ca, listen }: { readonly own: Identity; readonly ca: string; readonly listen: string },
+  connected: (socket: TLSSocket) => void,
+): Gate => {
   const server = createServer(
     {
       ca,
@@ -139,7 +147,7 @@ const openGate = (own: Identity, ca: string, connected: (socket: TLSSocket) => v
   server.on('tlsClientError', () => undefined)
   return {
     open: async (port) => {
-      server.listen(port, '127.0.0.1')
+      server.listen(port, listen)
       await once(server, 'listening')
       return (server.address() as AddressInfo).port
     },
