@@ -16,12 +16,12 @@ export interface KafkaJars {
   readonly archive: string
 }
 
-/** The least that a broker needs: without a binding it would log nothing. */
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+/** What a set of jars is made from, beside a binding: without one, nothing would be logged. */
+const pomOf = (artifact: string): string => `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
-  <groupId>test</groupId><artifactId>broker</artifactId><version>1</version>
+  <groupId>test</groupId><artifactId>jars</artifactId><version>1</version>
   <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${kafkaVersion}</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>${artifact}</artifactId><version>${kafkaVersion}</version></dependency>
     <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.4</version></dependency>
   </dependencies>
 </project>
@@ -35,9 +35,9 @@ rootLogger.level = WARN
 rootLogger.appenderRef.console.ref = console
 `
 
-const cacheDir = (): string => {
+const cacheDir = (name: string): string => {
   const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-  return join(base, 'raptor-relay', `kafka-${kafkaVersion}`)
+  return join(base, 'raptor-relay', `${name}-${kafkaVersion}`)
 }
 
 const javaVersion = async (): Promise<number> => {
@@ -52,20 +52,25 @@ const jarsIn = (dir: string): KafkaJars => ({
   archive: join(dir, 'classes.jsa'),
 })
 
-/** Kafka's jars from the user's cache, or from Maven Central. Rejects when there is no Java 17 or the jars cannot be had. */
-export const kafkaJars = async (): Promise<KafkaJars> => {
+/** A broker's jars from the user's cache, or from Maven Central. Rejects when there is no Java 17 or the jars cannot be had. */
+export const kafkaJars = (): Promise<KafkaJars> => jarsOf('kafka', 'kafka_2.13')
+
+/** The same for the tools that come with a broker: what its `bin/*.sh` run. */
+export const kafkaTools = (): Promise<KafkaJars> => jarsOf('kafka-tools', 'kafka-tools')
+
+const jarsOf = async (name: string, artifact: string): Promise<KafkaJars> => {
   if ((await javaVersion()) < 17) throw new Error('Java 17 or newer is needed')
-  const dir = cacheDir()
-  if (!existsSync(dir)) await fetchJars(dir)
+  const dir = cacheDir(name)
+  if (!existsSync(dir)) await fetchJars(dir, artifact)
   return jarsIn(dir)
 }
 
-const fetchJars = async (dir: string): Promise<void> => {
+const fetchJars = async (dir: string, artifact: string): Promise<void> => {
   mkdirSync(join(dir, '..'), { recursive: true })
   // Another run may fetch at the same time: what is complete gets its name at once.
   const making = mkdtempSync(`${dir}-`)
   try {
-    writeFileSync(join(making, 'pom.xml'), pom)
+    writeFileSync(join(making, 'pom.xml'), pomOf(artifact))
     writeFileSync(join(making, 'log4j2.properties'), logging)
     const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
     const target = `-DoutputDirectory=${join(making, 'libs')}`
