@@ -4,7 +4,7 @@
  * CLOSED: the connector was closed meanwhile.
  */
 export type Prognosis = 'REFUSED' | 'DEFERRED' | 'UNAVAILABLE' | 'DENIED'
-export type Place = 'LOG' | 'VELOCIRAPTOR' | 'MAIL'
+export type Place = 'LOG' | 'VELOCIRAPTOR' | 'MAIL' | 'HTTP'
 export type ConnectorErrorCode = `${Place}_${Prognosis}` | 'CLOSED'
 
 /** The only error that leaves a connector. Its text says what to do and carries no secret, address or body; the foreign error is its `cause`. */

@@ -149,13 +149,15 @@ const read = (
 
 /** Begins anew after an outage, with growing jittered waits; says its begin and its end once. */
 const reconnecting =
-  ({ org }: Reader, { clock, random, tell }: CollectOptions): MonoTypeOperatorFunction<Arrival> =>
+  ({ org, sources }: Reader, { clock, random, tell }: CollectOptions): MonoTypeOperatorFunction<Arrival> =>
   (arrivals) => {
     let failures = 0
     let awaySince: EpochMs | null = null
     return arrivals.pipe(
       tap((arrival) => {
         if (arrival.kind === 'complete' && arrival.isInSync) tell({ name: 'source in sync', org })
+        if (arrival.kind !== 'row' && arrival.isInSync)
+          for (const { queue } of sources) tell({ name: 'queue in sync', org, queue })
         if (arrival.kind !== 'beat') return
         if (awaySince !== null) tell({ name: 'source back', org, away_ms: clock.now() - awaySince, tries: failures })
         awaySince = null

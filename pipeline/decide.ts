@@ -7,6 +7,7 @@ import type { Clock, EpochMs } from '../schemas/time.ts'
 import { topics } from '../schemas/topics.ts'
 import { memoryIn, noticeRecord, noticesOf, openJudge, outcomeRecord, toldBucketMs, verdictOf } from './judge.ts'
 import type { FlowMonitor } from './monitors/monitor.ts'
+import { countVerdicts } from './observing/count-verdicts.ts'
 import { decodeAll } from './runtime/decoding.ts'
 import { rejection } from './runtime/rejection.ts'
 import { runTopology, type TurnResult } from './runtime/run-topology.ts'
@@ -51,7 +52,7 @@ const decideTurn = async (task: Task, turn: Turn, options: DecideOptions): Promi
   arrived.forEach(({ record, event }, n) =>
     append.push(outcomeRecord(record.key, event, verdicts[n] ?? [], { at: record, configuration, now: turn.now })),
   )
-  return { append, put: state.puts() }
+  return { append, put: state.puts(), afterwards: () => countVerdicts(verdicts.flat(), options.tell) }
 }
 
 /** Runs the events of a turn through a monitor's chain. */

@@ -15,7 +15,7 @@ import {
 } from './mailing/claims.ts'
 import type { DeliverTurn } from './mailing/deliver-turn.ts'
 import { type Arrived, gather } from './mailing/gathering.ts'
-import { letterKey, putOpen } from './mailing/letter-state.ts'
+import { letterKey, noticesOpened, putOpen } from './mailing/letter-state.ts'
 import { openSending, type Sending } from './mailing/sending.ts'
 import { settle } from './mailing/settlement.ts'
 import { hasStrays, settleStrays } from './mailing/strays.ts'
@@ -48,6 +48,7 @@ export const deliver = (
 const deliverTask = (task: Task, options: DeliverOptions, sending: Sending): TaskWork => {
   const now = options.clock.now()
   const claims = openClaims(task, sending)
+  options.tell({ name: 'notices open', partition: task.partition, notices: claims.open.notices })
   wakeForClaims(task, claims, now)
   const state = openTurnState(task.state)
   wakeForDue(task, state, 0, options)
@@ -87,10 +88,14 @@ const deliverTurn = async (turn: Turn, { fail, ...given }: DeliverTask): Promise
   // The earliest wake-up wins and a turn uses it up, so every turn asks for all that is still to come.
   wakeForDue(task, state, turn.now + 1, options)
   wakeForClaims(task, claims, turn.now)
+  const put = state.puts()
+  const opened = noticesOpened(put, task.state)
   return {
     append,
-    put: state.puts(),
+    put,
     afterwards: () => {
+      claims.open.notices += opened
+      if (opened !== 0) said.push({ name: 'notices open', partition: task.partition, notices: claims.open.notices })
       for (const happening of said) options.tell(happening)
       for (const claim of claimed) sending.send(claim, { task, fail })
     },

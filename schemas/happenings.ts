@@ -1,4 +1,7 @@
-/** Everything the relay says while it runs, with its level: error = someone must act, warn = heals or one item was set aside, info = start, stop, a letter. */
+/**
+ * Everything the relay says while it runs, with its level: error = someone must act, warn = heals or one item was set aside, info = start,
+ * stop, a letter; count = never a log line, only measured.
+ */
 export const happenings = {
   // process
   'relay started': 'info',
@@ -6,6 +9,8 @@ export const happenings = {
   'relay stopping': 'info',
   'relay stopped': 'info',
   'relay failed': 'error',
+  'http listening': 'info',
+  'http not listening': 'warn',
   'configuration reloaded': 'info',
   'configuration not reloaded': 'error',
   'configuration needs restart': 'warn',
@@ -14,9 +19,12 @@ export const happenings = {
   'source away': 'error',
   'source back': 'info',
   'source in sync': 'info',
+  'queue in sync': 'count',
   // enrich
   'lookups away': 'error',
   'lookups back': 'info',
+  // decide
+  'event judged': 'count',
   // deliver
   'letter delivered': 'info',
   'letter undeliverable': 'error',
@@ -24,6 +32,9 @@ export const happenings = {
   'mail server away': 'error',
   'mail server back': 'info',
   'receipt not written': 'warn',
+  'letter answered': 'count',
+  'notice told': 'count',
+  'notices open': 'count',
   // every stage
   'schema unknown': 'error',
   // log
@@ -37,7 +48,7 @@ export const happenings = {
   // velociraptor
   'api config readable by others': 'warn',
   'api certificate ends soon': 'warn',
-} as const satisfies Record<string, 'debug' | 'info' | 'warn' | 'error'>
+} as const satisfies Record<string, 'debug' | 'info' | 'warn' | 'error' | 'count'>
 
 export type HappeningName = keyof typeof happenings
 

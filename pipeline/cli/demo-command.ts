@@ -64,7 +64,7 @@ const demo = async (outputDir: string): Promise<number> => {
 const relay = async ({ configFile, events }: DemoWorld, told: Told, mails: () => number): Promise<boolean> => {
   const { configuration, apiConfig, problems } = readFiles(configFile)
   if (printProblems(problems) || configuration === null || apiConfig === null) return false
-  const world = await openWorld(configuration, apiConfig, sayTrouble)
+  const world = await openWorld(configuration, apiConfig, { tell: sayTrouble })
   const service = await startService(world, { configuration, stages: stageNames, since: null })
   const narration = narrate(world.log, told, console.log).subscribe()
   const start = world.clock.now()

@@ -1,5 +1,4 @@
 import { Command } from '@commander-js/extra-typings'
-import { readFileSync } from 'node:fs'
 import { auditCommand } from './audit-command.ts'
 import { checkCommand } from './check-command.ts'
 import { demoCommand } from './demo-command.ts'
@@ -10,6 +9,7 @@ import { schemaCommand } from './schema-command.ts'
 import { simulateCommand } from './simulate-command.ts'
 import { topicsCommand } from './topics-command.ts'
 import { testCommand } from './test-command.ts'
+import { version } from './version.ts'
 import { whyCommand } from './why-command.ts'
 
 const testScenarios = () =>
@@ -21,10 +21,6 @@ const testScenarios = () =>
       process.exitCode = await testCommand(files, { json: json === true, print: console.log })
       process.exit()
     })
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string
-}
 
 /** Wrong use ends with 2, like a wrong configuration. */
 const wrongUse = 2

@@ -72,14 +72,20 @@ export const openLog = ({ embedded, kafka }: LogSettings, clock: Clock, tell: Te
   })
 }
 
+export interface WorldOptions {
+  readonly tell: Tell
+  /** Sees all that goes through the log. */
+  readonly watched?: (log: EventLog) => EventLog
+}
+
 /** Opens the log, the way to Velociraptor and the mail channels of a configuration. Rejects with ConnectorError. */
 export const openWorld = async (
   configuration: Configuration,
   apiConfig: ApiConfig,
-  tell: Tell,
+  { tell, watched = (log) => log }: WorldOptions,
 ): Promise<OpenedWorld> => {
   const clock = systemClock()
-  const log = await openLog(configuration.log, clock, tell)
+  const log = watched(await openLog(configuration.log, clock, tell))
   const velociraptor = openVelociraptor({ config: apiConfig, tell })
   const channels = openChannels(configuration.channels)
   return {

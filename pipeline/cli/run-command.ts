@@ -2,13 +2,17 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import type { Configuration } from '../config/configuration.ts'
+import type { Configuration, HttpSettings } from '../config/configuration.ts'
+import { howToListen, parseListen } from '../config/read-http.ts'
+import { openObserving } from '../observing/observing.ts'
 import { watchCertificate } from '../runtime/certificate-watch.ts'
+import { systemClock } from '../runtime/system-clock.ts'
 import { logTo, standardOutput } from '../runtime/telemetry.ts'
 import { keepYoungHeapSmall } from '../runtime/young-heap.ts'
 import { type Service, startService, type StageName, stageNames } from '../service.ts'
 import { openWorld, type OpenedWorld } from './open-world.ts'
 import { printProblems, readFiles } from './read-files.ts'
+import { version } from './version.ts'
 
 /** A stop must not take longer than service managers wait. */
 const longestStopMs = 9000
@@ -46,22 +50,49 @@ export const runCommand = () =>
       'where a first run begins: a duration before now (2h) or a time; default: now',
       parseSince,
     )
-    .action(async ({ config, stages, since }) => {
-      process.exitCode = await run(config, stages ?? stageNames, since ?? null)
+    .option(
+      '--listen <host:port>',
+      'where /metrics, /healthz and /readyz are, instead of what the configuration says; off: nowhere',
+      parseListenOption,
+    )
+    .action(async ({ config, stages, since, listen }) => {
+      process.exitCode = await run(config, { stages: stages ?? stageNames, since: since ?? null, listen })
       // Timers of libraries must not hold a stopped service.
       process.exit()
     })
 
-const run = async (file: string, stages: readonly StageName[], since: EpochMs | null): Promise<number> => {
+const parseListenOption = (text: string): HttpSettings | null => {
+  if (text === 'off') return null
+  const address = parseListen(text)
+  if (address === null) throw new InvalidArgumentError(`Say off, or ${howToListen}.`)
+  return address
+}
+
+interface RunOptions {
+  readonly stages: readonly StageName[]
+  readonly since: EpochMs | null
+  /** null: nowhere; undefined: as the configuration says. */
+  readonly listen: HttpSettings | null | undefined
+}
+
+const run = async (file: string, { stages, since, listen }: RunOptions): Promise<number> => {
   const { configuration, apiConfig, problems } = readFiles(file)
   if (printProblems(problems) || configuration === null || apiConfig === null) return 2
-  const tell = logTo(standardOutput(), configuration.logLevel)
+  const log = logTo(standardOutput(), configuration.logLevel)
+  const observing = openObserving({ configuration, clock: systemClock(), log, version })
+  const { tell } = observing
+  try {
+    await observing.listen(listen === undefined ? configuration.http : listen)
+  } catch (cause) {
+    fail(cause, tell)
+    return 2
+  }
   tell({ name: 'relay started', pid: process.pid, stages: stages.join(',') })
   const stopAsked = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => resolve(signal))
   })
   const begin = async (): Promise<{ world: OpenedWorld; service: Service }> => {
-    const world = await openWorld(configuration, apiConfig, tell)
+    const world = await openWorld(configuration, apiConfig, { tell, watched: observing.watched })
     watchCertificate(apiConfig.expiresAt, world.clock, tell)
     keepYoungHeapSmall()
     return { world, service: await startService(world, { configuration, stages, since }) }
@@ -89,6 +120,7 @@ const run = async (file: string, stages: readonly StageName[], since: EpochMs | 
     service
       .stop()
       .then(() => world.close())
+      .then(() => observing.close())
       .then(() => true),
     new Promise<boolean>((resolve) => void setTimeout(resolve, longestStopMs, false).unref()),
   ])
@@ -111,7 +143,7 @@ const reload = (file: string, running: Configuration, service: Service, tell: Te
     })
   service.reload({ ...configuration, channels: running.channels })
   tell({ name: 'configuration reloaded', monitors: configuration.monitors.length })
-  const parts = ['velociraptor', 'channels', 'log', 'logLevel'] as const
+  const parts = ['velociraptor', 'channels', 'log', 'http', 'logLevel'] as const
   const changed = parts.filter((part) => JSON.stringify(configuration[part]) !== JSON.stringify(running[part]))
   if (changed.length > 0) tell({ name: 'configuration needs restart', parts: changed.join(', ') })
 }

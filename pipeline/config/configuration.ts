@@ -91,6 +91,15 @@ export interface FlowCompletionMonitor {
 
 export type Monitor = FlowCompletionMonitor
 
+/** Where /metrics, /healthz and /readyz are. */
+export interface HttpSettings {
+  readonly host: string
+  /** 0: one that is free. */
+  readonly port: number
+  /** Somebody named it: without it the relay does not start. */
+  readonly isChosen: boolean
+}
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** Everything that relay.yaml says, checked: what stands here can be used as it is. */
@@ -100,5 +109,7 @@ export interface Configuration {
   readonly channels: readonly MailChannel[]
   readonly log: LogSettings
   readonly monitors: readonly Monitor[]
+  /** null: off. */
+  readonly http: HttpSettings | null
   readonly logLevel: LogLevel
 }

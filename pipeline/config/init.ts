@@ -53,6 +53,9 @@ ${password}
 # Events are kept in ./relay-data beside this file, unless another place is named:
 # log: { embedded: { dir: /var/lib/raptor-relay, max_size: 20GiB } }
 
+# Metrics for Prometheus and health, for this machine alone unless another address is named; http: off
+# http: { listen: 127.0.0.1:9464 }
+
 monitors:
   - name: flows
     # The server's own artifacts and their parameters; what is left out has the artifact's default.

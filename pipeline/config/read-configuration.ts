@@ -3,6 +3,7 @@ import type { Configuration } from './configuration.ts'
 import { isRecord } from './is-record.ts'
 import type { Problem, Report } from './problem.ts'
 import { byPosition, pathText } from './problem.ts'
+import { readHttp } from './read-http.ts'
 import { readLog } from './read-log.ts'
 import { readMail } from './read-mail.ts'
 import { readMonitors } from './read-monitors.ts'
@@ -41,11 +42,12 @@ export const readConfigurationOf = (source: Source, surroundings: Surroundings):
   const velociraptor = readVelociraptor(part('velociraptor'), ['velociraptor'], report, surroundings)
   const mail = readMail(part('mail'), ['mail'], report, surroundings)
   const log = readLog(part('log'), ['log'], report, surroundings)
+  const http = readHttp(part('http'), ['http'], report)
   const monitors = readMonitors(part('monitors'), ['monitors'], { report, writtenAt: source.writtenAt }, mail)
   const isUsable = !problems.some(({ level }) => level === 'error') && velociraptor !== null && mail !== null
   return {
     configuration: isUsable
-      ? { velociraptor, channels: mail.channels, log, monitors, logLevel: read.log_level ?? 'info' }
+      ? { velociraptor, channels: mail.channels, log, monitors, http, logLevel: read.log_level ?? 'info' }
       : null,
     problems: problems.toSorted(byPosition),
   }

@@ -142,6 +142,12 @@ export const monitorShape = z.strictObject({
   batch: batchShape.optional().meta({ description: 'Events for one recipient are gathered into one letter' }),
 })
 
+export const httpShape = z.strictObject({
+  listen: nonEmpty.meta({
+    description: 'host:port for /metrics, /healthz and /readyz; nobody logs in there; default 127.0.0.1:9464',
+  }),
+})
+
 export const logLevelShape = z.enum(['debug', 'info', 'warn', 'error'])
 
 /** The whole file as an editor should know it. */
@@ -152,5 +158,9 @@ export const relayShape = z.strictObject({
     .meta({ description: 'One mail channel, or `channels:` with several by name' }),
   log: logShape.optional().meta({ description: 'Where events are kept; left out: embedded, in ./relay-data' }),
   monitors: z.array(monitorShape).meta({ description: 'What is told to whom' }),
+  http: z
+    .union([z.literal('off'), httpShape], 'must be off or a mapping with listen')
+    .optional()
+    .meta({ description: '/metrics, /healthz and /readyz; off: not at all; default { listen: 127.0.0.1:9464 }' }),
   log_level: logLevelShape.optional().meta({ description: 'What the relay says of itself; default info' }),
 })

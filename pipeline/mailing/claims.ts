@@ -30,17 +30,21 @@ export interface Claims {
   readonly firsts: Map<string, Notice>
   /** Claims of a process that is known to be dead: nobody else will say what became of them. */
   readonly orphans: Set<string>
+  /** How many notices are not settled, whether claimed or not. */
+  readonly open: { notices: number }
 }
 
 /** What a task finds claimed when it is opened. */
 export const openClaims = (task: Task, sending: Sending): Claims => {
   const letters = new Map<string, Letter>()
+  const open = { notices: 0 }
   for (const [, bytes] of task.state.range(...prefixRange(letterPrefix))) {
     const letter = decode('Letter', bytes)
+    open.notices += letter.notices
     if (letter.stage === 'claimed') letters.set(letter.id, letter)
   }
   const inDoubt = task.othersAreDead ? [...letters.keys()].filter((id) => !sending.isUnderWay(id)) : []
-  return { letters, firsts: new Map(), orphans: new Set(inDoubt) }
+  return { letters, firsts: new Map(), orphans: new Set(inDoubt), open }
 }
 
 /** A letter is claimed no more. */

@@ -1,7 +1,7 @@
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { Task } from '../../connectors/log/event-log.ts'
 import type { MailReply, OutgoingMail, SendTerms } from '../../connectors/mail/mail.ts'
-import type { ReceiptKind } from '../../schemas/generated.ts'
+import type { Notice, ReceiptKind } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { type Claim, claimMs, type DeliverOptions, type OpenChannel } from './claim.ts'
 import { openReceipts } from './receipts.ts'
@@ -136,6 +136,10 @@ export const openSending = (options: DeliverOptions): Sending => {
     const begunAt = performance.now()
     const reply = await channel.sink.send(mail, terms)
     noteReply(state, reply, begunAt)
+    tell({ name: 'letter answered', channel: channel.name, answer: reply.kind })
+    if (reply.kind === 'accepted')
+      for (const notice of told)
+        tell({ name: 'notice told', channel: channel.name, age_ms: clock.now() - bornAt(notice) })
     return reply
   }
 
@@ -252,3 +256,6 @@ const kindOf = (kind: MailReply['kind']): ReceiptKind => {
   if (kind === 'unknown') return 'unavailable'
   return kind === 'denied' ? 'released' : kind
 }
+
+/** When the server was told of the event, epoch ms. */
+const bornAt = ({ flow, noticed_at }: Notice): EpochMs => flow?.received_at ?? noticed_at

@@ -12,7 +12,10 @@ export const logTo = (stream: pino.DestinationStream, level: string): Tell => {
     },
     stream,
   )
-  return ({ name, ...facts }: Happening) => logger[happenings[name]](facts, name)
+  return ({ name, ...facts }: Happening) => {
+    const at = happenings[name]
+    if (at !== 'count') logger[at](facts, name)
+  }
 }
 
 /** Standard output, each line written at once, so that the last words of a process are not lost. */

@@ -26,7 +26,14 @@ describe('the schema for editors', () => {
   })
 
   it('describes every key of the file and every parameter', () => {
-    expect(Object.keys(schema.properties ?? {})).toEqual(['velociraptor', 'mail', 'log', 'monitors', 'log_level'])
+    expect(Object.keys(schema.properties ?? {})).toEqual([
+      'velociraptor',
+      'mail',
+      'log',
+      'monitors',
+      'http',
+      'log_level',
+    ])
     const all = nodesOf(schema)
     const parameters =
       all.find((node) => node.properties !== undefined && 'NotifyExecutor' in node.properties)?.properties ?? {}

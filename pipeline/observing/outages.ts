@@ -1,0 +1,39 @@
+import type { Happening } from '../../schemas/happenings.ts'
+
+/** What may be away while the relay runs. */
+export type OutagePart = 'source' | 'lookups' | 'mail' | 'log'
+
+/** The begin or the end of an outage. */
+export interface OutageChange {
+  readonly part: OutagePart
+  /** Which one: the organisation, the mail channel, the topology; empty: the only one. */
+  readonly name: string
+  /** null: it is over. */
+  readonly reason: string | null
+}
+
+type Fact = 'org' | 'channel' | 'topology'
+
+const begins: Readonly<Record<string, readonly [OutagePart, Fact]>> = {
+  'source away': ['source', 'org'],
+  'lookups away': ['lookups', 'org'],
+  'mail server away': ['mail', 'channel'],
+  'log unavailable': ['log', 'topology'],
+}
+const ends: Readonly<Record<string, readonly [OutagePart, Fact]>> = {
+  'source back': ['source', 'org'],
+  'lookups back': ['lookups', 'org'],
+  'mail server back': ['mail', 'channel'],
+  'log available again': ['log', 'topology'],
+}
+
+/** What a happening says of outages; null: nothing. */
+export const outageChange = (happening: Happening): OutageChange | null => {
+  // A retention that could not run is tried again later, and nothing waits for it.
+  if (happening['during'] === 'retention') return null
+  const isBegin = Object.hasOwn(begins, happening.name)
+  const known = isBegin ? begins[happening.name] : ends[happening.name]
+  if (known === undefined) return null
+  const [part, fact] = known
+  return { part, name: String(happening[fact] ?? ''), reason: isBegin ? String(happening['reason'] ?? '') : null }
+}

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type DemoWorld, openDemoWorld } from '../../../pipeline/demo/demo-world.ts'
+import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
+import { runRelay } from './run-relay.ts'
+
+const main = join(import.meta.dirname, '../../../pipeline/cli/main.ts')
+
+describe('relay run', () => {
+  let outputDir = ''
+  let world: DemoWorld
+  let child: ChildProcess | null = null
+  beforeEach(async () => {
+    outputDir = mkdtempSync(join(tmpdir(), 'relay-letters-'))
+    world = await openDemoWorld({ clock: systemClock(), outputDir, onMail: () => undefined })
+  })
+  afterEach(async () => {
+    if (child !== null && child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    await world.close()
+    rmSync(outputDir, { recursive: true, force: true })
+  })
+
+  /** Starts it, waits until it says that it is ready, and answers with where it listens. */
+  const started = async (): Promise<string> => {
+    const running = spawn(process.execPath, [main, 'run', '-c', world.configFile, '--listen', '127.0.0.1:0'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    child = running
+    let address = ''
+    for await (const line of createInterface({ input: running.stdout })) {
+      const said = JSON.parse(line) as { readonly msg: string; readonly address?: string }
+      if (said.msg === 'http listening') address = said.address ?? ''
+      if (said.msg === 'relay ready') break
+    }
+    running.stdout.resume()
+    return address
+  }
+
+  it('shows metrics and health where it was told to, and a second one cannot take the place', async () => {
+    const address = await started()
+    expect(await (await fetch(`http://${address}/readyz`)).json()).toMatchObject({ ok: true })
+    expect((await fetch(`http://${address}/healthz`)).status).toBe(200)
+    const page = await (await fetch(`http://${address}/metrics`)).text()
+    expect(page).toContain('relay_tasks{stage="decide"} ')
+    expect(page).toContain('relay_started_total 1')
+    expect(page).toMatch(/^relay_log_disk_free_bytes \d{6,}$/m)
+    const second = await runRelay('run', '-c', world.configFile, '--listen', address)
+    expect([second.code, second.out]).toEqual([2, expect.stringContaining('the port is in use')])
+    child?.kill('SIGTERM')
+    if (child !== null) expect(await once(child, 'exit')).toEqual([0, null])
+    await expect(fetch(`http://${address}/healthz`)).rejects.toThrow('fetch failed')
+  })
+
+  it('refuses a place that is none before anything opens', async () => {
+    const { code, err } = await runRelay('run', '-c', world.configFile, '--listen', '9464')
+    expect([code, err]).toEqual([2, expect.stringContaining('write host:port')])
+  })
+})
