@@ -44,6 +44,7 @@ monitors:
       ErrorHandling: [IncludeHunts, IgnoreDelay]
       DelayThreshold: 100
     dedup: { window: 5m }
+    batch: { quiet: 1s, longest: 5s, most: 10 }
   - name: responders
     artifact: Server.Monitor.FlowCompletion
     parameters: { Recipients: [ir@example.org], ArtifactPermToAlertOn: 'EXECVE|NETWORK', NotifyHunts: true, DelayThreshold: 100 }

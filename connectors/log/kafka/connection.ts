@@ -35,9 +35,9 @@ export interface KafkaTimings {
 }
 
 export const usualTimings: KafkaTimings = {
-  session: 10_000,
+  session: 8000,
   heartbeat: 1000,
-  rebalance: 10_000,
+  rebalance: 6000,
   poll: 100,
   metadata: 30_000,
   restore: 30_000,
