@@ -10,12 +10,13 @@ import { parseArgs } from 'node:util'
 import { type BenchRow, type Figure, isKept, rounded, slownessOf } from './measure.ts'
 import { deliver } from './rows/deliver.ts'
 import { events } from './rows/events.ts'
+import { kafka } from './rows/kafka.ts'
 import { latency } from './rows/latency.ts'
 import { letters } from './rows/letters.ts'
 import { log } from './rows/log.ts'
 import { start } from './rows/start.ts'
 
-const rows: readonly BenchRow[] = [log, events, letters, deliver, start, latency]
+const rows: readonly BenchRow[] = [log, events, letters, deliver, start, latency, kafka]
 
 const help = `Usage: npm run bench [-- name…] [-- --json]
 
@@ -31,6 +32,7 @@ const barText = ({ bar, unit }: Figure): string | null => {
     bar.least === undefined ? '' : `>= ${bar.least} ${unit}`,
     bar.most === undefined ? '' : `<= ${bar.most} ${unit}`,
     bar.ratio === undefined ? '' : `ratio >= ${bar.ratio}`,
+    bar.mostRatio === undefined ? '' : `ratio <= ${bar.mostRatio}`,
   ]
   return parts.filter((part) => part !== '').join(' and ')
 }

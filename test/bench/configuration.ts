@@ -42,16 +42,25 @@ export interface RelayYaml {
   readonly dir: string
   readonly orgs: readonly string[]
   readonly monitors: 'five' | 'tell all'
+  /** What stands under `log:`; left out: embedded in `dir`. */
+  readonly log?: string
 }
 
 /** The text of a configuration file. */
-export const relayYaml = ({ apiConfig, smtpPort, dir, orgs, monitors }: RelayYaml): string => `
+export const relayYaml = ({
+  apiConfig,
+  smtpPort,
+  dir,
+  orgs,
+  monitors,
+  log = `{ embedded: { dir: ${dir} } }`,
+}: RelayYaml): string => `
 velociraptor:
   api_config: ${apiConfig}
   gui_url: https://velociraptor.example.org/app/index.html
   orgs: [${orgs.join(', ')}]
 mail: { url: 'smtp://127.0.0.1:${smtpPort}', tls: off, from: velociraptor@example.org, allowed_domains: [example.org] }
-log: { embedded: { dir: ${dir} } }
+log: ${log}
 monitors:${monitors === 'five' ? monitorsYaml : tellAllYaml}`
 
 /** The five monitors, for a service inside this process. */

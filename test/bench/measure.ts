@@ -13,6 +13,8 @@ export interface Bar {
   readonly most?: number
   /** Least ratio to the baseline. */
   readonly ratio?: number
+  /** Largest ratio to the baseline. */
+  readonly mostRatio?: number
 }
 
 /** One line of the bench. */
@@ -91,7 +93,8 @@ export const isKept = ({ value, ratio, bar }: Figure): boolean =>
   bar === null ||
   (value >= (bar.least ?? -Infinity) &&
     value <= (bar.most ?? Infinity) &&
-    (bar.ratio === undefined || (ratio ?? NaN) >= bar.ratio))
+    (bar.ratio === undefined || (ratio ?? NaN) >= bar.ratio) &&
+    (bar.mostRatio === undefined || (ratio ?? NaN) <= bar.mostRatio))
 
 /** What is wrong with a figure's baseline, or null. */
 export const slownessOf = ({ baseline, reference, unit }: Figure): string | null => {

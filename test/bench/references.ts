@@ -17,3 +17,15 @@ export const mailReference: Reference = {
   value: 2700,
   from: 'libraries page, section 14: pooled nodemailer, 2.7-3.1k mails/s',
 }
+
+/** kafkajs by itself, reading and writing records of 300 B in batches of 500, in bytes each way. */
+export const kafkaBytesReference: Reference = {
+  value: 81_000 * 300,
+  from: 'Kafka page, section 9: bare consume-produce, 81k records/s of 300 B',
+}
+
+/** kafkajs by itself, reading records of 300 B. */
+export const kafkaReadReference: Reference = {
+  value: 359_000,
+  from: 'Kafka page, section 5: kafkajs eachBatch, 359k records/s of 300 B',
+}

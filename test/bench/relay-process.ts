@@ -58,14 +58,17 @@ export interface RelayTerms {
   readonly dir: string
   readonly outside: Pick<Outside, 'apiConfig' | 'smtpPort'>
   readonly orgs: readonly string[]
+  /** What stands under `log:` of the configuration; left out: embedded. */
+  readonly log?: string
 }
 
 /** Where the log of a relay run with these terms is. */
 export const logDir = (dir: string): string => join(dir, 'relay-data')
 
-export const runRelay = async ({ dir, outside, orgs }: RelayTerms): Promise<RunningRelay> => {
+export const runRelay = async ({ dir, outside, orgs, log }: RelayTerms): Promise<RunningRelay> => {
   const file = join(dir, 'relay.yaml')
-  writeFileSync(file, relayYaml({ ...outside, dir: logDir(dir), orgs, monitors: 'tell all' }))
+  const common = { apiConfig: outside.apiConfig, smtpPort: outside.smtpPort, dir: logDir(dir), orgs }
+  writeFileSync(file, relayYaml({ ...common, monitors: 'tell all', ...(log === undefined ? {} : { log }) }))
   const begun = performance.now()
   const child = spawn(process.execPath, [relay, 'run', '-c', file], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')

@@ -4,9 +4,10 @@ import type { MailSink } from '../../connectors/mail/mail.ts'
 import { systemClock } from '../../pipeline/runtime/system-clock.ts'
 import { startService } from '../../pipeline/service.ts'
 import { allTopics } from '../../schemas/topics.ts'
+import { rawRecord } from '../bench/raw-record.ts'
 import { inTemporaryDir } from '../bench/temporary-dir.ts'
 import { type Account, accountReader, isComplete } from './scale-out-outcomes.ts'
-import { connections, flowsOf, type Place, rawRecord, scaleOutConfiguration } from './scale-out-world.ts'
+import { connections, flowsOf, type Place, scaleOutConfiguration } from './scale-out-world.ts'
 
 const fedTogether = 500
 const patienceMs = 300_000

@@ -1,13 +1,11 @@
-import type { EventLog, NewRecord } from '../../connectors/log/event-log.ts'
+import type { EventLog } from '../../connectors/log/event-log.ts'
 import { openKafkaLog } from '../../connectors/log/kafka-log.ts'
 import type { KafkaTimings } from '../../connectors/log/kafka/connection.ts'
 import type { Configuration } from '../../pipeline/config/configuration.ts'
 import { readConfiguration } from '../../pipeline/config/read-configuration.ts'
 import { systemClock } from '../../pipeline/runtime/system-clock.ts'
-import { encode } from '../../schemas/codec.ts'
-import type { RawEvent } from '../../schemas/generated.ts'
 import type { Tell } from '../../schemas/happenings.ts'
-import { allTopics, topics } from '../../schemas/topics.ts'
+import { allTopics } from '../../schemas/topics.ts'
 import { type FlowWorld, makeFlowWorld } from '../bench/flow-world.ts'
 
 /** Everything that a process must know to take part in a run. */
@@ -85,10 +83,3 @@ export const openPlace = (
 
 export const flowsOf = ({ events, seed, begin }: Pick<Place, 'events' | 'seed' | 'begin'>): FlowWorld =>
   makeFlowWorld(events, { seed, begin })
-
-/** A raw record as collect writes it. */
-export const rawRecord = (event: RawEvent): NewRecord => ({
-  topic: topics.rawFlowCompletions.name,
-  key: `${event.org}/${(JSON.parse(event.row) as { readonly ClientId: string }).ClientId}`,
-  value: encode('RawEvent', event),
-})

@@ -15,10 +15,11 @@ import type { StageName } from '../../pipeline/service.ts'
 import { openOwnSink } from '../bench/smtp-sink.ts'
 import { seeded } from '../bench/flow-world.ts'
 import type { Broker } from '../broker/broker.ts'
+import { rawRecord } from '../bench/raw-record.ts'
 import { startOwnBroker } from '../broker/start-broker.ts'
 import { embeddedRun } from './scale-out-embedded.ts'
 import { type Account, accountReader, differences, isComplete, longestSilence } from './scale-out-outcomes.ts'
-import { connections, flowsOf, openPlace, type Place, rawRecord } from './scale-out-world.ts'
+import { connections, flowsOf, openPlace, type Place } from './scale-out-world.ts'
 
 export interface Running {
   readonly name: string

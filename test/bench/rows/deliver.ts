@@ -1,5 +1,6 @@
 import { createTransport, type SendMailOptions } from 'nodemailer'
 import { openEmbeddedLog } from '../../../connectors/log/embedded-log.ts'
+import type { EventLog } from '../../../connectors/log/event-log.ts'
 import { mimeOf } from '../../../connectors/mail/mime.ts'
 import { openSmtp } from '../../../connectors/mail/smtp.ts'
 import type { OpenChannel } from '../../../pipeline/mailing/claim.ts'
@@ -18,7 +19,8 @@ import { mailReference } from '../references.ts'
 import { openBareSink } from '../smtp-sink.ts'
 import { inTemporaryDir } from '../temporary-dir.ts'
 
-const letterCount = 2000
+/** Letters of each measurement. */
+export const letterCount = 2000
 const connections = 4
 const from = { address: 'velociraptor@example.org', name: 'Velociraptor' }
 const guiUrl = 'https://velociraptor.example.org/app/index.html'
@@ -48,8 +50,14 @@ const channelTo = (port: number): OpenChannel => ({
   sink: openSmtp({ server: { host: '127.0.0.1', port, security: 'off' }, login: null, connections }),
 })
 
+/** Opens a log that may keep things in a directory. */
+export type OpenLog = (dir: string) => Promise<EventLog>
+
+const openEmbedded: OpenLog = (dir) =>
+  openEmbeddedLog({ dir, topics: allTopics, clock: systemClock(), tell: () => undefined })
+
 /** From notices in the log to every letter settled. */
-const deliverAll = (port: number, notices: readonly Notice[]): Promise<number> =>
+const deliverAll = (open: OpenLog, port: number, notices: readonly Notice[]): Promise<number> =>
   inTemporaryDir(async (dir) => {
     const clock = systemClock()
     let delivered = 0
@@ -58,7 +66,7 @@ const deliverAll = (port: number, notices: readonly Notice[]): Promise<number> =
       if (name === 'letter delivered' && ++delivered === notices.length) resolve()
       if (name === 'letter undeliverable' || name === 'mail server away') reject(new Error(name))
     }
-    const log = await openEmbeddedLog({ dir, topics: allTopics, clock, tell: () => undefined })
+    const log = await open(dir)
     await log.append(
       notices.map((notice) => ({
         topic: topics.notices.name,
@@ -124,12 +132,16 @@ const sendPlainly = async (port: number, messages: readonly SendMailOptions[]): 
   return rate
 }
 
-const figure = async (name: string, recipients: number): Promise<Figure> => {
+/** Delivery of notices to so many recipients over a log. */
+export const deliverFigure = async (
+  name: string,
+  { recipients, open, ratio }: { readonly recipients: number; readonly open: OpenLog; readonly ratio: number },
+): Promise<Figure> => {
   const sink = await openBareSink()
   try {
     const notices = noticesTo(recipients)
     const measured = await paired(
-      () => deliverAll(sink.port, notices),
+      () => deliverAll(open, sink.port, notices),
       () => sendAll(sink.port, notices),
     )
     const short = [await sendShort(sink.port), await sendShort(sink.port), await sendShort(sink.port)]
@@ -151,7 +163,7 @@ export const deliver: BenchRow = {
   name: 'deliver',
   about: 'notices that lie in the log are composed, claimed, sent, and settled when their receipts have come back',
   measure: async () => [
-    await figure('deliver, many recipients', letterCount),
-    await figure('deliver, one recipient', 1),
+    await deliverFigure('deliver, many recipients', { recipients: letterCount, open: openEmbedded, ratio }),
+    await deliverFigure('deliver, one recipient', { recipients: 1, open: openEmbedded, ratio }),
   ],
 }

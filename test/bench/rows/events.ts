@@ -3,7 +3,7 @@ import { type EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embed
 import type { LogRecord } from '../../../connectors/log/event-log.ts'
 import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
 import { startService } from '../../../pipeline/service.ts'
-import { decode, encode } from '../../../schemas/codec.ts'
+import { decode } from '../../../schemas/codec.ts'
 import type { RawEvent } from '../../../schemas/generated.ts'
 import { allTopics, topics } from '../../../schemas/topics.ts'
 import { openBareLog } from '../bare-log.ts'
@@ -11,6 +11,7 @@ import { fiveMonitors } from '../configuration.ts'
 import { type FlowWorld, makeFlowWorld } from '../flow-world.ts'
 import { type BenchRow, type Figure, paired, perSecond } from '../measure.ts'
 import { storeBytesReference } from '../references.ts'
+import { rawRecord } from '../raw-record.ts'
 import { inTemporaryDir } from '../temporary-dir.ts'
 
 const eventCount = 20_000
@@ -39,19 +40,11 @@ const runThrough = async (log: EmbeddedLog, { events: raw, velociraptor }: FlowW
   await service.stop()
 }
 
-const keyOf = ({ org, row }: RawEvent): string =>
-  `${org}/${(JSON.parse(row) as { readonly ClientId: string }).ClientId}`
-
 /** Appends what has come as raw records, as collect does; the next ones do not wait for it. */
 const feed = async (log: EmbeddedLog, raw: readonly RawEvent[]): Promise<void> => {
   const appends: Promise<unknown>[] = []
   for (let at = 0; at < raw.length; at += fedTogether) {
-    const records = raw.slice(at, at + fedTogether).map((event) => ({
-      topic: topics.rawFlowCompletions.name,
-      key: keyOf(event),
-      value: encode('RawEvent', event),
-    }))
-    appends.push(log.append(records))
+    appends.push(log.append(raw.slice(at, at + fedTogether).map(rawRecord)))
     await setImmediate()
   }
   await Promise.all(appends)
