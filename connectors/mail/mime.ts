@@ -7,7 +7,7 @@ import type { Attachment, Mailbox, OutgoingMail } from './mail.ts'
 export interface MimeMessage {
   /** Bytes that `pieces` give altogether. */
   readonly size: number
-  /** The message in order, CRLF throughout, ending with CRLF; may be read more than once. */
+  /** The message in order, CRLF throughout, ending with CRLF, no line beginning with a dot; may be read more than once. */
   pieces(): Iterable<Buffer>
 }
 

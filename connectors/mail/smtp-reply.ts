@@ -32,7 +32,11 @@ const escaped = (text: string): string => text.replaceAll(/[$()*+.?[\\\]^{|}]/g,
 const spellings = (secret: string): string[] => [secret, Buffer.from(secret).toString('base64')]
 
 const withoutSecrets = (text: string, secrets: readonly string[]): string => {
-  const words = secrets.flatMap(spellings).filter((word) => word.length > 2)
+  const lower = text.toLowerCase()
+  const upper = text.toUpperCase()
+  const isSpoken = (word: string): boolean => lower.includes(word.toLowerCase()) || upper.includes(word.toUpperCase())
+  // Made only where it finds something: replies are read by the thousand.
+  const words = secrets.flatMap(spellings).filter((word) => word.length > 2 && isSpoken(word))
   if (words.length === 0) return text
   const longestFirst = words.toSorted((a, b) => b.length - a.length).map(escaped)
   return text.replaceAll(new RegExp(`(?<![\\w.-])<?(?:${longestFirst.join('|')})>?(?![\\w-])`, 'gi'), '<…>')

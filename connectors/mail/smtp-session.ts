@@ -1,18 +1,10 @@
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
-import { bodyWithGuardedEnd } from './final-dot.ts'
+import type { Socket } from 'node:net'
 import type { MailReply, OutgoingMail, SendTerms } from './mail.ts'
-import { mimeMessage, type MimeMessage } from './mime.ts'
 import type { SmtpChannel, SmtpLogin, SmtpTimeouts } from './smtp-channel.ts'
+import { openDialog, replied, type SmtpDialog } from './smtp-dialog.ts'
 import { acceptedReply, failureReply, type SmtpFailure } from './smtp-reply.ts'
-
-/** What came of one message on one connection. */
-export interface SessionResult {
-  readonly reply: MailReply
-  /** The connection ended before the message did, so the server has nothing of it. */
-  readonly lostBeforeDot: boolean
-  /** Whether the connection can take the next message; a promise while it is being tidied up. */
-  readonly ready: boolean | Promise<boolean>
-}
+import { extensionsOf, openSender, type SessionResult, type SmtpExtensions } from './smtp-sender.ts'
 
 /** A connection that is ready for messages, one at a time. */
 export interface SmtpSession {
@@ -63,23 +55,6 @@ const optionsOf = (channel: SmtpChannel, timeouts: SmtpTimeouts): SMTPConnection
   }
 }
 
-const composed = (mail: OutgoingMail): MimeMessage | null => {
-  try {
-    return mimeMessage(mail)
-  } catch {
-    return null
-  }
-}
-
-const MOST_TIMER_MS = 2_147_483_647
-
-/** Ms for a timer until a moment of `performance.now()`, within what a timer can wait. */
-export const timerUntil = (moment: number): number => Math.min(Math.max(0, moment - performance.now()), MOST_TIMER_MS)
-
-const NOT_COMPOSED: MailReply = { kind: 'refused', code: 0, text: 'the message could not be composed' }
-const CALLED_OFF: MailReply = { kind: 'released', code: 0, text: 'given up before its end was sent: called off' }
-const TOO_LATE: MailReply = { kind: 'released', code: 0, text: 'given up before its end was sent: its time was over' }
-
 /** Opens a connection: greeting, TLS, login. */
 export const openSession = (channel: SmtpChannel, timeouts: SmtpTimeouts): OpeningSession => {
   const { server, login } = channel
@@ -123,95 +98,49 @@ export const openSession = (channel: SmtpChannel, timeouts: SmtpTimeouts): Openi
     return promise
   }
 
-  const reset = (): Promise<MailReply | null> =>
-    exchange(timeouts.silence, (done) => connection.reset((error) => done(error)))
-
-  const send = (mail: OutgoingMail, terms: SendTerms): Promise<SessionResult> => {
-    const { promise, resolve } = Promise.withResolvers<SessionResult>()
-    const message = composed(mail)
-    if (message === null) {
-      return Promise.resolve({ reply: NOT_COMPOSED, lostBeforeDot: false, ready: true })
-    }
-    const addresses = [mail.to.address, mail.from.address]
-    let bodyBegun = false
-    let dotWritten = false
-    let settled = false
-    begun++
-
-    const settle = (reply: MailReply, lostBeforeDot: boolean, ready: () => boolean | Promise<boolean>): void => {
-      if (settled) return
-      settled = true
-      clearTimeout(silence)
-      clearTimeout(deadline)
-      terms.signal.removeEventListener('abort', onAbort)
-      onGone = () => undefined
-      resolve({ reply, lostBeforeDot, ready: ready() })
-    }
-    const dropWith = (reply: MailReply, lostBeforeDot = false): void => {
-      settle(reply, lostBeforeDot, () => false)
-      connection.close()
-    }
-    const onSilence = (): void => dropWith(failed({ timeoutType: 'SOCKET_TIMEOUT' }, dotWritten))
-    const onAbort = (): void => {
-      if (!dotWritten) dropWith(CALLED_OFF)
-    }
-    const onLate = (): void => {
-      if (!dotWritten && !terms.signal.aborted && performance.now() < terms.deadline)
-        return void (deadline = setTimeout(onLate, timerUntil(terms.deadline)))
-      if (!dotWritten) dropWith(terms.signal.aborted ? CALLED_OFF : TOO_LATE)
-    }
-    const onFailure = (error: SmtpFailure): void => {
-      const reply = failed(error, dotWritten, addresses)
-      const answered = error.responseCode !== undefined
-      const ofThisMessage = reply.kind === 'refused' || (reply.kind === 'deferred' && reply.code !== 503)
-      if (!ofThisMessage || (bodyBegun && !dotWritten)) {
-        return dropWith(reply, !dotWritten && (!answered || reply.code === 421))
-      }
-      settle(reply, false, () => dotWritten || reset().then((failure) => failure === null))
-    }
-
-    let silence = setTimeout(onSilence, timeouts.silence)
-    let deadline = setTimeout(onLate, timerUntil(terms.deadline))
-    terms.signal.addEventListener('abort', onAbort)
-    onGone = () => dropWith(failed(lastError, dotWritten, addresses), !dotWritten)
-
-    const body = bodyWithGuardedEnd(message.pieces(), {
-      mayEnd: () => !terms.signal.aborted && performance.now() < terms.deadline,
-      socket: () => connection._socket || null,
-      onProgress: () => {
-        bodyBegun = true
-        silence.refresh()
-      },
-      onDot: () => {
-        dotWritten = true
-        clearTimeout(deadline)
-        clearTimeout(silence)
-        silence = setTimeout(onSilence, timeouts.finalReply)
-      },
-      onLate,
-      onError: () => dropWith(NOT_COMPOSED),
-    })
-    connection.send({ from: mail.from.address, to: [mail.to.address], size: message.size }, body, (error, info) => {
-      if (error !== null) return onFailure(error)
-      // A reply before its time says nothing about a message whose end the server has not seen.
-      if (!dotWritten) return dropWith(failed({ response: info.response, responseCode: 250 }, false, addresses))
-      settle(acceptedReply(info.response, [...secrets, ...addresses]), false, () => true)
-    })
-    return promise
+  /** What is awaited does not come: the connection is of no use any more. */
+  const trouble = (failure: SmtpFailure): void => {
+    lastError = failure
+    connection.close()
   }
 
-  const check = async (): Promise<MailReply> => {
-    const failure = await reset()
+  const reset = ({ ask }: SmtpDialog): Promise<MailReply | null> =>
+    exchange(timeouts.silence, (done) =>
+      ask('RSET\r\n', 1, (reply) => done(reply.startsWith('2') ? null : { command: 'RSET', ...replied(reply) })),
+    )
+
+  const senderOf = (dialog: SmtpDialog, socket: Socket, extensions: SmtpExtensions): SmtpSession['send'] =>
+    openSender({
+      dialog,
+      socket,
+      extensions,
+      timeouts,
+      close: () => connection.close(),
+      reset: () => reset(dialog),
+      failed: (failure, dotWritten, addresses) => failed(failure, dotWritten, addresses),
+      accepted: (reply, addresses) => acceptedReply(reply, [...secrets, ...addresses]),
+      lastError: () => {
+        const word = dialog.lastWord()
+        return word === null ? lastError : { ...lastError, ...replied(word) }
+      },
+      onGone: (call) => {
+        onGone = call
+      },
+      gone: gone.promise,
+    })
+
+  const check = async (dialog: SmtpDialog): Promise<MailReply> => {
+    const failure = await reset(dialog)
     const way = connection.secure ? 'over TLS' : 'in the clear'
     return (
       failure ?? { kind: 'accepted', code: 250, text: `answers ${way}${login === null ? '' : ', takes the login'}` }
     )
   }
 
-  const quit = async (): Promise<void> => {
+  const quit = async ({ ask }: SmtpDialog): Promise<void> => {
     if (connection.destroyed) return
     const timer = setTimeout(() => connection.close(), LEAVE_WITHIN_MS)
-    connection.quit()
+    ask('QUIT\r\n', 1, () => connection.close())
     await gone.promise
     clearTimeout(timer)
   }
@@ -241,17 +170,25 @@ export const openSession = (channel: SmtpChannel, timeouts: SmtpTimeouts): Openi
 
   const open = async (): Promise<SmtpSession | MailReply> => {
     const whole = timeouts.connect + timeouts.greeting + timeouts.silence
-    const failure =
-      (await exchange(whole, (done) => connection.connect((error) => done(error ?? null)))) ??
-      (login === null ? null : await logIn(login))
-    if (failure !== null) return failure
+    const noConnection = await exchange(whole, (done) => connection.connect((error) => done(error ?? null)))
+    if (noConnection !== null) return noConnection
+    const extensions = extensionsOf(connection.lastServerResponse || '')
+    const noLogin = login === null ? null : await logIn(login)
+    if (noLogin !== null) return noLogin
+    const socket = connection._socket
+    if (!socket) return failed(lastError)
+    const dialog = openDialog(socket, trouble)
+    const send = senderOf(dialog, socket, extensions)
     return {
       begun: () => begun,
       alive: () => !connection.destroyed,
       gone: gone.promise,
-      send,
-      check,
-      quit,
+      send: (mail, terms) => {
+        begun++
+        return send(mail, terms)
+      },
+      check: () => check(dialog),
+      quit: () => quit(dialog),
       drop: () => connection.close(),
     }
   }

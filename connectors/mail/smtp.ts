@@ -1,7 +1,8 @@
 import type { MailReply, MailSink, OutgoingMail, SendTerms } from './mail.ts'
 import { DEFAULT_TIMEOUTS, type SmtpChannel } from './smtp-channel.ts'
 import { isCrowded } from './smtp-reply.ts'
-import { openSession, timerUntil, type OpeningSession, type SmtpSession } from './smtp-session.ts'
+import { timerUntil } from './smtp-alarm.ts'
+import { openSession, type OpeningSession, type SmtpSession } from './smtp-session.ts'
 
 const DEFAULT_CONNECTIONS = 4
 const DEFAULT_MESSAGES = 100
@@ -72,8 +73,8 @@ export const openSmtp = (channel: SmtpChannel): MailSink => {
       wake(session)
       void session.quit()
     }
-    idleTimers.set(session, setTimeout(leave, timeouts.idle).unref())
     pump()
+    if (idle.includes(session)) idleTimers.set(session, setTimeout(leave, timeouts.idle).unref())
   }
 
   const take = (): Waiting | undefined => {

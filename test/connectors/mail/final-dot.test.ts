@@ -1,7 +1,6 @@
-import DataStream from 'nodemailer/lib/smtp-connection/data-stream.js'
 import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { bodyWithGuardedEnd, type DotTerms } from '../../../connectors/mail/final-dot.ts'
+import { type DotTerms, writeWithGuardedEnd } from '../../../connectors/mail/final-dot.ts'
 
 interface SlowSocket {
   readonly socket: Writable
@@ -35,10 +34,11 @@ const slowSocket = (heard: (text: string) => void): SlowSocket => {
 
 const world = (pieces: Iterable<Buffer>, terms: Partial<DotTerms>) => {
   const heard: string[] = []
-  const slow = slowSocket((text) => heard.push(text === '.\r\n' ? 'dot' : 'body'))
-  const data = new DataStream()
+  const slow = slowSocket((text) => void (text === '' || heard.push(text === '.\r\n' ? 'dot' : 'body')))
   const ended = Promise.withResolvers<void>()
-  const body = bodyWithGuardedEnd(pieces, {
+  let isGivenUp = false
+  writeWithGuardedEnd(slow.socket, pieces, {
+    isGivenUp: () => isGivenUp,
     mayEnd: () => {
       heard.push('asked')
       queueMicrotask(() => {
@@ -47,16 +47,16 @@ const world = (pieces: Iterable<Buffer>, terms: Partial<DotTerms>) => {
       })
       return true
     },
-    socket: () => slow.socket,
     onProgress: () => undefined,
     onDot: () => heard.push('about to'),
     onLate: () => heard.push('late'),
     onError: () => heard.push('error'),
     ...terms,
   })
-  data.pipe(slow.socket, { end: false })
-  body.pipe(data)
-  return { ...slow, body, heard, ended: ended.promise }
+  const giveUp = (): void => {
+    isGivenUp = true
+  }
+  return { ...slow, giveUp, heard, ended: ended.promise }
 }
 
 const turnsOfTheLoop = async (count: number): Promise<void> => {
@@ -86,12 +86,33 @@ describe('the end of a body', () => {
   })
 
   it('is not asked for when the body was given up', async () => {
-    const { heard, open, body } = world(largeBody(), {})
+    const { heard, open, giveUp } = world(largeBody(), {})
     await turnsOfTheLoop(5)
-    body.destroy()
+    giveUp()
     open()
     await turnsOfTheLoop(50)
     expect(heard).not.toContain('asked')
+  })
+
+  it('is asked for at once when the system took everything at once', () => {
+    const socket = new Writable({ write: (_chunk, _encoding, done) => done() })
+    let isDotWritten = false
+    const mayEnd = (): boolean => socket.writableLength === 0
+    const ignore = (): void => undefined
+    const terms = { isGivenUp: () => false, mayEnd, onProgress: ignore, onLate: ignore, onError: ignore }
+    writeWithGuardedEnd(socket, largeBody(), { ...terms, onDot: () => (isDotWritten = true) })
+    expect(isDotWritten).toBe(true)
+  })
+
+  it.each([
+    ['within a piece', [Buffer.from('a\r\n.\r\nb\r\n')]],
+    ['where a piece begins', [Buffer.from('a\r\n'), Buffer.from('.\r\nb\r\n')]],
+  ])('is never written by the message itself, %s', async (_where, pieces) => {
+    const { heard, open, written } = world(pieces, {})
+    open()
+    await turnsOfTheLoop(10)
+    expect(heard.at(-1)).toBe('error')
+    expect(written()).not.toContain('\r\n.')
   })
 
   it('is not asked for when composing fails on the way', async () => {

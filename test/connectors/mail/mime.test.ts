@@ -224,6 +224,7 @@ describe('hostile text in a message', () => {
         expected.push(...(shown(value) === '' ? [] : ['X-Relay-Note']), 'MIME-Version', 'Content-Type')
         expect(headerNames(raw)).toEqual(expected)
         for (const line of raw.split('\r\n')) {
+          expect(line.startsWith('.')).toBe(false)
           expect(line.length).toBeLessThanOrEqual(998)
           expect(line).toMatch(/^[\x20-\x7e]*$/)
         }
