@@ -13,9 +13,12 @@ import {
   wakeForClaims,
   wakeForDue,
 } from './mailing/claims.ts'
+import { takeCommand, takenAllTheSame } from './mailing/dead-letters.ts'
+import { type DeathClass, deathReasons } from './mailing/death.ts'
 import type { DeliverTurn } from './mailing/deliver-turn.ts'
 import { type Arrived, gather } from './mailing/gathering.ts'
 import { letterKey, noticesOpened, putOpen } from './mailing/letter-state.ts'
+import { giveBackToLimits } from './mailing/limits.ts'
 import { openSending, type Sending } from './mailing/sending.ts'
 import { settle } from './mailing/settlement.ts'
 import { hasStrays, settleStrays } from './mailing/strays.ts'
@@ -38,7 +41,7 @@ export const deliver = (
   return {
     running: runTopology(
       options.log,
-      { name: 'deliver', inputs: [topics.notices.name, topics.receipts.name] },
+      { name: 'deliver', inputs: [topics.notices.name, topics.receipts.name, topics.commands.name] },
       (task) => deliverTask(task, options, sending),
     ),
     idle: () => sending.idle(),
@@ -82,6 +85,10 @@ const deliverTurn = async (turn: Turn, { fail, ...given }: DeliverTask): Promise
     else arrived.push({ notice: decoded.value, bytes: decoded.record.value, now: turn.now })
   }
   gather(arrived, state)
+  for (const decoded of await decodeAll('Command', byTopic.get(topics.commands.name) ?? [], options, task.lost)) {
+    if ('problem' in decoded) append.push(...unreadable(decoded.record, decoded.problem, turn.now))
+    else append.push(...takeCommand(decoded.value, decoded.record, context))
+  }
   append.push(...settleStrays(context))
   append.push(...doubtful(context))
   const claimed = claimDue(context, new Map(arrived.map(({ notice }): [string, Notice] => [notice.id, notice])))
@@ -107,20 +114,20 @@ const deliverTurn = async (turn: Turn, { fail, ...given }: DeliverTask): Promise
 const takeReceipt = (receipt: Receipt, context: DeliverTurn): readonly NewRecord[] => {
   const { state, turn, claims, options } = context
   const letter = claims.letters.get(receipt.letter) ?? state.get('Letter', letterKey(receipt.letter))
-  if (letter === undefined) return []
+  if (letter === undefined) return receipt.kind === 'accepted' ? takenAllTheSame(receipt, context) : []
   const { code, reply } = receipt
   // Also of an earlier claim, and of a letter that waits for its next: the server took it, so it must not be sent again.
-  if (receipt.kind === 'accepted') return settle(letter, { isTold: true, code, reply, reason: '' }, context)
+  if (receipt.kind === 'accepted') return settle(letter, { code, reply, death: null }, context)
   if (letter.stage !== 'claimed' || receipt.attempt !== letter.attempt) return []
   const reopen = (due_at: EpochMs, deferralCount = letter.deferrals): void => {
     forgetClaim(claims, letter.id)
     putOpen(state, { ...letter, stage: 'open', due_at, deferrals: deferralCount, sender: '', until: 0, marker: '' })
   }
-  const undeliverable = (reason: string): readonly NewRecord[] =>
-    settle(letter, { isTold: false, code, reply, reason }, context)
+  const undeliverable = (kind: DeathClass): readonly NewRecord[] =>
+    settle(letter, { code, reply, death: { class: kind, reason: deathReasons[kind] } }, context)
   switch (receipt.kind) {
     case 'refused':
-      return undeliverable('the mail server refused it')
+      return undeliverable(receipt.code === 0 ? 'unwritable' : 'refused')
     case 'waiting': {
       const renewed = { ...letter, until: Math.max(letter.until, receipt.at + claimMs), marker: '' }
       state.put('Letter', letterKey(letter.id), renewed)
@@ -133,11 +140,14 @@ const takeReceipt = (receipt: Receipt, context: DeliverTurn): readonly NewRecord
       return []
     case 'deferred': {
       const count = letter.deferrals + 1
-      if (turn.now - letter.opened_at >= longestDeferralMs)
-        return undeliverable('the mail server deferred it for five days')
+      if (turn.now - letter.opened_at >= longestDeferralMs) return undeliverable('expired')
       reopen(turn.now + backoffMs(deferrals, count, options.random), count)
       return []
     }
+    case 'released':
+      giveBackToLimits(letter, context)
+      reopen(turn.now)
+      return []
     default:
       reopen(turn.now)
       return []

@@ -36,7 +36,7 @@ export const openChannels = (channels: readonly MailChannel[]): ReadonlyMap<stri
   new Map(
     channels.map((channel) => [
       channel.name,
-      { name: channel.name, from: channel.from, sink: openSmtp(smtpChannelOf(channel)) },
+      { name: channel.name, from: channel.from, limits: channel.limits, sink: openSmtp(smtpChannelOf(channel)) },
     ]),
   )
 

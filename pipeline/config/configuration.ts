@@ -1,4 +1,5 @@
 import type { BatchRule } from '../../operators/batch.ts'
+import type { RateRule } from '../../operators/rate-limit.ts'
 import type { FlowField } from '../../operators/flow-fields.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
 import type { FlowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
@@ -13,6 +14,15 @@ export interface VelociraptorSettings {
   readonly serverName: string | null
   /** Organisation ids; `root` is the root organisation. At least one, each once. */
   readonly orgs: readonly string[]
+}
+
+/** How many letters go in a time at most; null: any number. */
+export interface MailLimits {
+  readonly channel: RateRule | null
+  /** For each recipient. */
+  readonly recipient: RateRule | null
+  /** For each mail domain of recipients. */
+  readonly domain: RateRule | null
 }
 
 /** A way to send mail. */
@@ -34,6 +44,7 @@ export interface MailChannel {
   readonly ca: string | null
   /** What the relay calls itself to the server; null: the machine's name. */
   readonly helloName: string | null
+  readonly limits: MailLimits
 }
 
 export interface EmbeddedLogSettings {

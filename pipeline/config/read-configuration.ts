@@ -4,6 +4,7 @@ import { isRecord } from './is-record.ts'
 import type { Problem, Report } from './problem.ts'
 import { byPosition, pathText } from './problem.ts'
 import { readHttp } from './read-http.ts'
+import { checkShares } from './read-limits.ts'
 import { readLog } from './read-log.ts'
 import { readMail } from './read-mail.ts'
 import { readMonitors } from './read-monitors.ts'
@@ -43,6 +44,13 @@ export const readConfigurationOf = (source: Source, surroundings: Surroundings):
   const mail = readMail(part('mail'), ['mail'], report, surroundings)
   const log = readLog(part('log'), ['log'], report, surroundings)
   const http = readHttp(part('http'), ['http'], report)
+  for (const { name, limits } of mail?.channels ?? [])
+    checkShares(
+      limits,
+      log.kafka?.partitions ?? log.embedded.partitions,
+      ['mail', ...(mail?.isSingle === true ? [] : ['channels', name]), 'limits'],
+      report,
+    )
   const monitors = readMonitors(part('monitors'), ['monitors'], { report, writtenAt: source.writtenAt }, mail)
   const isUsable = !problems.some(({ level }) => level === 'error') && velociraptor !== null && mail !== null
   return {

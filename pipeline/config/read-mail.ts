@@ -5,6 +5,7 @@ import { defaultSecret } from '../monitors/flow-completion-parameters.ts'
 import type { MailChannel } from './configuration.ts'
 import { isRecord } from './is-record.ts'
 import type { Path, Report } from './problem.ts'
+import { readLimits } from './read-limits.ts'
 import { readRecord } from './record.ts'
 import { readSecret } from './read-secret.ts'
 import { channelShape } from './relay-shape.ts'
@@ -123,7 +124,7 @@ const readChannel = (
   report: Report,
   surroundings: Surroundings,
 ): MailChannel | null => {
-  const read = readRecord({ ...channelShape.shape, password: z.unknown() }, value, path, report)
+  const read = readRecord({ ...channelShape.shape, password: z.unknown(), limits: z.unknown() }, value, path, report)
   if (read === null) return null
   const at = (key: keyof typeof channelShape.shape): Path => [...path, key]
   const server = read.url === undefined ? undefined : readUrl(read.url, at('url'), report)
@@ -134,6 +135,7 @@ const readChannel = (
     readDomains(domains, at('allowed_domains'), report),
   )
   const ca = given(read.ca_file, null, (file) => readCa(file, at('ca_file'), report, surroundings))
+  const limits = readLimits(read.limits, at('limits'), report)
   const helloName = read.hello_name ?? null
   if (helloName !== null && !/^[\w.:[\]-]+$/.test(helloName)) report(at('hello_name'), 'must be a host name')
   if (server === undefined || from === undefined) return null
@@ -157,6 +159,7 @@ const readChannel = (
     connections: read.connections ?? defaultConnections,
     ca,
     helloName,
+    limits,
   }
 }
 

@@ -24,6 +24,21 @@ export const velociraptorShape = z.strictObject({
   orgs: z.array(nonEmpty).min(1).optional().meta({ description: 'Organisation ids; default [root]' }),
 })
 
+/** Letters in a time: 60/h, 10/15m. */
+export const ratePattern = /^(\d{1,7})\s*\/\s*(\d{0,5})(s|m|h|d)$/
+
+const rateShape = z.string().regex(ratePattern, 'must be letters in a time, such as 60/h, 10/15m or 2000/d')
+const limitShape = z.union([rateShape, z.strictObject({ rate: rateShape, burst: z.int().min(1).optional() })])
+
+export const limitsShape = z.strictObject({
+  channel: limitShape.optional().meta({
+    description:
+      'Letters through this channel: 600/h, or { rate: 600/h, burst: 60 }; burst: so many at once, default a tenth',
+  }),
+  recipient: limitShape.optional().meta({ description: 'Letters to one recipient: 60/h' }),
+  domain: limitShape.optional().meta({ description: 'Letters to one mail domain: 300/h' }),
+})
+
 export const channelShape = z.strictObject({
   url: nonEmpty.meta({
     description: 'smtps://user@host:465 (TLS at once) or smtp://user@host:587 (STARTTLS); the password stands apart',
@@ -42,6 +57,10 @@ export const channelShape = z.strictObject({
   ca_file: nonEmpty
     .optional()
     .meta({ description: 'Certificates (PEM) to trust for this server; relative to this file' }),
+  limits: limitsShape.optional().meta({
+    description:
+      'Letters in a time at most; what is above waits, is gathered, and the severest goes first: nothing is dropped',
+  }),
   hello_name: nonEmpty.optional().meta({ description: 'Name with which the relay greets the mail server' }),
 })
 

@@ -5,6 +5,7 @@ import type { Letter, Notice, Receipt } from '../../schemas/generated.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import { topics } from '../../schemas/topics.ts'
 import type { Clock, EpochMs } from '../../schemas/time.ts'
+import type { MailLimits } from '../config/configuration.ts'
 import type { Random } from '../runtime/backoff.ts'
 
 /** A way to send mail, chosen by a monitor. */
@@ -13,6 +14,8 @@ export interface OpenChannel {
   readonly sink: MailSink
   /** From of its letters unless the monitor names a sender. */
   readonly from: Mailbox
+  /** Left out: none. */
+  readonly limits?: MailLimits
 }
 
 export interface DeliverOptions {

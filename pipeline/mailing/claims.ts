@@ -7,6 +7,7 @@ import { prefixRange } from '../runtime/marks.ts'
 import { afterPrefix, openTurnState, type TurnState } from '../runtime/turn-state.ts'
 import { type Claim, claimMs, type DeliverOptions, receiptRecord } from './claim.ts'
 import type { DeliverTurn } from './deliver-turn.ts'
+import { isLimited, type Passage, passLimits } from './limits.ts'
 import type { Sending } from './sending.ts'
 import {
   dueFrom,
@@ -86,21 +87,61 @@ export const doubtful = ({ state, task, turn, claims, sending }: DeliverTurn): r
 
 /** Claims what is due, as much as its channel can send soon. `arrived`: notices of this turn by their ids. */
 export const claimDue = (context: DeliverTurn, arrived: ReadonlyMap<string, Notice>): readonly Claim[] => {
-  const { state, turn, options } = context
   const claimed: Claim[] = []
-  for (const channel of options.channels.keys())
-    for (const key of state.keys(duePrefix(channel), dueFrom(channel, turn.now + 1))) {
-      const { letter: id } = readDueKey(key)
-      const letter = state.get('Letter', letterKey(id)) as Letter
-      const first = arrived.get(id) ?? decode('Notice', state.getBytes(noticeKey(id, 1)) as Uint8Array)
-      const free_at = freeAt(letter, first, state, turn.now)
-      if (free_at > turn.now) postpone(letter, first, free_at, state)
-      // Last, for a place that is taken must come to a claim.
-      else if (context.sending.reserve(channel, context.task)) claimed.push(claim(letter, first, context))
-      else break
+  for (const channel of context.options.channels.keys())
+    for (const id of dueOf(channel, context)) {
+      // It may have been told in another one meanwhile, or gone in another one's stead.
+      const letter = context.state.get('Letter', letterKey(id))
+      if (letter?.stage !== 'open') continue
+      const first = firstOf(id, context.state, arrived)
+      const free_at = freeAt(letter, first, context.state, context.turn.now)
+      if (free_at > context.turn.now) postpone(letter, first, free_at, context.state)
+      else {
+        // Last, for a place that is taken must come to a claim.
+        const passed = passLimits({ letter, first, ...passageOf(channel, context) }, context)
+        if (passed === 'full') break
+        if (passed !== null)
+          claimed.push(claim(passed, passed.id === id ? first : firstOf(passed.id, context.state, arrived), context))
+      }
     }
   return claimed
 }
+
+const firstOf = (id: string, state: TurnState, arrived: ReadonlyMap<string, Notice>): Notice =>
+  arrived.get(id) ?? decode('Notice', state.getBytes(noticeKey(id, 1)) as Uint8Array)
+
+/** Letters of a limited channel that are looked at in one turn. */
+const mostOrdered = 1000
+
+/** Letters of a channel that are due, in the order in which they may go: where limits hold them up the severest come first. */
+function* dueOf(channel: string, { state, turn, task, options }: DeliverTurn): Generator<string> {
+  const keys = state.keys(duePrefix(channel), dueFrom(channel, turn.now + 1))
+  if (!isLimited(channel, options)) {
+    for (const key of keys) yield readDueKey(key).letter
+    return
+  }
+  const letters: Letter[] = []
+  for (const key of keys) {
+    letters.push(state.get('Letter', letterKey(readDueKey(key).letter)) as Letter)
+    if (letters.length === mostOrdered) {
+      task.wake(turn.now)
+      break
+    }
+  }
+  for (const { id } of letters.toSorted((a, b) => b.severity - a.severity)) yield id
+}
+
+const passageOf = (
+  channel: string,
+  { state, turn, task, sending }: DeliverTurn,
+): Pick<Passage, 'reserve' | 'giveBack' | 'mayGo'> => ({
+  reserve: () => sending.reserve(channel, task),
+  giveBack: () => sending.giveBack([{ letter: { channel } }]),
+  mayGo: (id) => {
+    const letter = state.get('Letter', letterKey(id))
+    return letter?.stage === 'open' && freeAt(letter, firstOf(id, state, new Map()), state, turn.now) <= turn.now
+  },
+})
 
 const claim = (open: Letter, first: Notice, { state, task, turn, claims, options }: DeliverTurn): Claim => {
   const { id } = open

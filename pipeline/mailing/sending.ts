@@ -1,7 +1,7 @@
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { Task } from '../../connectors/log/event-log.ts'
 import type { MailReply, OutgoingMail, SendTerms } from '../../connectors/mail/mail.ts'
-import type { Notice, ReceiptKind } from '../../schemas/generated.ts'
+import type { Letter, Notice, ReceiptKind } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { type Claim, claimMs, type DeliverOptions, type OpenChannel } from './claim.ts'
 import { openReceipts } from './receipts.ts'
@@ -12,7 +12,7 @@ export interface Sending {
   /** Takes a place for one letter on a channel; where none is free the task is woken when one is. */
   reserve(channel: string, task: Task): boolean
   /** Gives back places whose claims never came to stand. */
-  giveBack(claims: readonly Claim[]): void
+  giveBack(claims: readonly { readonly letter: Pick<Letter, 'channel'> }[]): void
   /** Sends on a place reserved before. Never throws. */
   send(claim: Claim, terms: { readonly task: Task; readonly fail: (cause: unknown) => void }): void
   isUnderWay(letter: string): boolean

@@ -4,17 +4,18 @@ import type { Delivery, Letter, Notice, Outcome } from '../../schemas/generated.
 import { topics } from '../../schemas/topics.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { type Claims, forgetClaim } from './claims.ts'
+import type { DeathClass } from './death.ts'
+import { bury } from './dead-letter-state.ts'
 import type { DeliverTurn } from './deliver-turn.ts'
 import type { TurnState } from '../runtime/turn-state.ts'
 import { dueKey, letterKey, noticeKey, noticesOf } from './letter-state.ts'
 
 /** How a letter ended. */
 export interface LetterEnd {
-  readonly isTold: boolean
   readonly code: number
   readonly reply: string
-  /** Empty when told. */
-  readonly reason: string
+  /** null: it was told. */
+  readonly death: { readonly class: DeathClass; readonly reason: string } | null
 }
 
 /** Writes down how a letter ended and forgets it. */
@@ -23,6 +24,7 @@ export const settle = (
   end: LetterEnd,
   { state, task, turn, claims, said }: DeliverTurn,
 ): readonly NewRecord[] => {
+  if (end.death !== null) bury(letter, state, turn.now)
   const append: NewRecord[] = []
   let event: string | undefined
   for (const { notice, bytes } of toldOf(letter, state, claims)) {
@@ -34,7 +36,7 @@ export const settle = (
   if (letter.stage === 'open') state.delete(dueKey(letter))
   forgetClaim(claims, letter.id)
   said.push({
-    name: end.isTold ? 'letter delivered' : 'letter undeliverable',
+    name: end.death === null ? 'letter delivered' : 'letter undeliverable',
     letter: letter.id,
     notices: letter.notices,
     event,
@@ -64,42 +66,56 @@ interface Told {
 /** What is written down of one notice of a letter that ended. */
 const settled = (
   letter: Letter,
-  { isTold, code, reply, reason }: LetterEnd,
+  { code, reply, death }: LetterEnd,
   { notice, bytes, partition, now }: Told & { readonly partition: number; readonly now: EpochMs },
 ): readonly NewRecord[] => {
-  const delivery: Delivery = {
-    notice: notice.id,
-    monitor: notice.monitor,
-    artifact: notice.artifact,
-    recipient: notice.recipient.address,
-    outcome: isTold ? 'told' : 'undeliverable',
-    message_id: letter.message_id,
-    attempts: letter.attempt,
-    code,
-    reply,
-    reason,
-    command: '',
-  }
-  const outcome = {
-    topic: topics.outcomes.name,
-    key: '',
-    partition,
-    value: encode('Outcome', outcomeOf(notice, delivery, now)),
-  }
-  if (isTold) return [outcome]
+  const outcome = deliveryRecord(
+    notice,
+    { letter, outcome: death === null ? 'told' : 'undeliverable', code, reply, reason: death?.reason ?? '' },
+    { partition, now },
+  )
+  if (death === null) return [outcome]
   const reject = {
     stage: 'deliver',
     topic: topics.notices.name,
     partition,
     offset: -1,
-    reason: `${reason}: ${code} ${reply}`,
+    reason: `${death.reason}: ${code} ${reply}`,
     at: now,
     key: notice.id,
     bytes: bytes(),
     letter: letter.id,
-    class: '',
+    class: death.class,
   }
   return [outcome, { topic: topics.rejects.name, key: '', partition, value: encode('Reject', reject) }]
+}
+
+/** What a delivery says of one notice of a letter. */
+interface Said extends Pick<Delivery, 'outcome'>, Partial<Pick<Delivery, 'code' | 'reply' | 'command'>> {
+  readonly letter: Letter
+  readonly reason: string
+}
+
+/** The outcome that says what became of one notice of a letter. */
+export const deliveryRecord = (
+  notice: Notice,
+  { letter, outcome, code = 0, reply = '', reason, command = '' }: Said,
+  { partition, now }: { readonly partition: number; readonly now: EpochMs },
+): NewRecord => {
+  const delivery: Delivery = {
+    notice: notice.id,
+    monitor: notice.monitor,
+    artifact: notice.artifact,
+    recipient: notice.recipient.address,
+    outcome,
+    message_id: letter.message_id,
+    attempts: letter.attempt,
+    code,
+    reply,
+    reason,
+    command,
+  }
+  return { topic: topics.outcomes.name, key: '', partition, value: encode('Outcome', outcomeOf(notice, delivery, now)) }
 }
 
 const outcomeOf = (notice: Notice, delivery: Delivery, at: EpochMs): Outcome => ({

@@ -2,6 +2,7 @@ import type { NewRecord } from '../../connectors/log/event-log.ts'
 import type { Letter } from '../../schemas/generated.ts'
 import { afterPrefix, type TurnState } from '../runtime/turn-state.ts'
 import type { DeliverOptions } from './claim.ts'
+import { deathReasons } from './death.ts'
 import type { DeliverTurn } from './deliver-turn.ts'
 import { anyDuePrefix, duePrefix, letterKey, readDueKey } from './letter-state.ts'
 import { settle } from './settlement.ts'
@@ -29,8 +30,8 @@ export const settleStrays = (context: DeliverTurn): readonly NewRecord[] => {
     const key = strayKey(context.state, context.options)
     if (key === undefined) return append
     const letter = context.state.get('Letter', letterKey(readDueKey(key).letter)) as Letter
-    const reason = `the configuration has no mail channel ${letter.channel}`
-    append.push(...settle(letter, { isTold: false, code: 0, reply: '', reason }, context))
+    const death = { class: 'no-channel', reason: `${deathReasons['no-channel']} ${letter.channel}` } as const
+    append.push(...settle(letter, { code: 0, reply: '', death }, context))
   }
   context.task.wake(context.turn.now)
   return append

@@ -47,7 +47,7 @@ const kinds = async (): Promise<readonly ReceiptKind[]> =>
 const stateLeft = async (): Promise<number> => {
   const left: string[] = []
   const reading = world.log
-    .tasks({ name: 'deliver', inputs: [topics.notices.name, topics.receipts.name] })
+    .tasks({ name: 'deliver', inputs: [topics.notices.name, topics.receipts.name, topics.commands.name] })
     .subscribe(({ state }) => {
       for (const [key] of state.range('', '￿')) left.push(key)
     })

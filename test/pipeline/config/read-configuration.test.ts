@@ -93,6 +93,7 @@ describe('a good file', () => {
       connections: 5,
       ca: null,
       helloName: null,
+      limits: { channel: null, recipient: null, domain: null },
     })
     expect(channels[0]?.login?.user).toBe('relay')
     expect(channels[0]?.login?.password.reveal()).toBe('hunter2')
@@ -143,6 +144,7 @@ log_level: debug
       connections: 2,
       ca: certificate,
       helloName: 'relay.example.org',
+      limits: { channel: null, recipient: null, domain: null },
     })
     expect(channels[1]).toMatchObject({ name: 'local', host: '127.0.0.1', port: 587, tls: 'off', login: null })
     expect(log.embedded).toEqual({ dir: '/var/lib/relay', partitions: 8, maxSize: 20 * 2 ** 30 })

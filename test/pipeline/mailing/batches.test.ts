@@ -199,7 +199,7 @@ describe('the spacing of letters', () => {
     running.stop()
     const keys: string[] = []
     const reading = world.log
-      .tasks({ name: 'deliver', inputs: [topics.notices.name, topics.receipts.name] })
+      .tasks({ name: 'deliver', inputs: [topics.notices.name, topics.receipts.name, topics.commands.name] })
       .subscribe(({ state }) => {
         for (const [key] of state.range('', '\uffff')) keys.push(key)
       })

@@ -1,6 +1,7 @@
 import { map } from 'rxjs'
 import type { MailReply, MailSink, OutgoingMail, SendTerms } from '../../../connectors/mail/mail.ts'
 import { alone } from '../../../operators/batch.ts'
+import type { MailLimits } from '../../../pipeline/config/configuration.ts'
 import { deliver } from '../../../pipeline/deliver.ts'
 import type { DeliverOptions, OpenChannel } from '../../../pipeline/mailing/claim.ts'
 import { encode } from '../../../schemas/codec.ts'
@@ -103,6 +104,8 @@ export interface ProcessOptions {
   readonly sinks: Readonly<Record<string, MailSink>>
   readonly compose?: DeliverOptions['compose']
   readonly name?: string
+  /** Of the channel `default`. */
+  readonly limits?: Partial<MailLimits>
   /** In place of the log's. */
   readonly append?: MailWorld['log']['append']
   /** What its log says of other processes; default: they may live. */
@@ -111,13 +114,18 @@ export interface ProcessOptions {
 
 export const startProcess = (
   world: StageWorld,
-  { sinks, compose = composePlainly, name = 'p1', append, othersAreDead = false }: ProcessOptions,
+  { sinks, compose = composePlainly, name = 'p1', limits, append, othersAreDead = false }: ProcessOptions,
 ): Process => {
   let isDead = false
   const { log, clock } = world
   const channels = Object.entries(sinks).map(([channel, sink]): [string, OpenChannel] => [
     channel,
-    { name: channel, sink, from: { address: 'relay@example.org', name: '' } },
+    {
+      name: channel,
+      sink,
+      from: { address: 'relay@example.org', name: '' },
+      ...(limits === undefined ? {} : { limits: { channel: null, recipient: null, domain: null, ...limits } }),
+    },
   ])
   const { running, idle } = deliver({
     ...world.common,
@@ -151,8 +159,8 @@ export interface MailWorld extends StageWorld {
 }
 
 /** A stage world for letters. */
-export const openMailWorld = (): MailWorld => {
-  const world = openStageWorld()
+export const openMailWorld = (partitions = 1): MailWorld => {
+  const world = openStageWorld({ partitions })
   // A getter of the world must stay one.
   return Object.assign(world, {
     async notify(...notices: readonly Notice[]) {
