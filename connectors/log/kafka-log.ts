@@ -10,6 +10,7 @@ import type { Bound, EventLog, LogRecord, NewRecord, Position, Range, Task, Topo
 import { openAppender } from './kafka/appender.ts'
 import { brisk, connectKafka, patient, usualTimings, type KafkaAccess, type KafkaTimings } from './kafka/connection.ts'
 import type { Unsafe } from './kafka/kafka-seat.ts'
+import { admitCoordinated } from './kafka/coordinators.ts'
 import { openOutage, type Outage } from './kafka/outage.ts'
 import { openPartitionReader, type PartitionReader } from './kafka/partition-reader.ts'
 import { runTopologyTasks } from './kafka/run-topology-tasks.ts'
@@ -149,7 +150,10 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
       ...wantedTopics(options).filter(({ name }) => topology.inputs.some((input) => fullName(input) === name)),
       { name: changelog, partitions: count, settings: changelogSettings },
     ]
-    await persistently(() => withTopics(wanted, true), isOver, outage)
+    const group = prefix + topology.name
+    const permitted = { brokers, group, transactionalId: `${group}-0`, metadata: timings.metadata }
+    const admit = () => withTopics(wanted, true).then(() => admitCoordinated(briefly, permitted))
+    await persistently(admit, isOver, outage)
     outage.close()
     if (isOver()) return undefined
     return runTopologyTasks({
@@ -161,7 +165,7 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
       fullName,
       partitions,
       changelog,
-      group: prefix + topology.name,
+      group,
       count,
       cache: stateCache(),
       timings,

@@ -23,7 +23,8 @@ const factsOf = (cause: unknown): Facts => {
     for (const key of ['type', 'code'])
       if (key in at) signs.push(String((at as unknown as Record<string, unknown>)[key]))
     text = at.message
-    at = at.cause
+    // What several topics came to at once has no cause, but a list.
+    at = at.cause ?? ('errors' in at && Array.isArray(at.errors) ? (at.errors as readonly unknown[])[0] : undefined)
   }
   return { signs, text }
 }
@@ -41,7 +42,7 @@ const rules: readonly (readonly [readonly string[], 'REFUSED' | 'DENIED' | 'UNAV
   [
     ['TOPIC_AUTHORIZATION_FAILED'],
     'DENIED',
-    'the broker does not permit it: grant Read, Write, Describe and DescribeConfigs on the topic',
+    'the broker does not permit it: grant Read, Write, Create and DescribeConfigs on topics with the prefix',
   ],
   [
     ['GROUP_AUTHORIZATION_FAILED'],
@@ -51,9 +52,14 @@ const rules: readonly (readonly [readonly string[], 'REFUSED' | 'DENIED' | 'UNAV
   [
     ['TRANSACTIONAL_ID_AUTHORIZATION_FAILED'],
     'DENIED',
-    'the broker does not permit the transaction: grant Write and Describe on transactional ids with the prefix',
+    'the broker does not permit the transaction: grant Write on transactional ids with the prefix',
   ],
-  [['CLUSTER_AUTHORIZATION_FAILED'], 'DENIED', 'the broker does not permit it: grant IdempotentWrite on the cluster'],
+  [
+    // A producer without duplicates may be had by who may write to any topic.
+    ['CLUSTER_AUTHORIZATION_FAILED'],
+    'DENIED',
+    'the broker does not permit writing: grant Write on topics with the prefix',
+  ],
   [
     ['KafkaJSSASLAuthenticationError', 'SASL_AUTHENTICATION_FAILED'],
     'DENIED',
