@@ -1,8 +1,8 @@
-import type { Database } from 'better-sqlite3'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
 import type { Topic } from '../../schemas/topics.ts'
 import { openAdmission } from './admission.ts'
+import { openCommitLine } from './embedded/commit-line.ts'
 import { checkDatabase, openDatabase, type LogDatabase } from './embedded/database.ts'
 import { openEmbeddedStore } from './embedded/embedded-store.ts'
 import { takeOwnership, type Ownership } from './embedded/owner.ts'
@@ -31,13 +31,11 @@ export interface EmbeddedLogOptions {
   readonly maxRecordBytes?: number
   /** What befalls each commit; for tests. */
   readonly commitFault?: CommitFault
-  /** For tests: sees the writing connection before its first use. */
-  readonly unsafeConnection?: (database: Database) => void
+  /** For tests: SQL that the writing connection runs before each transaction. */
+  readonly unsafeStatements?: () => readonly string[]
 }
 
 const usualPartitions = 4
-/** How soon records of other processes are seen. */
-const lookAroundMs = 20
 
 /**
  * Opens a directory's log. Any process may append and read; the first `tasks()` makes this one the owner of the tasks
@@ -55,22 +53,30 @@ export const openEmbeddedLog = async (options: EmbeddedLogOptions): Promise<Embe
 }
 
 const assemble = (database: LogDatabase, options: EmbeddedLogOptions): EmbeddedLog => {
-  const { dir, topics, clock, tell, maxRecordBytes, commitFault } = options
+  const { dir, topics, clock, tell, maxRecordBytes, commitFault, unsafeStatements } = options
   const partitions = fixPartitions(database, options.partitions, usualPartitions)
   const shelves = openShelves(database, { topics, partitions })
-  const rows = openTaskRows(
-    database.writer,
-    topics.map((_, index) => shelves[index * partitions]?.topicId as number),
-  )
+  const topicIds = topics.map((_, index) => shelves[index * partitions]?.topicId as number)
+  const rows = openTaskRows(database.writer, topicIds)
+  const line = openCommitLine({
+    file: database.file,
+    tables: shelves.map(({ table, topicId, partition }) => ({ name: table, topicId, partition })),
+    topicIds,
+    onChanged: () => {
+      for (const shelf of shelves) shelf.forget()
+      lookSoon()
+    },
+    statements: unsafeStatements ?? (() => []),
+  })
   const retention = openRetention({
     writer: database.writer,
     shelves,
     clock,
     tell,
     maxBytes: options.retention?.maxBytes,
+    whenFree: line.whenFree,
   })
   let ownership: Ownership | undefined
-  let lookout: NodeJS.Timeout | undefined
 
   const own = (): void => {
     if (ownership !== undefined) return
@@ -83,20 +89,21 @@ const assemble = (database: LogDatabase, options: EmbeddedLogOptions): EmbeddedL
     }
     ownership = taken
     retention.start()
-    lookout = setInterval(lookAround, lookAroundMs).unref()
+    line.watch()
   }
 
-  const close = (): void => {
-    clearInterval(lookout)
+  const close = async (): Promise<void> => {
     retention.stop()
+    await line.close()
     database.close()
     ownership?.release(true)
   }
 
   const store = openEmbeddedStore({
-    database,
+    file: database.file,
     shelves,
     rows,
+    line,
     now: () => clock.now(),
     own,
     // The lock was free although its owner had not given it back. One that did may still wait for a mail server's reply.
@@ -106,14 +113,5 @@ const assemble = (database: LogDatabase, options: EmbeddedLogOptions): EmbeddedL
   })
   const admission = openAdmission({ topics, partitions, maxRecordBytes })
   const { log, lookSoon } = openLocalLog({ store, admission, partitions, clock, tell, commitFault })
-
-  const lookAround = (): void => {
-    try {
-      if (store.refresh()) lookSoon()
-    } catch {
-      // The tasks meet the same trouble when they read, and end with it.
-      lookSoon()
-    }
-  }
   return log
 }

@@ -105,7 +105,7 @@ export const openLocalLog = (options: LocalLogOptions): LocalLogInside => {
   const resolve = ({ topic, partition, from, to }: Range): { slot: number; from: number; to: number } => {
     if (closing !== undefined) throw closed()
     const slot = admission.slotOf(topic, partition)
-    if (store.refresh()) lookSoon()
+    if (store.refresh(slot)) lookSoon()
     const end = store.end(slot)
     return {
       slot,
@@ -139,7 +139,7 @@ export const openLocalLog = (options: LocalLogOptions): LocalLogInside => {
     await queue.drained()
     clearImmediate(soon)
     soon = undefined
-    store.close()
+    await store.close()
   }
 
   const isIdle = (): boolean => soon === undefined && queue.isEmpty() && [...seats].every((seat) => seat.isIdle())

@@ -29,7 +29,7 @@ export interface OpenedTask {
   position(topic: number): number | undefined
 }
 
-/** What a log whose tasks run in this process stands on. Synchronous; what fails throws ConnectorError. */
+/** What a log whose tasks run in this process stands on. Reading is synchronous; what fails throws ConnectorError. */
 export interface LocalStore {
   /** The offset that the next record of the slot gets. */
   end(slot: number): number
@@ -39,12 +39,16 @@ export interface LocalStore {
   page(slot: number, from: number, to: number, most: number): readonly LogRecord[]
   /** The first kept record appended at or after `time`, else the end. */
   offsetAt(slot: number, time: EpochMs): number
-  /** Sees what other processes wrote; whether there was something. */
-  refresh(): boolean
+  /** Sees what other processes wrote to the slot; whether there was something. */
+  refresh(slot: number): boolean
   openTask(topology: string, partition: number): OpenedTask
-  /** Durable when it returns; each write all or nothing by itself. Does not throw; 'busy': nothing was tried, ask again. */
-  write(writes: readonly Write[]): readonly WriteResult[] | 'busy'
+  /**
+   * Durable when it returns or resolves, in the order of the calls; each write all or nothing by itself. Neither throws nor rejects.
+   * What it writes is seen here no later than by who waits for it.
+   */
+  write(writes: readonly Write[]): readonly WriteResult[] | Promise<readonly WriteResult[]>
   /** Makes this process the one that owns the tasks; LOG_DENIED when another one does. Calling it again is harmless. */
   own(): void
-  close(): void
+  /** Only once everything written was answered. */
+  close(): void | Promise<void>
 }

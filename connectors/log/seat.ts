@@ -1,7 +1,7 @@
 import type { EpochMs } from '../../schemas/time.ts'
 import { ConnectorError } from '../errors.ts'
 import type { Task, Topology } from './event-log.ts'
-import type { LocalStore } from './local-store.ts'
+import type { LocalStore, OpenedTask } from './local-store.ts'
 import { placeInputs, runTask, type RunningTask, type TaskSurroundings } from './running-task.ts'
 import type { WriteQueue } from './write-queue.ts'
 
@@ -57,17 +57,17 @@ export const openSeat = (surroundings: SeatSurroundings, { topology, partition, 
     retry(new ConnectorError('LOG_UNAVAILABLE', `the position in ${beyond.topic} ${partition} lies beyond its end`))
   }
 
-  const restore = () => {
-    // A commit of the task before may still be gathered: what it changes must be seen here.
+  /** A commit of the task before may still be on its way: what it changes must be seen here. */
+  const open = (): void => {
     queue.flush()
-    if (!queue.isEmpty()) throw new ConnectorError('LOG_UNAVAILABLE', 'the log is busy with other writes')
-    return store.openTask(topology.name, partition)
+    if (queue.isEmpty()) restore()
+    else void queue.drained().then(restore)
   }
 
-  const open = (): void => {
+  const restore = (): void => {
     if (hasLeft) return
     try {
-      const opened = restore()
+      const opened = store.openTask(topology.name, partition)
       const placed = placeInputs(surroundings, { topology, partition, opened })
       if ('beyond' in placed) return hold(placed.beyond)
       start(opened, placed.inputs)
@@ -76,7 +76,7 @@ export const openSeat = (surroundings: SeatSurroundings, { topology, partition, 
     }
   }
 
-  const start = (opened: ReturnType<typeof restore>, inputs: Parameters<typeof runTask>[1]['inputs']): void => {
+  const start = (opened: OpenedTask, inputs: Parameters<typeof runTask>[1]['inputs']): void => {
     isHeld = false
     if (reason !== undefined && !isTold) tell({ name: 'task reopened', ...coordinates, reason, attempts: failures })
     isTold = reason !== undefined

@@ -2,19 +2,20 @@ import type { Tell } from '../../schemas/happenings.ts'
 import { ConnectorError } from '../errors.ts'
 import type { LocalStore, Write, WriteResult } from './local-store.ts'
 
-/** Gathers what is ready in the same turn of the event loop, so that one fsync serves all of it. */
+/** Gathers what is ready in the same turn of the event loop, and what comes while the store writes, so that one fsync serves all of it. */
 export interface WriteQueue {
   /** Resolves when durable. Rejects with ConnectorError when nothing of it was kept. */
   add(write: Write): Promise<readonly number[]>
-  /** Writes at once what is gathered, unless the store is busy. */
+  /** Hands to the store at once what is gathered. */
   flush(): void
+  /** Everything added was answered. */
   isEmpty(): boolean
   /** Resolves when everything added so far was answered. */
   drained(): Promise<void>
 }
 
 export interface WriteQueueOptions {
-  readonly store: LocalStore
+  readonly store: Pick<LocalStore, 'write'>
   readonly tell: Tell
   /** Called after each time that something was answered. */
   readonly onWritten: () => void
@@ -26,83 +27,75 @@ interface Waiting {
   readonly reject: (error: ConnectorError) => void
 }
 
-/** One transaction holds about this many records, so that the event loop is not held for long. */
-const recordsTogether = 5000
-const busyRetryMs = 5
-const busyMostMs = 10_000
+/** One transaction holds about this many records: while it is written, who waits for the one before goes on. */
+const recordsTogether = 500
+/** Transactions handed to the store at most: the next one lies ready there when one ends. */
+const mostUnderWay = 2
 
 export const openWriteQueue = ({ store, tell, onWritten }: WriteQueueOptions): WriteQueue => {
   const availability = openAvailability(tell)
   let waiting: Waiting[] = []
+  let recordsWaiting = 0
   let soon: NodeJS.Immediate | undefined
-  let later: NodeJS.Timeout | undefined
-  let busySince: number | undefined
-  let idle: (() => void)[] = []
+  let underWay = 0
+  let added = 0
+  let answered = 0
+  let drains: { readonly after: number; readonly resolve: () => void }[] = []
 
+  /** A full transaction is handed over at once; a small one waits for others, as long as the store is at work. */
   const schedule = (): void => {
-    if (later === undefined) soon ??= setImmediate(flush)
+    if (recordsWaiting >= recordsTogether) queueMicrotask(flush)
+    else if (underWay === 0 && waiting.length > 0) soon ??= setImmediate(flush)
   }
+
+  const isDue = (): boolean =>
+    waiting.length > 0 && (underWay === 0 || (underWay < mostUnderWay && recordsWaiting >= recordsTogether))
 
   const flush = (): void => {
     clearImmediate(soon)
-    clearTimeout(later)
-    soon = later = undefined
-    if (waiting.length === 0) return
-    const together = takeTogether(waiting)
-    const results = store.write(together.map(({ write }) => write))
-    if (results === 'busy') return postpone(together)
-    busySince = undefined
-    waiting = waiting.slice(together.length)
-    answer(together, results)
-  }
-
-  const postpone = (together: readonly Waiting[]): void => {
-    busySince ??= performance.now()
-    if (performance.now() - busySince < busyMostMs) {
-      later = setTimeout(() => {
-        later = undefined
-        flush()
-      }, busyRetryMs)
-      return
+    soon = undefined
+    while (isDue()) {
+      const together = takeTogether(waiting)
+      waiting = waiting.slice(together.length)
+      recordsWaiting -= recordsIn(together)
+      underWay++
+      const results = store.write(together.map(({ write }) => write))
+      if (results instanceof Promise) void results.then((known) => answer(together, known))
+      else answer(together, results)
     }
-    busySince = undefined
-    waiting = waiting.slice(together.length)
-    const error = new ConnectorError(
-      'LOG_UNAVAILABLE',
-      `another process has been writing to the log for ${busyMostMs / 1000} s without a pause: see which one has it open`,
-    )
-    answer(
-      together,
-      together.map(() => error),
-    )
   }
 
   const answer = (together: readonly Waiting[], results: readonly WriteResult[]): void => {
+    underWay--
+    answered += together.length
     for (const [index, { resolve, reject }] of together.entries()) {
       const result = results[index] as WriteResult
       availability(result)
       if (result instanceof ConnectorError) reject(result)
       else resolve(result)
     }
-    if (waiting.length > 0) schedule()
-    else {
-      for (const call of idle) call()
-      idle = []
-    }
+    schedule()
+    for (const { resolve } of drains.filter(({ after }) => after <= answered)) resolve()
+    drains = drains.filter(({ after }) => after > answered)
     onWritten()
   }
 
   return {
     add: (write) =>
       new Promise((resolve, reject) => {
+        added++
         waiting.push({ write, resolve, reject })
+        recordsWaiting += write.records.length
         schedule()
       }),
     flush,
-    isEmpty: () => waiting.length === 0,
-    drained: () => (waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
+    isEmpty: () => added === answered,
+    drained: () =>
+      added === answered ? Promise.resolve() : new Promise((resolve) => drains.push({ after: added, resolve })),
   }
 }
+
+const recordsIn = (some: readonly Waiting[]): number => some.reduce((sum, { write }) => sum + write.records.length, 0)
 
 const takeTogether = (waiting: readonly Waiting[]): readonly Waiting[] => {
   let records = 0
@@ -110,7 +103,7 @@ const takeTogether = (waiting: readonly Waiting[]): readonly Waiting[] => {
     records += write.records.length
     if (records >= recordsTogether) return waiting.slice(0, index + 1)
   }
-  return waiting.slice()
+  return waiting
 }
 
 /** Says once that nothing can be written, and once that it can again. */

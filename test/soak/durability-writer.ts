@@ -27,30 +27,43 @@ const log = await openEmbeddedLog({
   topics: soakTopics,
   clock: systemClock(),
   tell: () => undefined,
-  unsafeConnection: (database) => {
-    for (const pragma of given.pragma) database.pragma(pragma)
-  },
+  unsafeStatements: () => given.pragma.map((pragma) => `PRAGMA ${pragma}`),
 })
 
 const say = (line: string): void => void writeSync(1, `${line}\n`)
 
 let commits = 0
 let stopped = 0
-const maybeStop = (): void => {
-  if (stops === 0 || ++commits % commitsBetweenStops !== 0 || stopped === stops) return
+let isStopDue = false
+let underWay = 0
+let held: (() => void)[] = []
+
+/** Nothing is written while it stands still: what is under way ends first, and nothing new begins. */
+const writing = async <T>(write: () => Promise<T>, done: (result: T) => void): Promise<void> => {
+  if (isStopDue) await new Promise<void>((resolve) => held.push(resolve))
+  underWay++
+  done(await write())
+  underWay--
+  if (stops > 0 && ++commits % commitsBetweenStops === 0 && stopped < stops) isStopDue = true
+  if (!isStopDue || underWay > 0) return
   say(`P ${stopped++}`)
   readSync(0, new Uint8Array(1))
+  isStopDue = false
+  for (const goOn of held) goOn()
+  held = []
 }
 
 const count = async ({ state, partition }: Task, { records, commit }: Turn): Promise<void> => {
   const before = Number(new TextDecoder().decode(state.get('count') ?? new Uint8Array()))
   const after = before + records.length
-  await commit({
-    append: records.map(({ key, value }) => ({ topic: 'out', key, value, partition })),
-    put: [['count', new TextEncoder().encode(`${after}`)]],
-  })
-  say(`C ${partition} ${after}`)
-  maybeStop()
+  await writing(
+    () =>
+      commit({
+        append: records.map(({ key, value }) => ({ topic: 'out', key, value, partition })),
+        put: [['count', new TextEncoder().encode(`${after}`)]],
+      }),
+    () => say(`C ${partition} ${after}`),
+  )
 }
 
 log
@@ -60,14 +73,17 @@ log
 
 const isDone = (): boolean => stops > 0 && stopped === stops
 
-/** Feeds one partition, never waiting longer than for its own append. */
+/** Feeds one partition. */
 const feed = async (partition: number): Promise<void> => {
   for (let round = 0; !isDone(); round++) {
     const value = Buffer.alloc(100 + ((round * 37) % 900), `${partition}.${round} `)
-    const positions = await log.append(
-      Array.from({ length: recordsTogether }, (_, n) => ({ topic: 'in', key: `${round}.${n}`, value, partition })),
+    await writing(
+      () =>
+        log.append(
+          Array.from({ length: recordsTogether }, (_, n) => ({ topic: 'in', key: `${round}.${n}`, value, partition })),
+        ),
+      (positions) => say(`A ${partition} ${(positions.at(-1)?.offset ?? 0) + 1}`),
     )
-    say(`A ${partition} ${(positions.at(-1)?.offset ?? 0) + 1}`)
   }
 }
 await Promise.all(Array.from({ length: log.partitions }, (_, partition) => feed(partition)))

@@ -1,31 +1,27 @@
 import type { EpochMs } from '../../../schemas/time.ts'
+import { ConnectorError } from '../../errors.ts'
 import type { LocalStore, Write, WriteResult } from '../local-store.ts'
-import type { LogDatabase } from './database.ts'
+import type { CommitLine } from './commit-line.ts'
 import type { Shelf } from './shelves.ts'
-import { asLogError, isBusy } from './store-errors.ts'
+import { asLogError } from './store-errors.ts'
 import type { TaskRows } from './task-rows.ts'
 
 export interface EmbeddedStoreOptions {
-  readonly database: LogDatabase
+  readonly file: string
   readonly shelves: readonly Shelf[]
   readonly rows: TaskRows
+  readonly line: CommitLine
   readonly now: () => EpochMs
   readonly own: () => void
   /** Asked once this process owns the tasks. */
   readonly othersAreDead: () => boolean
-  readonly close: () => void
+  readonly close: () => Promise<void>
   readonly onWritten: (bytes: number) => void
 }
 
-/** Appends, state and positions in one database. */
+/** Appends, state and positions in one database: written by another thread, read here. */
 export const openEmbeddedStore = (options: EmbeddedStoreOptions): LocalStore => {
-  const { database, shelves, rows, now, own, othersAreDead, close, onWritten } = options
-  const { writer, file } = database
-  const begin = writer.prepare('BEGIN IMMEDIATE')
-  const commit = writer.prepare('COMMIT')
-  const rollback = writer.prepare('ROLLBACK')
-  const version = writer.prepare<[], number>('PRAGMA data_version').pluck()
-  let seen = version.get()
+  const { file, shelves, rows, line, now, own, othersAreDead, close, onWritten } = options
 
   const guarded = <T>(call: () => T): T => {
     try {
@@ -35,69 +31,28 @@ export const openEmbeddedStore = (options: EmbeddedStoreOptions): LocalStore => 
     }
   }
 
-  const forget = (): void => {
-    for (const shelf of shelves) shelf.forget()
-  }
-
-  const refresh = (): boolean => {
-    const present = version.get()
-    if (present === seen) return false
-    seen = present
-    forget()
-    return true
-  }
-
-  const apply = ({ records, slots, put, task }: Write, time: EpochMs): readonly number[] => {
-    if (task !== undefined) rows.write(task, put)
-    const offsets: number[] = []
-    for (let index = 0; index < records.length; index++) {
-      const record = records[index] as Write['records'][number]
-      offsets.push((shelves[slots[index] as number] as Shelf).add(time, record.key, record.value))
-    }
-    return offsets
-  }
-
-  /** All of the writes or none. */
-  const together = (writes: readonly Write[]): readonly WriteResult[] => {
-    begin.run()
-    try {
-      refresh()
-      const time = now()
-      const results = writes.map((write) => apply(write, time))
-      commit.run()
-      return results
-    } catch (cause) {
-      // The database itself undoes the transaction when its disk is full.
-      if (writer.inTransaction) rollback.run()
-      forget()
-      throw cause
-    }
-  }
-
-  const failed = (cause: unknown, writes: readonly Write[]): readonly WriteResult[] => {
-    const error = asLogError(cause, file)
-    if (error.code !== 'LOG_REFUSED' || writes.length === 1) return writes.map(() => error)
-    // One of them is impossible: the others must not suffer for it.
-    return writes.map((write) => {
-      try {
-        return together([write])[0] as WriteResult
-      } catch (own) {
-        return asLogError(own, file)
-      }
-    })
-  }
-
-  const write = (writes: readonly Write[]): readonly WriteResult[] | 'busy' => {
-    try {
-      const results = together(writes)
-      onWritten(bytesOf(writes))
-      return results
-    } catch (cause) {
-      return isBusy(cause) ? 'busy' : failed(cause, writes)
-    }
-  }
-
   const shelf = (slot: number): Shelf => shelves[slot] as Shelf
+
+  /** What stands in the log is read from memory by whoever reads along. */
+  const note = ({ records, slots }: Write, offsets: readonly number[], time: EpochMs): void => {
+    for (let index = 0; index < records.length; index++)
+      shelf(slots[index] as number).landed(offsets[index] as number, time, records[index] as Write['records'][number])
+  }
+
+  const write = async (writes: readonly Write[]): Promise<readonly WriteResult[]> => {
+    const time = now()
+    const results = await line.write(writes, time)
+    let bytes = 0
+    for (const [index, result] of results.entries()) {
+      if (result instanceof ConnectorError) continue
+      const written = writes[index] as Write
+      note(written, result, time)
+      bytes += bytesOf(written)
+    }
+    onWritten(bytes)
+    return results
+  }
+
   return {
     end: (slot) => guarded(() => shelf(slot).end()),
     floor: (slot) => guarded(() => shelf(slot).floor()),
@@ -108,12 +63,17 @@ export const openEmbeddedStore = (options: EmbeddedStoreOptions): LocalStore => 
     write,
     own,
     close,
-    refresh: () => guarded(refresh),
+    refresh: (slot) =>
+      guarded(() => {
+        const before = shelf(slot).end()
+        shelf(slot).forget()
+        return shelf(slot).end() !== before
+      }),
   }
 }
 
-const bytesOf = (writes: readonly Write[]): number => {
+const bytesOf = ({ records }: Write): number => {
   let bytes = 0
-  for (const { records } of writes) for (const { value } of records) bytes += value.length
+  for (const { value } of records) bytes += value.length
   return bytes
 }

@@ -19,6 +19,8 @@ export interface RetentionOptions {
   readonly tell: Tell
   /** Bytes of the whole log above which the oldest records go, of topics that are not kept for ever. */
   readonly maxBytes: number | undefined
+  /** Runs now, or as soon as nothing is being written. */
+  readonly whenFree: (call: () => void) => void
 }
 
 /** Rows of one step: some milliseconds. */
@@ -26,7 +28,7 @@ const stepRows = 1000
 const betweenStepsMs = 20
 const everyMs = 60_000
 
-export const openRetention = ({ writer, shelves, clock, tell, maxBytes }: RetentionOptions): Retention => {
+export const openRetention = ({ writer, shelves, clock, tell, maxBytes, whenFree }: RetentionOptions): Retention => {
   const sweeps = shelves.map((shelf) => openSweep(writer, shelf))
   const ageing = sweeps.filter(({ shelf }) => shelf.topic.keptMs !== undefined && shelf.topic.compacted !== true)
   const compacting = sweeps.filter(({ shelf }) => shelf.topic.compacted === true)
@@ -78,9 +80,13 @@ export const openRetention = ({ writer, shelves, clock, tell, maxBytes }: Retent
     schedule(isMore ? betweenStepsMs : everyMs)
   }
 
+  const stepUnlessStopped = (): void => {
+    if (isStarted) step()
+  }
+
   const schedule = (wait: number): void => {
     cancel()
-    if (isStarted) cancel = clock.at(clock.now() + wait, step)
+    if (isStarted) cancel = clock.at(clock.now() + wait, () => whenFree(stepUnlessStopped))
   }
 
   return {

@@ -16,11 +16,11 @@ export interface Shelf {
   end(): number
   /** Retention removed everything below. */
   floor(): number
-  /** Inside a transaction. Answers with the offset. */
-  add(time: EpochMs, key: string, value: Uint8Array): number
+  /** A record of this process now stands in the log. */
+  landed(offset: number, timestamp: EpochMs, record: Pick<LogRecord, 'key' | 'value'>): void
   page(from: number, to: number, most: number): readonly LogRecord[]
   offsetAt(time: EpochMs): number
-  /** What is remembered about the table no longer holds: another process wrote, or a transaction was undone. */
+  /** What the table begins and ends with may have changed: another process wrote, or retention removed something. */
   forget(): void
 }
 
@@ -32,8 +32,6 @@ type Row = readonly [offset: number, time: EpochMs, key: string, value: Uint8Arr
 interface Edges {
   floor: number
   end: number
-  /** The latest time of any record so far. */
-  latest: EpochMs
 }
 
 /** Opens the tables of each topic, in order: the shelf of slot topic × partitions + partition. New topics get theirs. */
@@ -79,12 +77,9 @@ const admitTopic = (writer: Database, topic: Topic, partitions: number): number 
   return id
 }
 
-const openShelf = ({ writer, reader }: LogDatabase, topic: Topic, topicId: number, partition: number): Shelf => {
+const openShelf = ({ reader }: LogDatabase, topic: Topic, topicId: number, partition: number): Shelf => {
   const table = tableOf(topicId, partition)
-  const insert = writer.prepare<[number, number, number, string, Uint8Array]>(
-    `INSERT INTO ${table} VALUES (?, ?, ?, ?, ?)`,
-  )
-  const edges = openEdges(writer, table, topicId, partition)
+  const edges = openEdges(reader, table, topicId, partition)
   // Without a limit: SQLite would plan a statement with `LIMIT ?` anew at every call.
   const read = reader
     .prepare<[number, number], Row>(
@@ -113,39 +108,36 @@ const openShelf = ({ writer, reader }: LogDatabase, topic: Topic, topicId: numbe
     table,
     end: () => edges.get().end,
     floor: () => edges.get().floor,
-    add: (time, key, value) => {
-      const edge = edges.get()
-      edge.latest = Math.max(edge.latest, time)
-      insert.run(edge.end, time, edge.latest - time, key, value)
-      // Nobody reads while a transaction is open, and one that fails forgets.
-      if (topic.compacted !== true)
-        tail.add({ topic: topic.name, partition, offset: edge.end, timestamp: time, key, value })
-      return edge.end++
+    landed: (offset, timestamp, { key, value }) => {
+      edges.raise(offset + 1)
+      // What a newer record of its key overtakes goes.
+      if (topic.compacted !== true) tail.add({ topic: topic.name, partition, offset, timestamp, key, value })
     },
     page,
     offsetAt: openSeek(reader, table, edges.get),
-    forget: () => {
-      edges.forget()
-      tail.forget()
-    },
+    forget: edges.forget,
   }
 }
 
 /** What the table begins and ends with, remembered until it is forgotten. */
-const openEdges = (writer: Database, table: string, topicId: number, partition: number) => {
-  const last: Statement<[], { offset: number; latest: number }> = writer.prepare(
-    `SELECT offset, time + behind AS latest FROM ${table} ORDER BY offset DESC LIMIT 1`,
-  )
-  const trimmed: Statement<[number, number], { floor: number; time: number }> = writer.prepare(
-    'SELECT floor, time FROM trimmed WHERE topic = ? AND partition = ?',
-  )
+const openEdges = (reader: Database, table: string, topicId: number, partition: number) => {
+  const last = reader.prepare<[], number>(`SELECT offset FROM ${table} ORDER BY offset DESC LIMIT 1`).pluck()
+  const trimmed = reader
+    .prepare<[number, number], number>('SELECT floor FROM trimmed WHERE topic = ? AND partition = ?')
+    .pluck()
   let edges: Edges | undefined
   const load = (): Edges => {
-    const { floor, time } = trimmed.get(topicId, partition) ?? { floor: 0, time: 0 }
-    const { offset, latest } = last.get() ?? { offset: floor - 1, latest: time }
-    return { floor, end: offset + 1, latest }
+    const floor = trimmed.get(topicId, partition) ?? 0
+    return { floor, end: (last.get() ?? floor - 1) + 1 }
   }
-  return { get: (): Edges => (edges ??= load()), forget: (): void => void (edges = undefined) }
+  const get = (): Edges => (edges ??= load())
+  return {
+    get,
+    raise: (end: number): void => {
+      if (edges !== undefined) edges.end = Math.max(edges.end, end)
+    },
+    forget: (): void => void (edges = undefined),
+  }
 }
 
 /** Seeks by halving: the latest time so far never falls from one record to the next. */

@@ -2,12 +2,10 @@ import type { LogRecord } from '../event-log.ts'
 
 /** The records that this process appended last: whoever reads along takes them from memory. */
 export interface Tail {
-  /** The record that follows the last one. */
+  /** A record that now stands in the log. */
   add(record: LogRecord): void
-  /** Records from an offset on, below `to`; undefined: the tail does not reach back so far. */
+  /** Records from an offset on, below `to`; undefined: that one is not remembered. */
   page(from: number, to: number, most: number): readonly LogRecord[] | undefined
-  /** What is remembered may not be what the table holds. */
-  forget(): void
 }
 
 /** Bytes of values remembered, about; twice as many for a moment. */
@@ -28,18 +26,20 @@ export const openTail = (): Tail => {
   }
   return {
     add(record) {
+      const last = records.at(-1)
+      // Another process wrote in between: what is remembered has no gaps.
+      if (last !== undefined && record.offset !== last.offset + 1) {
+        records = []
+        bytes = 0
+      }
       records.push(record)
       bytes += record.value.length
       if (bytes > 2 * rememberedBytes) shorten()
     },
     page(from, to, most) {
       const first = records[0]?.offset
-      if (first === undefined || from < first) return undefined
+      if (first === undefined || from < first || from >= first + records.length) return undefined
       return records.slice(from - first, Math.min(to - first, from - first + most))
-    },
-    forget() {
-      records = []
-      bytes = 0
     },
   }
 }

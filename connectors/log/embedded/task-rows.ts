@@ -1,12 +1,10 @@
 import type { Database } from 'better-sqlite3'
 import type { StateKey, TaskState } from '../event-log.ts'
-import type { OpenedTask, Write } from '../local-store.ts'
+import type { OpenedTask } from '../local-store.ts'
 
 /** Positions and state of all tasks. */
 export interface TaskRows {
   open(topology: string, partition: number): Omit<OpenedTask, 'othersAreDead'>
-  /** Inside a transaction. */
-  write(task: NonNullable<Write['task']>, put: Write['put']): void
 }
 
 type Entry = readonly [StateKey, Uint8Array]
@@ -14,7 +12,7 @@ type Entry = readonly [StateKey, Uint8Array]
 const secondPageEntries = 16
 const pageEntries = 256
 
-/** `topicIds`: the stored number of the topic at each index. Reads on the writing connection: what it committed is seen at once. */
+/** `topicIds`: the stored number of the topic at each index. */
 export const openTaskRows = (writer: Database, topicIds: readonly number[]): TaskRows => {
   const create = writer.prepare('INSERT OR IGNORE INTO task (topology, partition) VALUES (?, ?)')
   const find = writer
@@ -23,13 +21,6 @@ export const openTaskRows = (writer: Database, topicIds: readonly number[]): Tas
   const next = writer
     .prepare<[number, number], number>('SELECT next FROM position WHERE task = ? AND topic = ?')
     .pluck()
-  const move = writer.prepare<[number, number, number]>(
-    'INSERT INTO position VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next',
-  )
-  const put = writer.prepare<[number, string, Uint8Array]>(
-    'INSERT INTO state VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
-  )
-  const remove = writer.prepare<[number, string]>('DELETE FROM state WHERE task = ? AND key = ?')
   const get = writer.prepare<[number, string], Uint8Array>('SELECT value FROM state WHERE task = ? AND key = ?').pluck()
   // In this form the plan depends on no value that is bound: with `task = ?` and `LIMIT ?` SQLite plans anew at every call.
   const rangeFrom = (comparison: '>=' | '>', most: number) =>
@@ -65,12 +56,6 @@ export const openTaskRows = (writer: Database, topicIds: readonly number[]): Tas
       if (find.get(topology, partition) === undefined) create.run(topology, partition)
       const id = find.get(topology, partition) as number
       return { id, state: stateOf(id), position: (topic) => next.get(id, topicIds[topic] as number) }
-    },
-    write: ({ id, positions }, changes) => {
-      for (const [key, value] of changes)
-        if (value === null) remove.run(id, key)
-        else put.run(id, key, value)
-      for (const [topic, offset] of positions) move.run(id, topicIds[topic] as number, offset)
     },
   }
 }

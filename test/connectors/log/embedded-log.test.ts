@@ -29,6 +29,14 @@ import { bytes, listen, nothing, pass, quiet, range, readAll, record, refusalOf,
 
 const maxRecordBytes = 10_000
 const topics = contractTopics.map((name) => ({ name }))
+/** Commits in a write-ahead log: each one's last frame says how large the database is then. */
+const transactionsIn = (wal: Buffer): number => {
+  const frameBytes = 24 + wal.readUInt32BE(8)
+  let count = 0
+  for (let at = 32; at + frameBytes <= wal.length; at += frameBytes)
+    if (wal.readUInt32BE(at + 4) !== 0 && wal.compare(wal, 16, 24, at + 8, at + 16) === 0) count++
+  return count
+}
 const temporaryDir = (): string => mkdtempSync(join(tmpdir(), 'relay-log-'))
 
 const openHarness = async (): Promise<EventLogHarness> => {
@@ -133,13 +141,21 @@ describe('the embedded log', () => {
     })
 
     it('are written with each commit synced, also when the log is opened again', async () => {
-      const seen: unknown[] = []
-      const unsafeConnection = (database: Database): void => {
-        for (const pragma of ['synchronous', 'journal_mode']) seen.push(database.pragma(pragma, { simple: true }))
+      const unsafeStatements = (): readonly string[] => [
+        'CREATE TABLE IF NOT EXISTS seen (synchronous, journal_mode)',
+        'INSERT INTO seen SELECT synchronous, journal_mode FROM pragma_synchronous, pragma_journal_mode',
+      ]
+      for (const text of ['first', 'second']) {
+        const log = await open({ unsafeStatements })
+        await log.append([record('in', text)])
+        await log.close()
       }
-      await (await open({ unsafeConnection })).close()
-      await open({ unsafeConnection })
-      expect(seen).toEqual([2, 'wal', 2, 'wal'])
+      const database = new Sqlite(file())
+      expect(database.prepare('SELECT * FROM seen').raw().all()).toEqual([
+        [2, 'wal'],
+        [2, 'wal'],
+      ])
+      database.close()
     })
 
     it('are refused when the directory is a file', async () => {
@@ -283,31 +299,21 @@ describe('the embedded log', () => {
 
   describe('commits that are ready together', () => {
     it('share one transaction', async () => {
-      let transactions = 0
-      const log = await open({
-        unsafeConnection: (database) => {
-          const prepare = database.prepare.bind(database)
-          const counted = (source: string) => {
-            const statement = prepare(source)
-            if (source !== 'COMMIT') return statement
-            return { run: () => void (transactions++, statement.run()) }
-          }
-          Object.assign(database, { prepare: counted })
-        },
-      })
+      const log = await open()
       const heard = listen(log, { name: 'reader', inputs: ['in'] })
       await log.append(range(4).map((partition) => record('in', 'v', partition)))
       await until(() => heard.turns.length === 4, '4 turns')
-      transactions = 0
+      const before = transactionsIn(readFileSync(`${file()}-wal`))
       await Promise.all([...heard.turns.map(({ turn }) => turn.commit(nothing)), log.append([record('out', 'v')])])
-      expect(transactions).toBe(1)
+      expect(transactionsIn(readFileSync(`${file()}-wal`)) - before).toBe(1)
     })
 
     it('do not suffer from one that the database cannot take', async () => {
       const log = await open({
-        unsafeConnection: (database) =>
-          database.exec(`CREATE TEMP TRIGGER bad BEFORE INSERT ON state WHEN new.key = 'bad'
-            BEGIN SELECT zeroblob(3000000000); END`),
+        unsafeStatements: () => [
+          `CREATE TEMP TRIGGER IF NOT EXISTS bad BEFORE INSERT ON state WHEN new.key = 'bad'
+            BEGIN SELECT zeroblob(3000000000); END`,
+        ],
       })
       const heard = listen(log, { name: 'reader', inputs: ['in'] })
       await log.append(range(3).map((partition) => record('in', 'v', partition)))
@@ -389,9 +395,9 @@ describe('the embedded log', () => {
   describe('a full disk', () => {
     it('ends tasks with LOG_UNAVAILABLE and opens them again with growing waits; with room everything goes on', async () => {
       const clock = virtualClock(1_700_000_000_000)
-      let connection: Database | undefined
-      const log = await open({ clock, unsafeConnection: (database) => void (connection = database) })
-      const limit = (pages: number): void => void connection?.pragma(`max_page_count = ${pages}`)
+      let statements: readonly string[] = []
+      const log = await open({ clock, unsafeStatements: () => statements })
+      const limit = (pages: number): void => void (statements = [`PRAGMA max_page_count = ${pages}`])
       await log.append(range(5).map((n) => record('in', `${n}`)))
       const heard = listen(log, { name: 'copier', inputs: ['in'], mostRecords: 1 })
       const large = { ...record('out', 'large'), value: new Uint8Array(9000) }
