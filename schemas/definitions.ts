@@ -1,6 +1,7 @@
 import avro from 'avsc'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fingerprint } from './fingerprint.ts'
+import { textType } from './text-type.ts'
 
 /** One file a schema. A schema may name those before it. */
 const files = [
@@ -35,9 +36,12 @@ export const definitions: ReadonlyMap<string, object> = new Map(
 /** Schema names that a schema refers to without defining them. */
 const shared = ['RawEvent', 'FlowEvent', 'Letter']
 
+const text = textType()
+const typeHook = (schema: avro.Schema): avro.Type | undefined => (schema === 'string' ? text : undefined)
+
 const parse = (schema: object): avro.Type => {
   const registry: Record<string, avro.Type> = {}
-  const options = { registry, wrapUnions: false, omitRecordMethods: true }
+  const options = { registry, wrapUnions: false, omitRecordMethods: true, typeHook }
   const own = (schema as { name: string }).name
   for (const name of shared)
     if (name !== own && JSON.stringify(schema).includes(`"${name}"`))

@@ -3,7 +3,7 @@ import type { EpochMs } from '../../schemas/time.ts'
 import { afterPrefix, type TurnState } from './turn-state.ts'
 
 /** The part of a state in which marks lie. */
-export type MarkState = Pick<TurnState, 'get' | 'put' | 'delete' | 'committedKeys' | 'isEmpty'>
+export type MarkState = Pick<TurnState, 'get' | 'put' | 'delete' | 'committedKeys' | 'isChanged' | 'firstFound'>
 
 /** Marks by id, kept for a time and then forgotten. */
 export interface Marks {
@@ -18,28 +18,66 @@ const mostForgotten = 200
 /** Hours until the year 9999. */
 const digits = 8
 
+const orderDigits = 16
+const slash = 0x2f
+const zero = 0x30
+
+/** The number that an id ends with, behind a slash; 0: none, or more than a number holds exactly. */
+const numberOf = (id: string): number => {
+  let number = 0
+  let scale = 1
+  let at = id.length - 1
+  for (; at >= 0 && id.length - at <= orderDigits; at--) {
+    const digit = id.charCodeAt(at) - zero
+    if (digit < 0 || digit > 9) break
+    number += digit * scale
+    scale *= 10
+  }
+  return id.charCodeAt(at) === slash && number <= Number.MAX_SAFE_INTEGER ? number : 0
+}
+
+/** Ids end with their own time, if they have one: the latest come first. */
+const orderOf = (id: string): string => String(Number.MAX_SAFE_INTEGER - numberOf(id)).padStart(orderDigits, '0')
+
+interface Bucket {
+  readonly from: string
+  readonly to: string
+}
+
 /**
  * Marks under `prefix` in a turn's state. They lie in buckets of `bucketMs` by their own time, so that old ones are found
- * without an index; an id is looked for in the bucket of the asked time and its neighbours.
+ * without an index; an id is looked for in the bucket of the asked time and its neighbours. In a bucket the ids with the latest times
+ * come first: what is later than all of them, as most are, is known to be new by one look a turn, and what comes together lies together.
  */
 export const marksIn = (state: MarkState, prefix: string, bucketMs: number): Marks => {
+  const buckets = new Map<number, Bucket>()
   const bucketOf = (at: EpochMs): number => Math.max(0, Math.floor(at / bucketMs))
   const prefixOf = (bucket: number): string => `${prefix}/${String(bucket).padStart(digits, '0')}/`
-  const keyOf = (bucket: number, id: string): string => prefixOf(bucket) + id
-  // Ids are looked for in great number and neighbours are mostly empty: one look a turn spares one for every id.
-  const isEmpty = (bucket: number): boolean => bucket < 0 || state.isEmpty(...prefixRange(prefixOf(bucket)))
+  const rangeOf = (bucket: number): Bucket => {
+    const known = buckets.get(bucket)
+    if (known !== undefined) return known
+    const [from, to] = prefixRange(prefixOf(bucket))
+    buckets.set(bucket, { from, to })
+    return { from, to }
+  }
+  const keyOf = (bucket: number, order: string, id: string): string => `${rangeOf(bucket).from}${order}/${id}`
+  const look = (bucket: number, order: string, id: string): Mark | undefined => {
+    if (bucket < 0) return undefined
+    const { from, to } = rangeOf(bucket)
+    const key = keyOf(bucket, order, id)
+    if (!state.isChanged(key)) {
+      const first = state.firstFound(from, to)
+      if (first === undefined || order < first.slice(from.length, from.length + orderDigits)) return undefined
+    }
+    return state.get('Mark', key)
+  }
   return {
     get(id, at) {
       const bucket = bucketOf(at)
-      const mark = state.get('Mark', keyOf(bucket, id))
-      if (mark !== undefined) return mark
-      for (const near of [bucket - 1, bucket + 1]) {
-        const neighbour = isEmpty(near) ? undefined : state.get('Mark', keyOf(near, id))
-        if (neighbour !== undefined) return neighbour
-      }
-      return undefined
+      const order = orderOf(id)
+      return look(bucket, order, id) ?? look(bucket - 1, order, id) ?? look(bucket + 1, order, id)
     },
-    put: (id, mark) => state.put('Mark', keyOf(bucketOf(mark.at), id), mark),
+    put: (id, mark) => state.put('Mark', keyOf(bucketOf(mark.at), orderOf(id), id), mark),
     forget(before) {
       let left = mostForgotten
       const end = prefixOf(bucketOf(before))

@@ -13,8 +13,10 @@ export interface TurnState {
   committedKeys(from: StateKey, to: StateKey): Iterable<StateKey>
   /** All keys from `from` (inclusive) to `to` (exclusive), in order, as this turn sees them at the call. */
   keys(from: StateKey, to: StateKey): Iterable<StateKey>
-  /** Whether no key lies from `from` (inclusive) to `to` (exclusive); costs a look at the log only at its first call in a turn. */
-  isEmpty(from: StateKey, to: StateKey): boolean
+  /** Whether this turn put or deleted the key. */
+  isChanged(key: StateKey): boolean
+  /** The first key from `from` (inclusive) to `to` (exclusive) as the turn found it; a look at the log only at the first call. */
+  firstFound(from: StateKey, to: StateKey): StateKey | undefined
   /** What the turn commits. */
   puts(): readonly (readonly [StateKey, Uint8Array | null])[]
 }
@@ -22,13 +24,12 @@ export interface TurnState {
 export const openTurnState = (state: TaskState): TurnState => {
   const values = new Map<StateKey, unknown>()
   const changed = new Map<StateKey, Uint8Array | null>()
-  const emptyRanges = new Map<StateKey, { readonly to: StateKey; isEmpty: boolean }>()
+  const firsts = new Map<StateKey, { readonly to: StateKey; readonly first: StateKey | undefined }>()
   const getBytes = (key: StateKey): Uint8Array | undefined =>
     changed.has(key) ? (changed.get(key) ?? undefined) : state.get(key)
   const putBytes = (key: StateKey, bytes: Uint8Array | null): void => {
     values.delete(key)
     changed.set(key, bytes)
-    for (const [from, range] of emptyRanges) if (bytes !== null && key >= from && key < range.to) range.isEmpty = false
   }
   const added = (from: StateKey, to: StateKey): StateKey[] =>
     [...changed]
@@ -61,12 +62,13 @@ export const openTurnState = (state: TaskState): TurnState => {
       }
       yield* fresh
     },
-    isEmpty(from, to) {
-      const known = emptyRanges.get(from)
-      if (known?.to === to) return known.isEmpty
-      const isEmpty = added(from, to).length === 0 && committedKeys(from, to).next().done === true
-      emptyRanges.set(from, { to, isEmpty })
-      return isEmpty
+    isChanged: (key) => changed.has(key),
+    firstFound(from, to) {
+      const known = firsts.get(from)
+      if (known?.to === to) return known.first
+      const [entry] = state.range(from, to)
+      firsts.set(from, { to, first: entry?.[0] })
+      return entry?.[0]
     },
     puts: () => [...changed],
   }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openSortedMap } from '../../../connectors/log/sorted-map.ts'
 import { type Marks, marksIn, prefixRange } from '../../../pipeline/runtime/marks.ts'
@@ -22,6 +23,52 @@ const openMarks = (prefix = 'seen/root/Q', bucketMs = hour) => {
 const at = (ms: number) => ({ event: 'e', at: ms })
 
 describe('marks', () => {
+  it('are found whatever their ids end with and in whatever order they came, and no others', () => {
+    const end = fc.oneof(
+      fc.nat({ max: 3 }),
+      fc.maxSafeNat(),
+      fc.constantFrom('', '9'.repeat(16), '9'.repeat(30), 'x', '05'),
+    )
+    const id = fc.tuple(fc.constantFrom('a', 'a/b', '', '\u{1F600}/ￚ', '7'), end).map((parts) => parts.join('/'))
+    const time = fc.nat({ max: 3 }).map((hours) => T + hours * hour)
+    fc.assert(
+      fc.property(fc.array(fc.array(fc.tuple(id, time, fc.boolean()))), (turns) => {
+        const { turn } = openMarks()
+        const kept = new Map<string, number>()
+        for (const deeds of turns)
+          turn((marks) => {
+            for (const [name, ms, isPut] of deeds) {
+              const known = kept.get(name)
+              const isNear = known !== undefined && Math.abs(known - ms) <= hour
+              expect(marks.get(name, ms)?.at).toBe(isNear ? known : undefined)
+              if (!isPut || known !== undefined) continue
+              marks.put(name, at(ms))
+              kept.set(name, ms)
+            }
+          })
+      }),
+    )
+  })
+
+  it('later than all of a bucket are known to be new by one look a turn', () => {
+    const map = openSortedMap<Uint8Array>()
+    const put = (ids: readonly number[], state = openTurnState(map)): void => {
+      const marks = marksIn(state, 'seen', hour)
+      for (const n of ids) {
+        expect(marks.get(`root/C.1/F.${n}/${n}`, T)).toBeUndefined()
+        marks.put(`root/C.1/F.${n}/${n}`, at(T))
+      }
+      for (const [key, bytes] of state.puts()) map.set(key, bytes ?? undefined)
+    }
+    put([5, 6, 7])
+    let looks = 0
+    const counted = { get: (key: string) => (looks++, map.get(key)), range: map.range }
+    put([8, 9, 10, 11], openTurnState(counted))
+    expect(looks).toBe(0)
+    put([4], openTurnState(counted))
+    expect(looks).toBe(1)
+  })
+
   it('are found by their id at any time within a bucket, across its borders', () => {
     const { turn } = openMarks()
     turn((marks) => marks.put('id', at(T + hour - 1)))

@@ -63,7 +63,8 @@ describe('the state of a turn', () => {
         const state = openTurnState(committed(...before))
         const expected = new Set(before)
         const within = (): string[] => [...expected].filter((each) => each >= from && each < to).toSorted()
-        expect(state.isEmpty(from, to)).toBe(within().length === 0)
+        const [first] = within()
+        expect(state.firstFound(from, to)).toBe(first)
         for (const [changed, isPut] of changes) {
           if (isPut) state.put('Mark', changed, mark(1))
           else state.delete(changed)
@@ -71,8 +72,8 @@ describe('the state of a turn', () => {
           else expected.delete(changed)
         }
         expect([...state.keys(from, to)]).toEqual(within())
-        // What was not empty once need not be seen to be empty later in the turn.
-        if (within().length > 0) expect(state.isEmpty(from, to)).toBe(false)
+        expect(state.firstFound(from, to)).toBe(first)
+        for (const each of expected) expect(state.isChanged(each)).toBe(changes.some(([changed]) => changed === each))
       }),
     )
   })
