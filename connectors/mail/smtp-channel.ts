@@ -1,9 +1,13 @@
-/** A login whose password is asked for when it is needed, so that no structure that may be printed holds it. */
-export interface SmtpLogin {
-  readonly user: string
-  /** May throw; its error is not shown. */
-  readonly password: () => string
-}
+import type { TokenSource } from './token-source.ts'
+
+/** A login whose password or token is asked for when it is needed, so that no structure that may be printed holds it. */
+export type SmtpLogin =
+  | {
+      readonly user: string
+      /** May throw; its error is not shown. */
+      readonly password: () => string
+    }
+  | { readonly user: string; readonly tokens: TokenSource }
 
 /**
  * How the way to the server is protected. implicit: TLS from the first byte. starttls: upgraded before anything is said, or not

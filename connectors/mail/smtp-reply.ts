@@ -18,6 +18,8 @@ export interface FailureScene {
   readonly dotWritten: boolean
   /** Texts that no reply may show: login, password, addresses. */
   readonly secrets: readonly string[]
+  /** The login was by an access token. */
+  readonly byToken?: boolean
 }
 
 const LONGEST_TEXT = 500
@@ -158,14 +160,18 @@ const ofReply = (
   code: number,
   said: string,
   command: string,
-  { server, dotWritten }: FailureScene,
+  { server, dotWritten, byToken }: FailureScene,
   at: string,
 ): Verdict => {
   if (code === 421) return { kind: 'unavailable', text: `${at} is closing: ${said}` }
   if (code < 400) return { kind: dotWritten ? 'unknown' : 'unavailable', text: `${at} answered out of turn: ${said}` }
   if (command.startsWith('AUTH')) {
     if (code < 500) return { kind: 'unavailable', text: `${at} cannot check logins now: ${said}` }
-    return { kind: 'denied', text: `${at} refused the login: check the user and the password (${said})` }
+    const check =
+      byToken === true
+        ? 'the user in the url, and that it (or the application) may send mail over SMTP with OAuth2'
+        : 'the user and the password'
+    return { kind: 'denied', text: `${at} refused the login: check ${check} (${said})` }
   }
   if (command === 'STARTTLS') {
     if (code < 500) return { kind: 'unavailable', text: `${at} cannot start TLS now: ${said}` }

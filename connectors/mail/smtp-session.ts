@@ -1,6 +1,8 @@
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import type { Socket } from 'node:net'
+import type XOAuth2 from 'nodemailer/lib/xoauth2'
 import type { MailReply, OutgoingMail, SendTerms } from './mail.ts'
+import { xoauth2 } from './oauth2.ts'
 import type { SmtpChannel, SmtpLogin, SmtpTimeouts } from './smtp-channel.ts'
 import { openDialog, replied, type SmtpDialog } from './smtp-dialog.ts'
 import { acceptedReply, failureReply, type SmtpFailure } from './smtp-reply.ts'
@@ -27,6 +29,9 @@ export interface OpeningSession {
   readonly opened: Promise<SmtpSession | MailReply>
   drop(): void
 }
+
+type TokenLogin = Extract<SmtpLogin, { readonly tokens: unknown }>
+type PasswordLogin = Exclude<SmtpLogin, TokenLogin>
 
 const LEAVE_WITHIN_MS = 2000
 
@@ -60,6 +65,7 @@ export const openSession = (channel: SmtpChannel, timeouts: SmtpTimeouts): Openi
   const { server, login } = channel
   const connection = new SMTPConnection(optionsOf(channel, timeouts))
   const secrets: string[] = []
+  const byToken = login !== null && 'tokens' in login
   let begun = 0
   let lastError: SmtpFailure = { code: 'ECONNECTION' }
   /** What waits for the connection's end; one at a time, so that a long-lived connection keeps no message. */
@@ -75,7 +81,7 @@ export const openSession = (channel: SmtpChannel, timeouts: SmtpTimeouts): Openi
   })
 
   const failed = (failure: SmtpFailure, dotWritten = false, addresses: readonly string[] = []): MailReply =>
-    failureReply(failure, { server, dotWritten, secrets: [...secrets, ...addresses] })
+    failureReply(failure, { server, dotWritten, secrets: [...secrets, ...addresses], byToken })
 
   /** Runs one exchange that ends with a callback, with the connection's end, or with silence. */
   const exchange = (
@@ -145,7 +151,7 @@ export const openSession = (channel: SmtpChannel, timeouts: SmtpTimeouts): Openi
     clearTimeout(timer)
   }
 
-  const passwordOf = (from: SmtpLogin): string | null => {
+  const passwordOf = (from: PasswordLogin): string | null => {
     try {
       return from.password()
     } catch {
@@ -153,7 +159,36 @@ export const openSession = (channel: SmtpChannel, timeouts: SmtpTimeouts): Openi
     }
   }
 
+  const logInByToken = async ({ user, tokens }: TokenLogin): Promise<MailReply | null> => {
+    const first = await tokens.token()
+    if ('failure' in first) {
+      connection.close()
+      return first.failure
+    }
+    if (!connection.allowsAuth) return exchange(0, (done) => done({ code: 'EAUTH' }))
+    secrets.push(user, first.token, xoauth2(user, first.token))
+    let failure: MailReply | null = null
+    /** Asked once more when the server refuses the first. */
+    const getToken = (isRefused: boolean, done: (error: Error | null, token?: string) => void): void => {
+      if (!isRefused) return done(null, first.token)
+      void tokens.token(first.token).then((answer) => {
+        if ('token' in answer) {
+          secrets.push(answer.token, xoauth2(user, answer.token))
+          return done(null, answer.token)
+        }
+        failure = answer.failure
+        return done(new Error('no token'))
+      })
+    }
+    const oauth2 = { getToken, buildXOAuth2Token: (token: string) => xoauth2(user, token) }
+    const reply = await exchange(timeouts.silence, (done) =>
+      connection.login({ user, oauth2: oauth2 as unknown as XOAuth2 }, (error) => done(error)),
+    )
+    return failure ?? reply
+  }
+
   const logIn = async (from: SmtpLogin): Promise<MailReply | null> => {
+    if ('tokens' in from) return logInByToken(from)
     const pass = passwordOf(from)
     if (pass === null || pass === '') {
       connection.close()

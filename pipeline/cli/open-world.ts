@@ -4,13 +4,21 @@ import type { EventLog } from '../../connectors/log/event-log.ts'
 import type { KafkaAccess } from '../../connectors/log/kafka/connection.ts'
 import { openKafkaLog } from '../../connectors/log/kafka-log.ts'
 import { openSmtp } from '../../connectors/mail/smtp.ts'
-import type { SmtpChannel, SmtpSecurity } from '../../connectors/mail/smtp-channel.ts'
+import { openTokens, type TokenGrant } from '../../connectors/mail/oauth2.ts'
+import type { SmtpChannel, SmtpLogin, SmtpSecurity } from '../../connectors/mail/smtp-channel.ts'
 import type { ApiConfig } from '../../connectors/velociraptor/api-config.ts'
 import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
 import { allTopics } from '../../schemas/topics.ts'
-import type { Configuration, KafkaLogSettings, LogSettings, MailChannel } from '../config/configuration.ts'
+import type {
+  Configuration,
+  KafkaLogSettings,
+  LogSettings,
+  MailChannel,
+  MailLogin,
+  OAuth2Settings,
+} from '../config/configuration.ts'
 import type { OpenChannel } from '../mailing/claim.ts'
 import { indexFileIn } from '../index/outcome-index.ts'
 import { systemClock } from '../runtime/system-clock.ts'
@@ -23,10 +31,31 @@ export interface OpenedWorld extends World {
 
 const securities: Record<MailChannel['tls'], SmtpSecurity> = { implicit: 'implicit', required: 'starttls', off: 'off' }
 
+const loginOf = (login: MailLogin): SmtpLogin => {
+  const { user } = login
+  if ('password' in login) return { user, password: () => login.password.reveal() }
+  const { tokenUrl: url, scope, grant } = login.oauth2
+  return { user, tokens: openTokens({ url, scope, grant: grantOf(grant, user) }) }
+}
+
+const grantOf = (grant: OAuth2Settings['grant'], user: string): TokenGrant => {
+  if (grant.kind === 'service account') return { kind: grant.kind, key: () => grant.key.reveal(), user }
+  const { clientId, clientSecret } = grant
+  if (grant.kind === 'client credentials')
+    return { kind: grant.kind, clientId, clientSecret: () => grant.clientSecret.reveal() }
+  const refreshToken = (): string => grant.refreshToken.reveal()
+  return {
+    kind: grant.kind,
+    clientId,
+    clientSecret: clientSecret === null ? null : () => clientSecret.reveal(),
+    refreshToken,
+  }
+}
+
 /** The mail server of a channel, as its adapter wants it. */
 export const smtpChannelOf = ({ host, port, tls, login, ca, helloName, connections }: MailChannel): SmtpChannel => ({
   server: { host, port, security: securities[tls] },
-  login: login === null ? null : { user: login.user, password: () => login.password.reveal() },
+  login: login === null ? null : loginOf(login),
   connections,
   ...(ca === null ? {} : { ca }),
   ...(helloName === null ? {} : { helloName }),

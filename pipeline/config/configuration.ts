@@ -25,6 +25,25 @@ export interface MailLimits {
   readonly domain: RateRule | null
 }
 
+/** How access tokens for a mail server are obtained. */
+export interface OAuth2Settings {
+  readonly tokenUrl: string
+  /** null: what the grant was made for. */
+  readonly scope: string | null
+  readonly grant:
+    | {
+        readonly kind: 'refresh token'
+        readonly clientId: string
+        readonly clientSecret: Secret | null
+        readonly refreshToken: Secret
+      }
+    | { readonly kind: 'client credentials'; readonly clientId: string; readonly clientSecret: Secret }
+    | { readonly kind: 'service account'; readonly key: Secret }
+}
+
+export type MailLogin =
+  { readonly user: string; readonly password: Secret } | { readonly user: string; readonly oauth2: OAuth2Settings }
+
 /** A way to send mail. */
 export interface MailChannel {
   /** As a monitor's `Secret` names it. */
@@ -34,7 +53,7 @@ export interface MailChannel {
   /** implicit: TLS from the first byte. required: STARTTLS, upgraded before anything is said, or not used. off: in the clear. */
   readonly tls: 'implicit' | 'required' | 'off'
   /** null: no login. */
-  readonly login: { readonly user: string; readonly password: Secret } | null
+  readonly login: MailLogin | null
   readonly from: Mailbox
   /** Domains, in lower case, that recipients from creators and metadata may have; null: any. */
   readonly allowedDomains: readonly string[] | null

@@ -6,6 +6,7 @@ import type { MailChannel } from './configuration.ts'
 import { isRecord } from './is-record.ts'
 import type { Path, Report } from './problem.ts'
 import { readLimits } from './read-limits.ts'
+import { readOAuth2 } from './read-oauth2.ts'
 import { readRecord } from './record.ts'
 import { readSecret } from './read-secret.ts'
 import { channelShape } from './relay-shape.ts'
@@ -96,14 +97,27 @@ const tlsOf = (
 const given = <T, R>(value: T | undefined, missing: R, read: (value: T) => R | undefined): R | undefined =>
   value === undefined ? missing : read(value)
 
+/** What was written beside the url to log in with; undefined: nothing. */
+interface Credentials {
+  readonly password: unknown
+  readonly oauth2: unknown
+}
+
 const readLogin = (
   server: Server | undefined,
-  password: unknown,
+  { password, oauth2 }: Credentials,
   path: Path,
   report: Report,
   surroundings: Surroundings,
 ): MailChannel['login'] | undefined => {
   const at = [...path, 'password']
+  if (oauth2 !== undefined) {
+    if (password !== undefined) return void report(at, 'stands beside `oauth2:`: remove one of the two')
+    const settings = readOAuth2(oauth2, [...path, 'oauth2'], report, surroundings)
+    if (server === undefined || settings === undefined) return undefined
+    if (server.user !== '') return { user: server.user, oauth2: settings }
+    return void report([...path, 'oauth2'], 'needs a user: write it into the url, as in smtp://user%40example.org@host')
+  }
   if (password === undefined) {
     if (server !== undefined && server.user !== '')
       report([...path, 'url'], 'names a user, but there is no `password:` beside it: the relay will not log in', {
@@ -124,12 +138,20 @@ const readChannel = (
   report: Report,
   surroundings: Surroundings,
 ): MailChannel | null => {
-  const read = readRecord({ ...channelShape.shape, password: z.unknown(), limits: z.unknown() }, value, path, report)
+  const unread = { password: z.unknown(), oauth2: z.unknown(), limits: z.unknown() }
+  const read = readRecord({ ...channelShape.shape, ...unread }, value, path, report)
   if (read === null) return null
   const at = (key: keyof typeof channelShape.shape): Path => [...path, key]
   const server = read.url === undefined ? undefined : readUrl(read.url, at('url'), report)
-  const password = isRecord(value) && Object.hasOwn(value, 'password') ? (value['password'] ?? '') : undefined
-  const login = readLogin(server, password, path, report, surroundings)
+  const written = (key: string): unknown =>
+    isRecord(value) && Object.hasOwn(value, key) ? (value[key] ?? '') : undefined
+  const login = readLogin(
+    server,
+    { password: written('password'), oauth2: written('oauth2') },
+    path,
+    report,
+    surroundings,
+  )
   const from = read.from === undefined ? undefined : readFrom(read.from, at('from'), report)
   const allowedDomains = given(read.allowed_domains, null, (domains) =>
     readDomains(domains, at('allowed_domains'), report),

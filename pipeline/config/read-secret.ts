@@ -7,12 +7,28 @@ import type { Surroundings } from './surroundings.ts'
 
 const howTo = 'write { file: PATH } or { env: NAME }'
 
-const fromFile = (file: string, path: Path, report: Report, surroundings: Surroundings): Secret | undefined => {
+/** What the messages call a secret, and whether it takes more than a line. */
+export interface SecretKind {
+  readonly name: string
+  readonly manyLines?: boolean
+}
+
+const password: SecretKind = { name: 'password' }
+
+const fromFile = (
+  file: string,
+  path: Path,
+  report: Report,
+  surroundings: Surroundings,
+  { name, manyLines = false }: SecretKind,
+): Secret | undefined => {
   const contents = contentsOf(surroundings, file)
-  if (typeof contents === 'string') return void report(path, `${contents}: put the password there, alone, in one line`)
+  const how = `put the ${name} there, alone${manyLines ? '' : ', in one line'}`
+  if (typeof contents === 'string') return void report(path, `${contents}: ${how}`)
   const text = contents.text.replace(/\r?\n$/, '')
-  if (text === '') return void report(path, 'the file is empty: put the password there, alone, in one line')
-  if (/[\r\n]/.test(text)) return void report(path, 'the file has several lines: it must hold the password alone')
+  if (text === '') return void report(path, `the file is empty: ${how}`)
+  if (!manyLines && /[\r\n]/.test(text))
+    return void report(path, `the file has several lines: it must hold the ${name} alone`)
   if (contents.readableByOthers)
     report(path, 'others can read the file: chmod 600 it (unless a container mounts it this way)', { level: 'warning' })
   return secretOf(text)
@@ -24,12 +40,13 @@ export const readSecret = (
   path: Path,
   report: Report,
   surroundings: Surroundings,
+  kind: SecretKind = password,
 ): Secret | undefined => {
-  if (!isRecord(value)) return void report(path, `a password must not stand in this file: ${howTo}`)
+  if (!isRecord(value)) return void report(path, `a ${kind.name} must not stand in this file: ${howTo}`)
   const { file, env } = value
   const hasOneKey = Object.keys(value).length === 1
   if (hasOneKey && typeof file === 'string' && file !== '')
-    return fromFile(file, [...path, 'file'], report, surroundings)
+    return fromFile(file, [...path, 'file'], report, surroundings, kind)
   if (!hasOneKey || typeof env !== 'string' || env === '')
     return void report(path, `takes one of file and env: ${howTo}`)
   const text = Object.hasOwn(surroundings.env, env) ? surroundings.env[env] : undefined

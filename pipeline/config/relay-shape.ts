@@ -39,11 +39,36 @@ export const limitsShape = z.strictObject({
   domain: limitShape.optional().meta({ description: 'Letters to one mail domain: 300/h' }),
 })
 
+export const oauth2Shape = z.strictObject({
+  provider: z
+    .enum(['microsoft', 'google'])
+    .optional()
+    .meta({ description: 'Whose usual token_url and scope are used; left out: name token_url' }),
+  tenant: z
+    .string()
+    .regex(/^[\w.-]+$/, 'must be a directory id or a domain such as example.onmicrosoft.com')
+    .optional()
+    .meta({ description: 'Microsoft: directory id or domain; needed without a refresh_token' }),
+  token_url: nonEmpty.optional().meta({ description: 'Where access tokens are given, in place of the provider’s' }),
+  scope: nonEmpty.optional().meta({ description: 'What the token is for, in place of the provider’s' }),
+  client_id: nonEmpty.optional().meta({ description: 'Id of the registered application' }),
+  client_secret: secretShape.optional().meta({ description: '{ file: path } or { env: NAME }' }),
+  refresh_token: secretShape.optional().meta({
+    description: '{ file: path } or { env: NAME }; left out: the application logs in for itself (client credentials)',
+  }),
+  service_account: secretShape
+    .optional()
+    .meta({ description: 'Google: JSON key of a service account that may act for the user in the url' }),
+})
+
 export const channelShape = z.strictObject({
   url: nonEmpty.meta({
     description: 'smtps://user@host:465 (TLS at once) or smtp://user@host:587 (STARTTLS); the password stands apart',
   }),
   password: secretShape.optional().meta({ description: '{ file: path } or { env: NAME }; needs a user in the url' }),
+  oauth2: oauth2Shape
+    .optional()
+    .meta({ description: 'Login with access tokens (XOAUTH2), in place of a password; needs a user in the url' }),
   from: nonEmpty.meta({ description: 'From address: Velociraptor <velociraptor@example.org>' }),
   allowed_domains: z
     .array(nonEmpty)

@@ -50,6 +50,8 @@ export interface FaultyOptions {
   /** TLS from the first byte; with an identity and not this: STARTTLS. */
   readonly implicit?: boolean
   readonly auth?: boolean
+  /** Offers XOAUTH2 and takes these tokens alone, for the user relay@example.org. */
+  readonly tokens?: readonly string[]
   readonly size?: number
   /** Default true: the commands before the body come at once. */
   readonly pipelining?: boolean
@@ -115,6 +117,7 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
       ...(options.pipelining === false ? [] : ['250-PIPELINING']),
       ...(options.identity !== undefined && !talk.secure ? ['250-STARTTLS'] : []),
       ...(options.auth === true ? ['250-AUTH PLAIN LOGIN'] : []),
+      ...(options.tokens === undefined ? [] : ['250-AUTH PLAIN XOAUTH2']),
       ...(options.size === undefined ? [] : [`250-SIZE ${options.size}`]),
       '250 8BITMIME',
     ].join('\r\n')
@@ -127,12 +130,22 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
     listen(talk)
   }
 
+  /** As RFC 7628's forerunner has it: a challenge with the reason, an empty answer, and then the refusal. */
+  const authByToken = (talk: Conversation, line: string, tokens: readonly string[]): void => {
+    const said = Buffer.from(line.split(' ')[2] ?? '', 'base64').toString()
+    const token = /^user=relay@example\.org\x01auth=Bearer ([^\x01]+)\x01\x01$/.exec(said)?.[1] ?? ''
+    const challenge = Buffer.from('{"status":"400","schemes":"Bearer"}').toString('base64')
+    act(talk, 'auth', line, tokens.includes(token) ? '235 2.7.0 welcome' : `334 ${challenge}`)
+  }
+
   const command = (talk: Conversation, line: string): void => {
     const verb = line.slice(0, 4).toUpperCase()
     if (verb === 'EHLO' || verb === 'HELO') act(talk, 'ehlo', line, ehlo(talk))
     else if (verb === 'STAR') {
       if (act(talk, 'starttls', line, options.identity === undefined ? '502 5.5.1 not here' : '220 go')) secure(talk)
-    } else if (verb === 'AUTH') act(talk, 'auth', line, '235 2.7.0 welcome')
+    } else if (verb === 'AUTH' && options.tokens !== undefined) authByToken(talk, line, options.tokens)
+    else if (verb === 'AUTH') act(talk, 'auth', line, '235 2.7.0 welcome')
+    else if (line === '') act(talk, 'other', line, '535 5.7.8 credentials not accepted')
     else if (verb === 'MAIL') {
       talk.from = act(talk, 'mail', line, '250 2.1.0 ok') ? line : ''
       talk.to = ''

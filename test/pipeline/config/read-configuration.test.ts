@@ -95,8 +95,9 @@ describe('a good file', () => {
       helloName: null,
       limits: { channel: null, recipient: null, domain: null },
     })
-    expect(channels[0]?.login?.user).toBe('relay')
-    expect(channels[0]?.login?.password.reveal()).toBe('hunter2')
+    const login = channels[0]?.login ?? null
+    expect(login?.user).toBe('relay')
+    expect(login !== null && 'password' in login && login.password.reveal()).toBe('hunter2')
     expect(log).toEqual({ kafka: null, embedded: { dir: '/etc/relay/relay-data', partitions: 4, maxSize: null } })
     expect(logLevel).toBe('info')
     expect(monitors.map(({ name, artifact, channel }) => [name, artifact, channel])).toEqual([
