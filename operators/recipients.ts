@@ -1,5 +1,5 @@
 import { parseMailboxes, sameAddress } from '../schemas/addresses.ts'
-import type { FlowEvent, Recipient } from '../schemas/generated.ts'
+import type { ClientFacts, FlowFacts, Recipient } from '../schemas/generated.ts'
 import type { Pattern } from '../schemas/pattern.ts'
 import type { Addressed } from './addressed-to.ts'
 
@@ -60,13 +60,19 @@ const foreign = (text: string, source: string, domains: readonly string[] | null
 
 const looksLikeAddress = (text: string): boolean => /[^@]+@.+/.test(text)
 
-/** Who is told of a flow: the fixed recipients, its creator, and who its client's metadata name; each once, the first spelling kept. */
+/** What recipients are found by. */
+export interface RecipientFacts {
+  readonly client: Pick<ClientFacts, 'metadata'>
+  readonly flow: Pick<FlowFacts, 'creator'> | null
+}
+
+/** Who is told of an event: the fixed recipients, its flow's creator, and who its client's metadata name; each once, the first spelling kept. */
 export const recipients =
-  (rule: RecipientRule): ((event: FlowEvent) => Addressed) =>
+  (rule: RecipientRule): ((event: RecipientFacts) => Addressed) =>
   ({ client, flow }) => {
     const parts: Addressed[] = [{ recipients: rule.fixed, warnings: [] }]
     if (rule.creator !== null) {
-      const address = creatorAddress(flow.creator, rule.creator)
+      const address = creatorAddress(flow?.creator ?? '', rule.creator)
       if (address !== '') parts.push(foreign(address, 'creator', rule.allowedDomains))
     }
     const value = client.metadata.find(({ field }) => field === rule.metadataField)?.value ?? ''

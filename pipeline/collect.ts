@@ -1,5 +1,16 @@
-import { createHash } from 'node:crypto'
-import { ignoreElements, merge, type MonoTypeOperatorFunction, type Observable, of, retry, tap, throwError } from 'rxjs'
+import {
+  distinctUntilChanged,
+  ignoreElements,
+  map,
+  merge,
+  type MonoTypeOperatorFunction,
+  type Observable,
+  of,
+  retry,
+  switchMap,
+  tap,
+  throwError,
+} from 'rxjs'
 import { ConnectorError } from '../connectors/errors.ts'
 import type { EventLog, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import { partitionOf } from '../connectors/log/partition-of.ts'
@@ -17,6 +28,7 @@ import { openTurnState, type TurnState } from './runtime/turn-state.ts'
 import { wait } from './runtime/wait.ts'
 import type { QueueSource } from './sources/queue-source.ts'
 import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
+import { substanceHash } from './sources/substance.ts'
 
 export interface CollectOptions {
   readonly log: EventLog
@@ -25,7 +37,8 @@ export interface CollectOptions {
   readonly random: Random
   readonly tell: Tell
   readonly orgs: readonly string[]
-  readonly sources: readonly QueueSource[]
+  /** The queues that are read from now on. */
+  readonly sources: Observable<readonly QueueSource[]>
   /** Where a first run begins, epoch ms; null: now. */
   readonly since: EpochMs | null
 }
@@ -51,16 +64,30 @@ interface Collecting extends CollectOptions {
 export const collect = (given: CollectOptions): Observable<never> => {
   const options: Collecting = { ...given, begun: new Map() }
   const slots = options.log.partitions
-  return runTopology(options.log, { name: 'collect', inputs: [], slots }, (task) => {
-    const readers = options.orgs
-      .map((org) => ({
-        org,
-        sources: options.sources.filter(({ queue }) => partitionOf(`${org}/${queue}`, slots) === task.partition),
-      }))
-      .filter(({ sources }) => sources.length > 0)
-    return collectSlot(task, readers, options)
-  })
+  return runTopology(options.log, { name: 'collect', inputs: [], slots }, (task) =>
+    collectSlot(
+      task,
+      options.sources.pipe(
+        map((sources) => readersOf(sources, options.orgs, { partition: task.partition, slots })),
+        distinctUntilChanged((a, b) => queuesOf(a) === queuesOf(b)),
+      ),
+      options,
+    ),
+  )
 }
+
+/** Who reads in a slot: of each organisation the queues that belong to it. */
+const readersOf = (
+  all: readonly QueueSource[],
+  orgs: readonly string[],
+  { partition, slots }: { readonly partition: number; readonly slots: number },
+): readonly Reader[] =>
+  orgs
+    .map((org) => ({ org, sources: all.filter(({ queue }) => partitionOf(`${org}/${queue}`, slots) === partition) }))
+    .filter(({ sources }) => sources.length > 0)
+
+const queuesOf = (readers: readonly Reader[]): string =>
+  readers.map(({ org, sources }) => [org, ...sources.map(({ queue }) => queue)].join('\n')).join('\n\n')
 
 interface Reader {
   readonly org: string
@@ -69,7 +96,7 @@ interface Reader {
 type Held = Arrival & Reader
 
 /** One slot: its readers fill a bounded inbox, its turns empty it. */
-const collectSlot = (task: Task, readers: readonly Reader[], options: Collecting): TaskWork => {
+const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options: Collecting): TaskWork => {
   const inbox: Held[] = []
   const cursorOf = ({ org }: Reader, { queue }: QueueSource): CollectCursor | undefined => {
     const stored = task.state.get(cursorKey(org, queue))
@@ -98,14 +125,19 @@ const collectSlot = (task: Task, readers: readonly Reader[], options: Collecting
       if (inbox.length > 0) task.wake(turn.now)
       return of(turnResult(taken, turn, openTurnState(task.state), options))
     },
-    beside: merge(
-      ...readers.map((reader) =>
-        read(task, reader, options).pipe(
-          tap((arrival) => hold(reader, arrival)),
-          reconnecting(reader, options),
+    beside: readers.pipe(
+      switchMap((some) =>
+        merge(
+          ...some.map((reader) =>
+            read(task, reader, options).pipe(
+              tap((arrival) => hold(reader, arrival)),
+              reconnecting(reader, options),
+            ),
+          ),
         ),
       ),
-    ).pipe(ignoreElements()),
+      ignoreElements(),
+    ),
   }
 }
 
@@ -153,13 +185,15 @@ const reconnecting =
   (arrivals) => {
     let failures = 0
     let awaySince: EpochMs | null = null
+    const queues = sources.map(({ queue }) => queue).join(', ')
     return arrivals.pipe(
       tap((arrival) => {
-        if (arrival.kind === 'complete' && arrival.isInSync) tell({ name: 'source in sync', org })
+        if (arrival.kind === 'complete' && arrival.isInSync) tell({ name: 'source in sync', org, queues })
         if (arrival.kind !== 'row' && arrival.isInSync)
           for (const { queue } of sources) tell({ name: 'queue in sync', org, queue })
         if (arrival.kind !== 'beat') return
-        if (awaySince !== null) tell({ name: 'source back', org, away_ms: clock.now() - awaySince, tries: failures })
+        if (awaySince !== null)
+          tell({ name: 'source back', org, queues, away_ms: clock.now() - awaySince, tries: failures })
         awaySince = null
         failures = 0
       }),
@@ -168,7 +202,7 @@ const reconnecting =
           if (!(cause instanceof ConnectorError) || cause.code !== 'VELOCIRAPTOR_UNAVAILABLE')
             return throwError(() => cause)
           failures += 1
-          if (awaySince === null) tell({ name: 'source away', org, reason: cause.message })
+          if (awaySince === null) tell({ name: 'source away', org, queues, reason: cause.message })
           awaySince ??= clock.now()
           return wait(clock, backoffMs(reconnect, failures, random))
         },
@@ -209,7 +243,7 @@ const rejectRow = (
   state: TurnState,
   reason: string,
 ): readonly NewRecord[] => {
-  const id = `${org}/unreadable/${createHash('sha256').update(substanceOf(row, json)).digest('base64url')}`
+  const id = `${org}/unreadable/${substanceHash(row, json)}`
   const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
   if (seen.get(id, turn.now) !== undefined) return []
   seen.put(id, { event: '', at: turn.now })
@@ -217,20 +251,6 @@ const rejectRow = (
   return rejection(
     { ...origin, reason, at: turn.now, bytes: Buffer.from(json) },
     { event: id, org, received_at: turn.now },
-  )
-}
-
-const addedFields = new Set(['_ts', '_Source', '_Queue', '_Client'])
-const momentText = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/
-
-/** What is the same of a row whether it came live or was read back: the server adds other fields then, and writes times anew. */
-const substanceOf = (row: unknown, json: string): string => {
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) return json
-  const own = Object.entries(row).filter(([key]) => !addedFields.has(key))
-  const ts: unknown = '_ts' in row ? row._ts : undefined
-  const second = typeof ts === 'number' ? Math.floor(ts > 20_000_000_000 ? ts / 1000 : ts) : null
-  return JSON.stringify([second, own], (_, part: unknown) =>
-    typeof part === 'string' && momentText.test(part) ? Date.parse(part) : part,
   )
 }
 

@@ -1,12 +1,13 @@
-import type { Observable } from 'rxjs'
+import { merge, type Observable } from 'rxjs'
 import type { EventLog, LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import type { Judgement } from '../operators/judgement.ts'
-import type { FlowEvent, Verdict } from '../schemas/generated.ts'
+import type { Schemas, Verdict } from '../schemas/generated.ts'
 import type { Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
-import { topics } from '../schemas/topics.ts'
 import { memoryIn, noticeRecord, noticesOf, openJudge, outcomeRecord, toldBucketMs, verdictOf } from './judge.ts'
-import type { FlowMonitor } from './monitors/monitor.ts'
+import type { EventKind, EventName } from './kinds/kind.ts'
+import { kinds } from './kinds/kinds.ts'
+import type { Monitor, Monitors } from './monitors/monitor.ts'
 import { countVerdicts } from './observing/count-verdicts.ts'
 import { decodeAll } from './runtime/decoding.ts'
 import { rejection } from './runtime/rejection.ts'
@@ -18,50 +19,60 @@ export interface DecideOptions {
   readonly clock: Clock
   readonly tell: Tell
   /** Asked at each turn, so that a reloaded configuration counts from the next one. */
-  readonly monitors: () => { readonly monitors: readonly FlowMonitor[]; readonly configuration: string }
+  readonly monitors: () => { readonly monitors: Monitors; readonly configuration: string }
 }
 
-/** Asks every monitor about every event: one verdict each, and a notice for each recipient. No network, no clock but the event's. */
+/** Asks every monitor about every event of its kind: one verdict each, and a notice for each recipient. No network, no clock but the event's. */
 export const decide = (options: DecideOptions): Observable<never> =>
-  runTopology(options.log, { name: 'decide', inputs: [topics.flowEvents.name] }, (task) => ({
-    turn: (turn) => decideTurn(task, turn, options),
+  merge(...kinds.map((some) => some.with((kind) => decideKind(kind, options))))
+
+const decideKind = <N extends EventName>(kind: EventKind<N>, options: DecideOptions): Observable<never> =>
+  runTopology(options.log, { name: kind.decide, inputs: [kind.topic.name] }, (task) => ({
+    turn: (turn) => decideTurn(kind, task, turn, options),
   }))
 
-interface Arrived {
+interface Arrived<N extends EventName> {
   readonly record: LogRecord
-  readonly event: FlowEvent
+  readonly event: Schemas[N]
 }
 
-const decideTurn = async (task: Task, turn: Turn, options: DecideOptions): Promise<TurnResult> => {
+const decideTurn = async <N extends EventName>(
+  kind: EventKind<N>,
+  task: Task,
+  turn: Turn,
+  options: DecideOptions,
+): Promise<TurnResult> => {
   const { monitors, configuration } = options.monitors()
   const state = openTurnState(task.state)
   const append: NewRecord[] = []
-  const arrived: Arrived[] = []
-  for (const decoded of await decodeAll('FlowEvent', turn.records, options, task.lost)) {
+  const arrived: Arrived<N>[] = []
+  for (const decoded of await decodeAll<N>(kind.name, turn.records, options, task.lost)) {
     if ('problem' in decoded) append.push(...unreadable(decoded.record, decoded.problem, turn.now))
     else arrived.push({ record: decoded.record, event: decoded.value })
   }
   const verdicts: Verdict[][] = arrived.map(() => [])
-  for (const monitor of monitors)
+  for (const monitor of monitors[kind.name])
     judgeAll(monitor, arrived, state, turn.now).forEach((judgement, n) => {
-      const { record } = arrived[n] as Arrived
+      const { record } = arrived[n] as Arrived<N>
       const notices = noticesOf(monitor, judgement, { at: record, configuration, now: turn.now })
       append.push(...notices.map(noticeRecord))
       verdicts[n]?.push(verdictOf(monitor, judgement, notices))
     })
   arrived.forEach(({ record, event }, n) =>
-    append.push(outcomeRecord(record.key, event, verdicts[n] ?? [], { at: record, configuration, now: turn.now })),
+    append.push(
+      outcomeRecord(record.key, kind.about(event), verdicts[n] ?? [], { at: record, configuration, now: turn.now }),
+    ),
   )
   return { append, put: state.puts(), afterwards: () => countVerdicts(verdicts.flat(), options.tell) }
 }
 
 /** Runs the events of a turn through a monitor's chain. */
-const judgeAll = (
-  monitor: FlowMonitor,
-  arrived: readonly Arrived[],
+const judgeAll = <N extends EventName>(
+  monitor: Monitor<N>,
+  arrived: readonly Arrived<N>[],
   state: TurnState,
   now: EpochMs,
-): readonly Judgement<FlowEvent>[] => {
+): readonly Judgement<Schemas[N]>[] => {
   const memory = memoryIn(state, monitor)
   const judge = openJudge(monitor, memory)
   const judged = arrived.map(({ event }) => judge(event))

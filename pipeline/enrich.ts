@@ -1,8 +1,10 @@
 import { type Observable } from 'rxjs'
 import type { EventLog, LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import {
-  type Dictionary,
+  type FlowKey,
   flowKey,
+  type FlowLookup,
+  lookUpClients,
   lookUpDefinitions,
   lookUpFlows,
   lookUpHunts,
@@ -10,11 +12,11 @@ import {
 } from '../connectors/velociraptor/lookups.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
 import { huntOf } from '../operators/flow-facts.ts'
-import { encode } from '../schemas/codec.ts'
 import type { ParkedEvent, RawEvent } from '../schemas/generated.ts'
 import type { Tell } from '../schemas/happenings.ts'
-import { topics } from '../schemas/topics.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
+import type { RowToComplete } from './kinds/kind.ts'
+import { kinds, type SomeKind } from './kinds/kinds.ts'
 import { type Backoff, backoffMs, type Random } from './runtime/backoff.ts'
 import { type CachedLookup, cachedLookup } from './runtime/cached-lookup.ts'
 import { decodeAll } from './runtime/decoding.ts'
@@ -24,8 +26,7 @@ import { mostEventBytes } from './runtime/record-sizes.ts'
 import { rejection } from './runtime/rejection.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState, type TurnState } from './runtime/turn-state.ts'
-import { readFlowCompletion } from './sources/flow-completion-row.ts'
-import { artifactsOf, flowEventOf, isFinal } from './sources/flow-event.ts'
+import { artifactsOf, type LookedUp, text } from './sources/looked-up.ts'
 
 export interface EnrichOptions {
   readonly log: EventLog
@@ -41,27 +42,28 @@ const day = 24 * hour
 const seenBucketMs = 7 * day
 const seenPrefix = 'seen'
 const parkedPrefix = 'parked/'
+const timeDigits = 15
 /** How long a flow is waited for: until its record is there and says how it ended. */
 const longestWaitMs = 60_000
 const looks: Backoff = { firstMs: 1000, longestMs: 16_000 }
 const outageWaits: Backoff = { firstMs: 500, longestMs: 30_000 }
 const mostParkedPerTurn = 500
 
-/** An event to be completed: fresh from the log, or parked before. */
+/** A row to be completed: fresh from the log, or parked before. */
 interface Wanted {
   readonly raw: RawEvent
-  readonly client: string
-  readonly flow: string
-  /** The row, parsed. */
-  readonly row: unknown
+  readonly row: RowToComplete
+  readonly kind: SomeKind
   readonly at: Pick<LogRecord, 'topic' | 'partition' | 'offset'>
   readonly parked: { readonly key: string; readonly value: ParkedEvent } | null
 }
 
-/** Completes raw flow completions with every fact that decisions and letters need. */
+const kindByRaw: ReadonlyMap<string, SomeKind> = new Map(kinds.map((kind) => [kind.with(({ raw }) => raw.name), kind]))
+
+/** Completes raw rows of every kind with every fact that decisions and letters need. */
 export const enrich = (options: EnrichOptions): Observable<never> => {
   const lookups = cachedLookups(options)
-  return runTopology(options.log, { name: 'enrich', inputs: [topics.rawFlowCompletions.name] }, (task) =>
+  return runTopology(options.log, { name: 'enrich', inputs: [...kindByRaw.keys()] }, (task) =>
     enrichTask(task, options, lookups),
   )
 }
@@ -97,14 +99,14 @@ const enrichTurn = async (task: Task, turn: Turn, options: EnrichOptions, lookup
   const state = openTurnState(task.state)
   const append: NewRecord[] = []
   const wanted = [...dueParked(task, state, turn.now), ...(await fresh(turn, task, state, append, options))]
-  const { flows, orgName } = await lookUpAll(wanted, task.lost, options, lookups)
+  const lookedUp = await lookUpAll(wanted, task.lost, options, lookups)
   for (const one of wanted) {
-    const found = flows.get(lookupKey(one)) ?? missing
-    const verdict = verdictOf(one, found, turn.now)
+    const found = lookedUp(one)
+    const verdict = one.row.verdictOf(found, turn.now - (one.parked?.value.parked_at ?? turn.now) >= longestWaitMs)
     if (verdict === 'wait') park(task, state, one, turn.now, options.random)
     else {
       if (one.parked !== null) state.delete(one.parked.key)
-      if (verdict === 'complete') append.push(...completed(one, found, orgName(one.raw.org), turn.now))
+      if (verdict === 'complete') append.push(...completed(one, found, turn.now))
       else append.push(...rejected(one, verdict.reason, turn.now))
     }
   }
@@ -133,9 +135,7 @@ const fresh = async (
     if (seen.get(raw.id, raw.received_at) !== undefined) continue
     seen.put(raw.id, { event: '', at: raw.received_at })
     try {
-      const row: unknown = JSON.parse(raw.row)
-      const { client, flow } = readFlowCompletion(row)
-      wanted.push({ raw, client, flow, row, at: record, parked: null })
+      wanted.push(wantedOf(raw, record, null))
     } catch (cause) {
       append.push(...unreadable(record, (cause as Error).message, turn.now))
     }
@@ -148,66 +148,54 @@ const unreadable = (record: LogRecord, reason: string, at: EpochMs): readonly Ne
   return rejection({ stage: 'enrich', topic, partition, offset, reason, at, key, bytes: value }, {}, partition)
 }
 
-const rejected = ({ raw, client, flow, at }: Wanted, reason: string, now: EpochMs): readonly NewRecord[] =>
-  rejection(
-    {
-      stage: 'enrich',
-      topic: at.topic,
-      partition: at.partition,
-      offset: at.offset,
-      reason,
-      at: now,
-      key: `${raw.org}/${client}`,
-      bytes: Buffer.from(raw.row),
-    },
-    { event: raw.id, org: raw.org, client, flow, hunt: huntOf(flow) ?? '', received_at: raw.received_at },
-    at.partition,
+const wantedOf = (raw: RawEvent, at: Wanted['at'], parked: Wanted['parked']): Wanted => {
+  const kind = kindByRaw.get(at.topic) as SomeKind
+  return { raw, kind, row: kind.with((each) => each.readRow(raw)), at, parked }
+}
+
+const rejected = ({ raw, row, at }: Wanted, reason: string, now: EpochMs): readonly NewRecord[] => {
+  const { topic, partition, offset } = at
+  return rejection(
+    { stage: 'enrich', topic, partition, offset, reason, at: now, key: row.key, bytes: Buffer.from(raw.row) },
+    { ...row.about, event: raw.id, org: raw.org, received_at: raw.received_at },
+    partition,
   )
-
-interface Found {
-  readonly flow: Dictionary | null
-  readonly client: Dictionary | null
-  readonly metadata: Dictionary | null
-  readonly hunt: Dictionary | null
-  readonly definitions: ReadonlyMap<string, Dictionary | null>
-}
-const missing: Found = { flow: null, client: null, metadata: null, hunt: null, definitions: new Map() }
-
-const lookupKey = ({ raw, client, flow }: Wanted): string => `${raw.org} ${flowKey({ client, flow })}`
-
-/** Server collections are told by their row alone: no monitor speaks of them. */
-const isServer = ({ client }: Wanted): boolean => client === 'server'
-
-interface AllFound {
-  readonly flows: ReadonlyMap<string, Found>
-  readonly orgName: (org: string) => string
 }
 
+const completed = (one: Wanted, found: LookedUp, now: EpochMs): readonly NewRecord[] => {
+  const { row, kind, at } = one
+  const value = row.complete(found)
+  if (value.length > mostEventBytes)
+    return rejected(one, `the event has ${value.length} bytes, more than ${mostEventBytes}`, now)
+  return [{ topic: kind.with(({ topic }) => topic.name), key: row.key, partition: at.partition, value }]
+}
+
+const lookupKey = (org: string, key: FlowKey): string => `${org} ${flowKey(key)}`
+const nothing: LookedUp = { orgName: '', flow: null, client: null, metadata: null, hunt: null, definitions: new Map() }
+
+/** Asks for everything that rows want to know; answers with what was found for one of them. */
 const lookUpAll = async (
   wanted: readonly Wanted[],
   lost: AbortSignal,
   options: EnrichOptions,
   lookups: Lookups,
-): Promise<AllFound> => {
+): Promise<(one: Wanted) => LookedUp> => {
   const { velociraptor, clock, random, tell } = options
-  const flows = new Map<string, Found>()
+  const found = new Map<string, LookedUp>()
   const names = new Map<string, string>()
-  const byOrg = Map.groupBy(
-    wanted.filter((one) => !isServer(one)),
-    ({ raw }) => raw.org,
-  )
+  const byOrg = Map.groupBy(wanted, ({ raw }) => raw.org)
   for (const [org, ones] of byOrg) {
+    const asked = ones.flatMap(({ row }) => row.asks ?? [])
     const find = async (): Promise<void> => {
-      const found = await lookUpFlows(velociraptor, org, ones)
-      const records = [...found.values()].flatMap(({ flow }) => (flow === null ? [] : [flow]))
-      const definitions = await lookups.definitions(org, [...new Set(records.flatMap(artifactsOf))])
-      const named = org === 'root' ? undefined : (await lookups.orgs('root', [org])).get(org)
-      const name = named?.['name']
-      names.set(org, typeof name === 'string' && name !== '' ? name : org)
-      const hunts = await lookups.hunts(org, [...new Set(ones.flatMap(({ flow }) => huntOf(flow) ?? []))])
-      for (const one of ones) {
-        const facts = found.get(flowKey(one)) ?? missing
-        flows.set(lookupKey(one), { ...facts, definitions, hunt: hunts.get(huntOf(one.flow) ?? '') ?? null })
+      if (org !== 'root') names.set(org, text((await lookups.orgs('root', [org])).get(org)?.['name']))
+      const records = await lookUpRecords(velociraptor, org, asked)
+      const requested = [...records.values()].flatMap(({ flow }) => (flow === null ? [] : artifactsOf(flow)))
+      const definitions = await lookups.definitions(org, [...new Set(requested)])
+      const hunts = await lookups.hunts(org, [...new Set(asked.flatMap(({ flow }) => huntOf(flow) ?? []))])
+      for (const key of asked) {
+        const hunt = hunts.get(huntOf(key.flow) ?? '') ?? null
+        const record = records.get(flowKey(key)) ?? nothing
+        found.set(lookupKey(org, key), { ...record, definitions, hunt, orgName: names.get(org) || org })
       }
     }
     await throughOutages(find, lost, {
@@ -219,32 +207,32 @@ const lookUpAll = async (
       ended: (away_ms, tries) => ({ name: 'lookups back', org, away_ms, tries }),
     })
   }
-  return { flows, orgName: (org) => names.get(org) ?? org }
+  return ({ raw: { org }, row: { asks } }) =>
+    (asks === null ? undefined : found.get(lookupKey(org, asks))) ?? { ...nothing, orgName: names.get(org) || org }
 }
 
-const verdictOf = (
-  one: Wanted,
-  { flow, client }: Found,
-  now: EpochMs,
-): 'complete' | 'wait' | { readonly reason: string } => {
-  if (isServer(one)) return 'complete'
-  const waited = now - (one.parked?.value.parked_at ?? now)
-  const isOver = waited >= longestWaitMs
-  if (flow === null) return isOver ? { reason: 'flow not found' } : 'wait'
-  if (client === null) return isOver ? { reason: 'client not found' } : 'wait'
-  return isFinal(flow) || isOver ? 'complete' : 'wait'
+/** Records of flows with their clients, and of clients alone where no flow is asked for. */
+const lookUpRecords = async (
+  velociraptor: Velociraptor,
+  org: string,
+  asked: readonly FlowKey[],
+): Promise<ReadonlyMap<string, FlowLookup>> => {
+  const flows = await lookUpFlows(
+    velociraptor,
+    org,
+    asked.filter(({ flow }) => flow !== ''),
+  )
+  const ids = asked.filter(({ flow }) => flow === '').map(({ client }) => client)
+  const clients = await lookUpClients(velociraptor, org, ids)
+  return new Map([
+    ...flows,
+    ...[...clients].map(([client, found]) => [flowKey({ client, flow: '' }), { flow: null, ...found }] as const),
+  ])
 }
 
-const completed = (one: Wanted, found: Found, orgName: string, now: EpochMs): readonly NewRecord[] => {
-  const { raw, client, at } = one
-  const value = encode('FlowEvent', flowEventOf(raw, { ...found, orgName }, one.row))
-  if (value.length > mostEventBytes)
-    return rejected(one, `the event has ${value.length} bytes, more than ${mostEventBytes}`, now)
-  return [{ topic: topics.flowEvents.name, key: `${raw.org}/${client}`, partition: at.partition, value }]
-}
-
-const parkedKey = (at: EpochMs, partition: number, offset: number): string =>
-  `${parkedPrefix}${String(at).padStart(15, '0')}/${partition}/${offset}`
+const parkedKey = (at: EpochMs, { topic, partition, offset }: Wanted['at']): string =>
+  `${parkedPrefix}${paddedTime(at)}/${partition}/${offset}/${topic}`
+const paddedTime = (at: EpochMs): string => String(at).padStart(timeDigits, '0')
 
 /** Sets an event aside until the next look; the last look is when its time is over. */
 const park = (task: Task, state: TurnState, one: Wanted, now: EpochMs, random: Random): void => {
@@ -253,7 +241,7 @@ const park = (task: Task, state: TurnState, one: Wanted, now: EpochMs, random: R
   const looked_up = (one.parked?.value.looked_up ?? 0) + 1
   const due_at = Math.min(now + backoffMs(looks, looked_up, random), parked_at + longestWaitMs)
   if (one.parked !== null) state.delete(one.parked.key)
-  state.put('ParkedEvent', parkedKey(due_at, partition, offset), {
+  state.put('ParkedEvent', parkedKey(due_at, one.at), {
     raw: one.raw,
     topic,
     partition,
@@ -268,20 +256,18 @@ const park = (task: Task, state: TurnState, one: Wanted, now: EpochMs, random: R
 const dueParked = (task: Task, state: TurnState, now: EpochMs): readonly Wanted[] => {
   const wanted: Wanted[] = []
   const [from] = prefixRange(parkedPrefix)
-  for (const key of state.committedKeys(from, parkedKey(now + 1, 0, 0))) {
+  for (const key of state.committedKeys(from, parkedPrefix + paddedTime(now + 1))) {
     if (wanted.length === mostParkedPerTurn) {
       task.wake(now)
       break
     }
     const value = state.get('ParkedEvent', key) as ParkedEvent
-    const row: unknown = JSON.parse(value.raw.row)
-    const { client, flow } = readFlowCompletion(row)
-    wanted.push({ raw: value.raw, client, flow, row, at: value, parked: { key, value } })
+    wanted.push(wantedOf(value.raw, value, { key, value }))
   }
   return wanted
 }
 
 const wakeForParked = (task: Task, state: TurnState): void => {
   for (const key of state.committedKeys(...prefixRange(parkedPrefix)))
-    return task.wake(Number(key.slice(parkedPrefix.length, parkedPrefix.length + 15)))
+    return task.wake(Number(key.slice(parkedPrefix.length, parkedPrefix.length + timeDigits)))
 }

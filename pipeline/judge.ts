@@ -5,10 +5,11 @@ import type { BatchRule } from '../operators/batch.ts'
 import { isStanding, type Judgement, judgementOf } from '../operators/judgement.ts'
 import type { StateStore } from '../operators/with-state.ts'
 import { encode } from '../schemas/codec.ts'
-import type { BatchTerms, FlowEvent, Mark, Notice, Outcome, Recipient, Verdict } from '../schemas/generated.ts'
+import type { BatchTerms, Mark, Notice, Outcome, Recipient, Schemas, Verdict } from '../schemas/generated.ts'
 import { topics } from '../schemas/topics.ts'
 import type { EpochMs } from '../schemas/time.ts'
-import type { FlowMonitor, MonitorMemory } from './monitors/monitor.ts'
+import type { About, EventName } from './kinds/kind.ts'
+import type { Monitor, MonitorMemory } from './monitors/monitor.ts'
 import { type Marks, marksIn, type MarkState } from './runtime/marks.ts'
 
 /** What was told is remembered for one to two of these; no window is longer. */
@@ -21,7 +22,7 @@ export interface OpenMemory extends MonitorMemory {
 }
 
 /** A monitor's memory in the state of a turn, or of a replay. */
-export const memoryIn = (state: MarkState, { name }: FlowMonitor): OpenMemory => {
+export const memoryIn = (state: MarkState, { name }: Pick<Monitor<EventName>, 'name'>): OpenMemory => {
   const told = marksIn(state, `told/${name}`, toldBucketMs)
   const windows = marksIn(state, `window/${name}`, toldBucketMs)
   const lateWindows = marksIn(state, `late-window/${name}`, toldBucketMs)
@@ -59,12 +60,12 @@ const windowStoreOf = (windows: Marks, lateWindows: Marks): StateStore<Mark> => 
 }
 
 /** A monitor's chain over its memory, built once: each event given comes to one judgement at once. */
-export const openJudge = (
-  monitor: FlowMonitor,
+export const openJudge = <N extends EventName>(
+  monitor: Monitor<N>,
   memory: MonitorMemory,
-): ((event: FlowEvent) => Judgement<FlowEvent>) => {
-  const events = new Subject<Judgement<FlowEvent>>()
-  const judged: Judgement<FlowEvent>[] = []
+): ((event: Schemas[N]) => Judgement<Schemas[N]>) => {
+  const events = new Subject<Judgement<Schemas[N]>>()
+  const judged: Judgement<Schemas[N]>[] = []
   let failure: unknown
   events.pipe(monitor.chain(memory)).subscribe({
     next: (judgement) => judged.push(judgement),
@@ -99,10 +100,13 @@ export interface JudgedTerms {
   readonly replay?: string
 }
 
+/** A notice of no kind yet. */
+const untold = { flow: null, flow_letter: null, alert: null, alert_letter: null }
+
 /** A notice for each recipient of a judgement. */
-export const noticesOf = (
-  monitor: FlowMonitor,
-  { event, recipients }: Pick<Judgement<FlowEvent>, 'event' | 'recipients'>,
+export const noticesOf = <N extends EventName>(
+  monitor: Monitor<N>,
+  { event, recipients }: Pick<Judgement<Schemas[N]>, 'event' | 'recipients'>,
   { at: { topic, partition, offset }, configuration, now, replay = '' }: JudgedTerms,
 ): readonly Notice[] => {
   if (recipients.length === 0) return []
@@ -116,6 +120,7 @@ export const noticesOf = (
     configuration,
     replay,
     batch: batchTerms(monitor.batch),
+    ...untold,
     ...monitor.noticeOf(event),
   }
   return recipients.map((recipient: Recipient) => ({
@@ -139,7 +144,7 @@ export const noticeRecord = (notice: Notice): NewRecord => ({
   value: encode('Notice', notice),
 })
 
-const kindOf = (judgement: Judgement<FlowEvent>): Verdict['outcome'] => {
+const kindOf = (judgement: Judgement<unknown>): Verdict['outcome'] => {
   if (judgement.repeatOf !== null) return 'duplicate'
   if (!isStanding(judgement)) return 'objected'
   return judgement.recipients.length === 0 ? 'no_recipients' : 'told'
@@ -147,8 +152,8 @@ const kindOf = (judgement: Judgement<FlowEvent>): Verdict['outcome'] => {
 
 /** A judgement as it is written down, with the ids of the notices that were made of it. */
 export const verdictOf = (
-  monitor: FlowMonitor,
-  judgement: Judgement<FlowEvent>,
+  monitor: Pick<Monitor<EventName>, 'name' | 'artifact'>,
+  judgement: Judgement<unknown>,
   notices: readonly Pick<Notice, 'id'>[],
 ): Verdict => {
   const { objections, overruledBy, repeatOf, warnings } = judgement
@@ -171,19 +176,13 @@ export const verdictOf = (
 /** The outcome of an event that was judged, in the event's own partition. */
 export const outcomeRecord = (
   key: string,
-  event: FlowEvent,
+  about: About,
   verdicts: readonly Verdict[],
   { at: { topic, partition, offset }, configuration, now, replay = '' }: JudgedTerms,
 ): NewRecord => {
   const outcome: Outcome = {
-    event: event.id,
-    org: event.org,
-    client: event.client.id,
-    flow: event.flow.id,
-    hunt: event.hunt?.id ?? '',
-    name: '',
+    ...about,
     event_at: { topic, partition, offset },
-    received_at: event.received_at,
     at: now,
     configuration,
     replay,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { merge, type Observable, Subscription } from 'rxjs'
+import { BehaviorSubject, map, merge, type Observable, Subscription } from 'rxjs'
 import type { EventLog } from '../connectors/log/event-log.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
 import type { Tell } from '../schemas/happenings.ts'
@@ -13,11 +13,9 @@ import { enrich } from './enrich.ts'
 import { index } from './index/index-stage.ts'
 import { composeNotices } from './mailing/compose-notices.ts'
 import type { OpenChannel } from './mailing/claim.ts'
-import { flowCompletionMonitor } from './monitors/flow-completion.ts'
-import type { FlowMonitor } from './monitors/monitor.ts'
+import { monitorsOf, sourcesOf } from './monitors/monitors-of.ts'
 import type { Random } from './runtime/backoff.ts'
 import { publishSchemas } from './runtime/decoding.ts'
-import { flowCompletions } from './sources/queue-source.ts'
 
 export const stageNames = ['collect', 'enrich', 'decide', 'deliver', 'index'] as const
 export type StageName = (typeof stageNames)[number]
@@ -50,19 +48,13 @@ export interface Service {
   stop(): Promise<void>
 }
 
-/** The monitors of a configuration, ready to judge. */
-export const monitorsOf = ({ monitors, channels }: Configuration): readonly FlowMonitor[] =>
-  monitors.map((monitor) =>
-    flowCompletionMonitor(monitor, channels.find(({ name }) => name === monitor.channel)?.allowedDomains ?? null),
-  )
-
 /** Runs stages over a log until it is stopped or fails. */
 export const startService = async (world: World, options: ServiceOptions): Promise<Service> => {
   const { log, velociraptor, channels, clock, random, tell, indexFile } = world
   const { configuration, stages, since } = options
   const common = { log, clock, random, tell }
   const rulesOf = (from: Configuration) => ({ monitors: monitorsOf(from), configuration: configurationHash(from) })
-  let rules = rulesOf(configuration)
+  const rules = new BehaviorSubject(rulesOf(configuration))
   const delivery = deliver({
     ...common,
     channels,
@@ -71,9 +63,15 @@ export const startService = async (world: World, options: ServiceOptions): Promi
   })
   const running: Record<StageName, () => Observable<never>> = {
     collect: () =>
-      collect({ ...common, velociraptor, orgs: configuration.velociraptor.orgs, sources: [flowCompletions], since }),
+      collect({
+        ...common,
+        velociraptor,
+        orgs: configuration.velociraptor.orgs,
+        sources: rules.pipe(map(({ monitors }) => sourcesOf(monitors))),
+        since,
+      }),
     enrich: () => enrich({ ...common, velociraptor }),
-    decide: () => decide({ log, clock, tell, monitors: () => rules }),
+    decide: () => decide({ log, clock, tell, monitors: () => rules.value }),
     deliver: () => delivery.running,
     index: () => index({ log, clock, tell, file: indexFile ?? null }),
   }
@@ -87,7 +85,7 @@ export const startService = async (world: World, options: ServiceOptions): Promi
   return {
     failed,
     reload(changed) {
-      rules = rulesOf(changed)
+      rules.next(rulesOf(changed))
     },
     async stop() {
       subscription.unsubscribe()

@@ -7,6 +7,7 @@ import { textType } from './text-type.ts'
 const files = [
   'raw-event',
   'flow-event',
+  'alert-event',
   'notice',
   'receipt',
   'outcome',
@@ -33,8 +34,13 @@ export const definitions: ReadonlyMap<string, object> = new Map(
   }),
 )
 
-/** Schema names that a schema refers to without defining them. */
-const shared = ['RawEvent', 'FlowEvent', 'Letter']
+/** Schemas whose types a schema names without defining them, in an order in which each can be read. */
+const uses: Readonly<Record<string, readonly string[]>> = {
+  AlertEvent: ['FlowEvent'],
+  Notice: ['FlowEvent', 'AlertEvent'],
+  ParkedEvent: ['RawEvent'],
+  DeadLetter: ['Letter'],
+}
 
 const text = textType()
 const typeHook = (schema: avro.Schema): avro.Type | undefined => (schema === 'string' ? text : undefined)
@@ -42,10 +48,8 @@ const typeHook = (schema: avro.Schema): avro.Type | undefined => (schema === 'st
 const parse = (schema: object): avro.Type => {
   const registry: Record<string, avro.Type> = {}
   const options = { registry, wrapUnions: false, omitRecordMethods: true, typeHook }
-  const own = (schema as { name: string }).name
-  for (const name of shared)
-    if (name !== own && JSON.stringify(schema).includes(`"${name}"`))
-      avro.Type.forSchema(definitions.get(name) as avro.Schema, options)
+  for (const name of uses[(schema as { name: string }).name] ?? [])
+    avro.Type.forSchema(definitions.get(name) as avro.Schema, options)
   return avro.Type.forSchema(schema as avro.Schema, options)
 }
 

@@ -123,6 +123,55 @@ export interface FlowEvent {
   readonly row: string
 }
 
+export interface DerivedFrom {
+  /** The monitor of the relay that made it. */
+  readonly monitor: string
+  /** The event that it was made of; empty: of none. */
+  readonly event: string
+}
+
+/** An alert with every fact that a decision or a letter needs. Topic events.alerts */
+export interface AlertEvent {
+  /** Natural key: org, client, flow or artifact, time and name. */
+  readonly id: string
+  /** What may be told once. */
+  readonly told_once_as: string
+  readonly org: string
+  /** Display name of the organisation. */
+  readonly org_name: string
+  /** Epoch ms, the server's receive time. */
+  readonly received_at: number
+  /** Epoch ms at which the relay read the row. */
+  readonly read_at: number
+  readonly origin: Origin
+  /** The alert's name: chosen by whoever raised it. */
+  readonly name: string
+  /** Epoch ms by the clock of whoever raised it; null when it says none. */
+  readonly alerted_at: null | number
+  /** Client that raised it; `server` for the server itself. */
+  readonly reported_by: string
+  /** Whom it concerns: who raised it, or whom an alert of the server names. */
+  readonly client: ClientFacts
+  /** The collection that it comes from; empty when from none. */
+  readonly flow_id: string
+  /** null when there is none, or its record is gone. */
+  readonly flow: null | FlowFacts
+  /** The hunt that made the flow, told by the flow's id. */
+  readonly hunt: null | HuntFacts
+  /** Artifact that raised it, or that an alert of the server names; empty: unknown. */
+  readonly artifact: string
+  /** CLIENT_EVENT, SERVER_MONITORING or empty. */
+  readonly artifact_type: string
+  /** Its own `severity` or `Severity`, as it stands; empty: it has neither. Monitors derive theirs by a table. */
+  readonly severity: string
+  /** Whatever else was said, as JSON text, verbatim. */
+  readonly event_data: string
+  /** Too large for the log: long values of event_data are cut. */
+  readonly shortened: boolean
+  /** null: it came from Velociraptor. */
+  readonly derived_from: null | DerivedFrom
+}
+
 export interface Recipient {
   /** Bare address as it was written. */
   readonly address: string
@@ -187,6 +236,29 @@ export interface FlowLetterOptions {
   readonly most_attached_bytes: number
 }
 
+export interface AlertLetterOptions {
+  readonly html: boolean
+  readonly keep_empty_rows: boolean
+  /** By the monitor's table; empty: none. */
+  readonly severity: string
+  /** Members of event_data that a severity is derived from. */
+  readonly severity_members: readonly string[]
+  readonly client_details: boolean
+  readonly client_metadata: readonly MetadataRow[]
+  readonly flow_details: boolean
+  readonly artifact_details: boolean
+  readonly flatten: boolean
+  /** Pattern of keys that are shown; empty: all. */
+  readonly context_include: string
+  /** Pattern of keys that are not shown; empty: none. */
+  readonly context_exclude: string
+  /** Characters. */
+  readonly longest_key: number
+  /** Characters. */
+  readonly longest_value: number
+  readonly most_rows: number
+}
+
 /** One thing that one recipient should be told. Topic notices */
 export interface Notice {
   /** Monitor, event and recipient, hashed. */
@@ -213,6 +285,8 @@ export interface Notice {
   readonly replay: string
   readonly flow: null | FlowEvent
   readonly flow_letter: null | FlowLetterOptions
+  readonly alert: null | AlertEvent
+  readonly alert_letter: null | AlertLetterOptions
 }
 
 export type ReceiptKind = 'accepted' | 'refused' | 'deferred' | 'unavailable' | 'waiting' | 'released' | 'marker'
@@ -444,6 +518,7 @@ export interface Turnstile {
 export interface Schemas {
   readonly RawEvent: RawEvent
   readonly FlowEvent: FlowEvent
+  readonly AlertEvent: AlertEvent
   readonly Notice: Notice
   readonly Receipt: Receipt
   readonly Outcome: Outcome

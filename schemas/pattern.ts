@@ -1,4 +1,4 @@
-import { RE2JS, RE2JSSyntaxException } from 're2js'
+import { type Matcher, RE2JS, RE2JSSyntaxException } from 're2js'
 
 /** A pattern of RE2, without regard to case and found anywhere, as the server's `=~` means it. */
 export interface Pattern {
@@ -11,6 +11,11 @@ export interface Pattern {
    * text, objects by their JSON; null, booleans and anything else only by the patterns ``, `.` and `.*`.
    */
   matches(value: unknown): boolean
+  /**
+   * A replacement with the groups of the first match in place of `$1`, `${1}`, `$name` and `${name}`, `$$` for a dollar, as Go
+   * expands it; null where the text does not match.
+   */
+  expand(text: string, replacement: string): string | null
 }
 
 /** RE2 refuses a pattern. Its message says why, where, and what to write instead. */
@@ -119,6 +124,14 @@ const compiled = (pattern: string): RE2JS => {
   }
 }
 
+const groupReference = /\$(?:(\$)|\{(\w+)\}|(\w+))/g
+
+const groupOf = (matcher: Matcher, name: string): string => {
+  const index = /^\d+$/.test(name) ? Number(name) : name
+  const isThere = typeof index === 'number' ? index <= matcher.groupCount() : Object.hasOwn(matcher.namedGroups, index)
+  return (isThere ? matcher.group(index) : null) ?? ''
+}
+
 /** Compiles a pattern. Throws PatternError when RE2 refuses it. */
 export const compilePattern = (text: string): Pattern => {
   const isUniversal = universal.has(text)
@@ -133,5 +146,12 @@ export const compilePattern = (text: string): Pattern => {
     text,
     isBlank: text === '',
     matches: (value) => (Array.isArray(value) ? someElement(value, matchesOne) : matchesOne(value)),
+    expand(value, replacement) {
+      const matcher = expression.matcher(value)
+      if (!matcher.find()) return null
+      return replacement.replaceAll(groupReference, (_, dollar?: string, braced?: string, bare?: string) =>
+        dollar === undefined ? groupOf(matcher, braced ?? bare ?? '') : '$',
+      )
+    },
   }
 }

@@ -12,8 +12,12 @@ const day = 86_400_000
 export const topics = {
   /** Key: org + client. Holds RawEvent. */
   rawFlowCompletions: { name: 'raw.flow-completions', keptMs: 7 * day },
+  /** Key: org + alert name. Holds RawEvent. */
+  rawAlerts: { name: 'raw.alerts', keptMs: 7 * day },
   /** Key: org + client. Holds FlowEvent. */
   flowEvents: { name: 'events.flows', keptMs: 30 * day },
+  /** Key: org + alert name. Holds AlertEvent. */
+  alertEvents: { name: 'events.alerts', keptMs: 30 * day },
   /** Key: channel + recipient. Holds Notice. */
   notices: { name: 'notices', keptMs: 30 * day },
   /** Partition: as its notice. Holds Receipt. */

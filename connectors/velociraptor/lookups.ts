@@ -52,6 +52,30 @@ export const lookUpFlows = async (
   return found
 }
 
+/** A client and its metadata; null: nothing. */
+export type ClientLookup = Pick<FlowLookup, 'client' | 'metadata'>
+
+/** Record and metadata of each client, by id. A client is never missing in the answer. */
+export const lookUpClients = async (
+  velociraptor: Velociraptor,
+  org: string,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, ClientLookup>> => {
+  const found = new Map<string, ClientLookup>(ids.map((id) => [id, { client: null, metadata: null }]))
+  for (const some of slices([...found.keys()])) {
+    const rows = await askRows(velociraptor, {
+      org,
+      vql:
+        'SELECT CId, client_info(client_id=CId) AS Client, client_metadata(client_id=CId) AS Metadata ' +
+        'FROM foreach(row=parse_json_array(data=Keys))',
+      env: { Keys: JSON.stringify(some.map((CId) => ({ CId }))) },
+    })
+    for (const { CId, Client, Metadata } of rows)
+      found.set(String(CId), { client: dictionaryOrNull(Client), metadata: dictionaryOrNull(Metadata) })
+  }
+  return found
+}
+
 /** The full record of each hunt, by id; null: unknown. */
 export const lookUpHunts = async (
   velociraptor: Velociraptor,

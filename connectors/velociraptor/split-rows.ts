@@ -64,3 +64,17 @@ export const splitRows = (text: string): readonly string[] => {
   rows.push(trimmed(text, from, at))
   return rows
 }
+
+const memberKey = /^\s*("(?:[^"\\]|\\.)*")\s*:\s*/
+
+/** Keys and verbatim value texts of a JSON object, in order, repeated keys included. Throws SyntaxError where the text is no object. */
+export const splitMembers = (text: string): readonly (readonly [key: string, json: string])[] => {
+  const from = text.indexOf('{')
+  const to = text.lastIndexOf('}')
+  if (from === -1 || to < from) throw new SyntaxError('no JSON object')
+  return splitRows(`[${text.slice(from + 1, to)}]`).map((item) => {
+    const [head, key] = memberKey.exec(item) ?? []
+    if (head === undefined || key === undefined) throw new SyntaxError('a member has no key')
+    return [JSON.parse(key) as string, item.slice(head.length)]
+  })
+}

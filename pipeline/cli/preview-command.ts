@@ -9,7 +9,7 @@ import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { printProblem } from '../config/problem.ts'
 import { openIndexReading } from '../index/index-reading.ts'
-import { findFlowEvent, type Preview, previewEvent } from '../index/preview.ts'
+import { findEvent, type Preview, previewEvent } from '../index/preview.ts'
 import { singleLine, visible } from '../letters/texts.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { readScenarios } from '../scenarios/read-scenarios.ts'
@@ -104,10 +104,10 @@ const previewOfEvent = (what: string, config: string, dir: string, say: Say): Pr
     const reading = await openIndexReading({ settings: configuration.log.embedded, clock })
     const velociraptor = serverOf(config)
     try {
-      const event = await findFlowEvent(reading, what)
+      const event = await findEvent(reading, what)
       if (event === null) {
         console.error(
-          `No event or flow ${singleLine(what)} is kept in the log in ${reading.dir}, and no such scenario file is there.`,
+          `No event, flow or alert ${singleLine(what)} is kept in the log in ${reading.dir}, and no such scenario file is there.`,
         )
         return 1
       }

@@ -154,10 +154,11 @@ const verdictText = ({ monitor, outcome, by }: Listed['verdicts'][number]): stri
   return `${monitor}: ${outcome} (${by.join(', ')}${outcome === 'told' ? ' overruled' : ''})`
 }
 
-const storyText = ({ event, org, client, host, flow, hunt, steps }: Story): readonly string[] => [
+const storyText = ({ event, org, client, host, flow, hunt, name, steps }: Story): readonly string[] => [
   singleLine(
     [
-      `Flow ${flow}`,
+      ...(name === '' ? [] : [`Alert ${name}`]),
+      ...(flow === '' ? [] : [`${name === '' ? 'Flow' : 'flow'} ${flow}`]),
       `client ${client}${host === '' ? '' : ` (${host})`}`,
       ...(hunt === '' ? [] : [`hunt ${hunt}`]),
       `organisation ${org}`,

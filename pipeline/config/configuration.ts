@@ -1,7 +1,9 @@
 import type { BatchRule } from '../../operators/batch.ts'
+import type { AlertField } from '../../operators/alert-fields.ts'
 import type { RateRule } from '../../operators/rate-limit.ts'
 import type { FlowField } from '../../operators/flow-fields.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
+import type { AlertsParameters } from '../monitors/alerts-parameters.ts'
 import type { FlowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
 import type { Secret } from './secret.ts'
 
@@ -100,26 +102,31 @@ export interface LogSettings {
   readonly kafka: KafkaLogSettings | null
 }
 
-export interface DedupSettings {
+export interface DedupSettings<F extends string> {
   readonly windowMs: number
   /** As it was written. */
   readonly window: string
-  readonly by: readonly FlowField[]
+  readonly by: readonly F[]
 }
 
-export interface FlowCompletionMonitor {
+/** One entry of `monitors:` by the rules of an artifact, with its parameters and the facts by which its events may be alike. */
+export interface SettingsOf<A extends string, P, F extends string> {
   /** Unique in its configuration; state belongs to it. */
   readonly name: string
-  readonly artifact: 'Server.Monitor.FlowCompletion'
+  readonly artifact: A
   /** Name of a mail channel of the configuration. */
   readonly channel: string
-  readonly parameters: FlowCompletionParameters
+  readonly parameters: P
   /** null: every event is judged by itself. */
-  readonly dedup: DedupSettings | null
+  readonly dedup: DedupSettings<F> | null
   readonly batch: BatchRule
 }
 
-export type Monitor = FlowCompletionMonitor
+export type FlowCompletionSettings = SettingsOf<'Server.Monitor.FlowCompletion', FlowCompletionParameters, FlowField>
+export type AlertsSettings = SettingsOf<'Server.Monitor.Alerts', AlertsParameters, AlertField>
+
+/** One entry of `monitors:`. */
+export type MonitorSettings = FlowCompletionSettings | AlertsSettings
 
 /** Where /metrics, /healthz and /readyz are. */
 export interface HttpSettings {
@@ -138,7 +145,7 @@ export interface Configuration {
   /** At least one; names are unique. */
   readonly channels: readonly MailChannel[]
   readonly log: LogSettings
-  readonly monitors: readonly Monitor[]
+  readonly monitors: readonly MonitorSettings[]
   /** null: off. */
   readonly http: HttpSettings | null
   readonly logLevel: LogLevel

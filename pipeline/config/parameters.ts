@@ -127,7 +127,8 @@ export const oneOf = <const W extends string>(words: readonly W[], fallback: W, 
   },
 })
 
-const jsonList = (written: string): unknown => {
+/** The list that a JSON text holds, or whatever else it holds; undefined for what is no JSON. */
+export const jsonList = (written: string): unknown => {
   if (written.trim() === '') return []
   try {
     return JSON.parse(written)

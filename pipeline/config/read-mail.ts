@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parseMailboxes } from '../../schemas/addresses.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
-import { defaultSecret } from '../monitors/flow-completion-parameters.ts'
+import { defaultSecret } from '../monitors/mail-parameters.ts'
 import type { MailChannel } from './configuration.ts'
 import { isRecord } from './is-record.ts'
 import type { Path, Report } from './problem.ts'

@@ -1,20 +1,20 @@
 import { z } from 'zod'
-import { defaultSecret, readFlowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
+import { defaultSecret } from '../monitors/mail-parameters.ts'
 import { alone, type BatchRule } from '../../operators/batch.ts'
-import type { DedupSettings, Monitor } from './configuration.ts'
+import type { DedupSettings, MonitorSettings, SettingsOf } from './configuration.ts'
 import { durationMs } from './duration.ts'
 import { instead, nearest } from './did-you-mean.ts'
 import { isRecord } from './is-record.ts'
+import { alertsArtifact, flowCompletionArtifact, type MonitorArtifact } from './monitor-artifacts.ts'
 import type { Reading } from './parameters.ts'
 import type { Path, Report } from './problem.ts'
 import { shown } from './problem.ts'
 import type { Mail } from './read-mail.ts'
 import { readRecord } from './record.ts'
-import { artifacts, batchShape, dedupShape, monitorShape } from './relay-shape.ts'
+import { batchShape, dedupShape, nameShape } from './relay-shape.ts'
 
 /** Artifacts of the family that a later version does. */
 const laterArtifacts = [
-  'Server.Monitor.Alerts',
   'Server.Monitor.Alerts.UserMessage',
   'Server.Monitor.Errors.Alert',
   'Server.Monitor.Client.Errors.Alert',
@@ -24,16 +24,6 @@ const laterArtifacts = [
 const laterKeys = {
   queue: 'monitors of any queue are not in this version: remove this one',
   alert: 'monitors of any queue are not in this version: remove this one',
-}
-
-const readArtifact = (value: unknown, path: Path, report: Report): (typeof artifacts)[number] | undefined => {
-  const known = artifacts.find((artifact) => artifact === value)
-  if (known !== undefined) return known
-  if (typeof value !== 'string') return void report(path, 'must be the name of an artifact, as text')
-  if (laterArtifacts.includes(value))
-    return void report(path, `${value} is not in this version: leave it on in Velociraptor, and remove this monitor`)
-  const every = [...artifacts, ...laterArtifacts]
-  return void report(path, `${shown(value)} is no artifact that the relay knows: ${instead(value, every)}`)
 }
 
 const channelOf = (
@@ -55,46 +45,92 @@ const channelOf = (
   return secret
 }
 
-const readMonitor = (value: unknown, path: Path, reading: Reading, mail: Mail | null): Monitor | null => {
-  const { report } = reading
+interface Place {
+  readonly path: Path
+  readonly reading: Reading
+  /** null: there is no usable one. */
+  readonly mail: Mail | null
+}
+type Reader<S> = (value: unknown, place: Place) => S | null
+
+/** Reads the monitors of one artifact. */
+const readerOf =
+  <A extends string, P extends { readonly SendInterval: number }, F extends string>(
+    definition: MonitorArtifact<A, P, F>,
+  ): Reader<SettingsOf<A, P, F>> =>
+  (value, { path, reading, mail }) => {
+    const { report } = reading
+    const dedupOf = dedupShape(definition)
+    const shape = {
+      name: nameShape.optional(),
+      artifact: z.unknown(),
+      parameters: z.unknown(),
+      dedup: dedupOf.optional(),
+      batch: batchShape.optional(),
+    }
+    const read = readRecord(shape, value, path, report, laterKeys)
+    if (read === null) return null
+    const parametersPath = [...path, 'parameters']
+    const parameters = definition.read(read.parameters, parametersPath, reading)
+    const { artifact, secret: parameter } = definition
+    const written = isRecord(read.parameters) ? read.parameters[parameter] : undefined
+    const secret = typeof written === 'string' && written !== '' ? written : undefined
+    const channel =
+      mail === null
+        ? ''
+        : channelOf(secret ?? defaultSecret, secret !== undefined, [...parametersPath, parameter], mail, report)
+    if (parameters === null) return null
+    const dedup = read.dedup === undefined ? null : readDedup(definition, read.dedup, path, report)
+    const batch = batchRule(read.batch, parameters.SendInterval)
+    return { name: read.name ?? artifact, artifact, channel, parameters, dedup, batch }
+  }
+
+const readers = {
+  'Server.Monitor.FlowCompletion': readerOf(flowCompletionArtifact),
+  'Server.Monitor.Alerts': readerOf(alertsArtifact),
+} satisfies Readonly<Record<MonitorSettings['artifact'], Reader<MonitorSettings>>>
+
+const isKnown = (artifact: string): artifact is keyof typeof readers => Object.hasOwn(readers, artifact)
+
+/** A monitor whose artifact is missing or unknown may have any parameters: what is wrong with them is said once it is known. */
+const readUnknown: Reader<never> = (value, { path, reading: { report } }) => {
   const isOfQueue = isRecord(value) && Object.hasOwn(value, 'queue')
   const shape = {
-    name: monitorShape.shape.name,
+    name: nameShape.optional(),
     artifact: isOfQueue ? z.unknown() : z.unknown().refine(isGiven),
     parameters: z.unknown(),
-    dedup: isOfQueue ? z.unknown() : dedupShape.optional(),
+    dedup: z.unknown(),
     batch: isOfQueue ? z.unknown() : batchShape.optional(),
   }
   const read = readRecord(shape, value, path, report, laterKeys)
-  if (read === null || isOfQueue) return null
-  const artifact = read.artifact === undefined ? undefined : readArtifact(read.artifact, [...path, 'artifact'], report)
-  // An unknown artifact may have any parameters: what is wrong with them is said once it is known.
-  if (artifact === undefined) return null
-  const parametersPath = [...path, 'parameters']
-  const parameters = readFlowCompletionParameters(read.parameters, parametersPath, reading)
-  const written = isRecord(read.parameters) ? read.parameters['Secret'] : undefined
-  const secret = typeof written === 'string' && written !== '' ? written : undefined
-  const channel =
-    mail === null
-      ? ''
-      : channelOf(secret ?? defaultSecret, secret !== undefined, [...parametersPath, 'Secret'], mail, report)
-  if (parameters === null) return null
-  const dedup = read.dedup === undefined ? null : readDedup(read.dedup as z.output<typeof dedupShape>, path, report)
-  const batch = batchRule(read.batch as z.output<typeof batchShape> | undefined, parameters.SendInterval)
-  return { name: read.name ?? artifact, artifact, channel, parameters, dedup, batch }
+  if (read !== null && !isOfQueue && read.artifact !== undefined)
+    reportArtifact(read.artifact, [...path, 'artifact'], report)
+  return null
+}
+
+const reportArtifact = (artifact: unknown, path: Path, report: Report): void => {
+  if (typeof artifact !== 'string') return report(path, 'must be the name of an artifact, as text')
+  if (laterArtifacts.includes(artifact))
+    return report(path, `${artifact} is not in this version: leave it on in Velociraptor, and remove this monitor`)
+  const every = [...Object.keys(readers), ...laterArtifacts]
+  report(path, `${shown(artifact)} is no artifact that the relay knows: ${instead(artifact, every)}`)
+}
+
+const readMonitor: Reader<MonitorSettings> = (value, place) => {
+  const artifact = isRecord(value) && !Object.hasOwn(value, 'queue') ? value['artifact'] : undefined
+  const read = typeof artifact === 'string' && isKnown(artifact) ? readers[artifact] : readUnknown
+  return read(value, place)
 }
 
 /** What an event must remember lies in one partition, so what makes events alike must contain the partition's key. */
-const readDedup = (
-  { window, by = ['client.id', 'flow.artifacts'] }: z.output<typeof dedupShape>,
+const readDedup = <F extends string>(
+  { alikeBy, alikeNeeds, others }: Pick<MonitorArtifact<string, never, F>, 'alikeBy' | 'alikeNeeds' | 'others'>,
+  { window, by = alikeBy }: { readonly window: string; readonly by?: readonly F[] | undefined },
   path: Path,
   report: Report,
-): DedupSettings => {
-  if (!by.includes('client.id'))
-    report(
-      [...path, 'dedup', 'by'],
-      'must contain client.id: events of different clients are gathered by batch instead',
-    )
+): DedupSettings<F> => {
+  if (!by.includes(alikeNeeds))
+    report([...path, 'dedup', 'by'], `must contain ${alikeNeeds}: ${others} are gathered by batch instead`)
   return { windowMs: durationMs(window) as number, window, by }
 }
 
@@ -135,7 +171,12 @@ const reportRepeatedNames = (monitors: readonly unknown[], path: Path, report: R
 }
 
 /** Reads `monitors:`; those with an error are left out, and what is wrong with each was reported. */
-export const readMonitors = (value: unknown, path: Path, reading: Reading, mail: Mail | null): readonly Monitor[] => {
+export const readMonitors = (
+  value: unknown,
+  path: Path,
+  reading: Reading,
+  mail: Mail | null,
+): readonly MonitorSettings[] => {
   const { report } = reading
   if (!Array.isArray(value)) {
     report(
@@ -149,6 +190,6 @@ export const readMonitors = (value: unknown, path: Path, reading: Reading, mail:
   if (value.length === 0) report(path, 'is empty: nobody is told of anything', { level: 'warning' })
   reportRepeatedNames(value, path, report)
   return value
-    .map((monitor, index) => readMonitor(monitor, [...path, index], reading, mail))
+    .map((monitor: unknown, index) => readMonitor(monitor, { path: [...path, index], reading, mail }))
     .filter((monitor) => monitor !== null)
 }

@@ -1,10 +1,8 @@
 import { z } from 'zod'
-import { flowFields } from '../../operators/flow-fields.ts'
-import { defaultSecret, flowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
+import { defaultSecret } from '../monitors/mail-parameters.ts'
 import { durationShape } from './duration.ts'
-
-/** The artifacts that this version does. */
-export const artifacts = ['Server.Monitor.FlowCompletion'] as const
+import { alertsArtifact, flowCompletionArtifact } from './monitor-artifacts.ts'
+import type { Parameter } from './parameters.ts'
 
 const nonEmpty = z.string().min(1)
 
@@ -147,14 +145,24 @@ export const logShape = z.strictObject({
   kafka: kafkaShape.optional().meta({ description: 'The log on Kafka, for any number of processes' }),
 })
 
-export const dedupShape = z.strictObject({
-  window: durationShape('1s', '30d', 'How long an event keeps those like it silent, from the one that was told: 2h'),
-  by: z
-    .array(z.enum(flowFields))
-    .min(1)
-    .optional()
-    .meta({ description: 'What makes events alike; client.id is part of it; default [client.id, flow.artifacts]' }),
-})
+interface Alike<F extends string> {
+  readonly fields: readonly [F, ...F[]]
+  readonly alikeBy: readonly F[]
+  readonly alikeNeeds: F
+}
+
+/** `dedup:` of monitors whose events may be alike by these facts. */
+export const dedupShape = <F extends string>({ fields, alikeBy, alikeNeeds }: Alike<F>) =>
+  z.strictObject({
+    window: durationShape('1s', '30d', 'How long an event keeps those like it silent, from the one that was told: 2h'),
+    by: z
+      .array(z.enum(fields))
+      .min(1)
+      .optional()
+      .meta({
+        description: `What makes events alike; ${alikeNeeds} is part of it; default [${alikeBy.join(', ')}]`,
+      }),
+  })
 
 export const batchShape = z.strictObject({
   quiet: durationShape('1s', '1d', 'A letter goes out once nothing has joined it for so long; default 30s').optional(),
@@ -166,25 +174,31 @@ export const batchShape = z.strictObject({
     .meta({ description: 'now: the first event after a quiet time is told at once; default gathered' }),
 })
 
-export const monitorShape = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9][\w.-]{0,99}$/, 'must be letters, digits, `.`, `_` and `-`, 100 at most')
-    .optional()
-    .meta({ description: 'State belongs to it; default: the artifact' }),
-  artifact: z.enum(artifacts).meta({ description: 'Artifact of Velociraptor whose work this monitor does' }),
-  parameters: z
-    .strictObject(
-      Object.fromEntries(
-        Object.entries(flowCompletionParameters).map(([name, { schema }]) => [name, schema.optional()]),
-      ),
-    )
-    .nullable()
-    .optional()
-    .meta({ description: "The artifact's own parameters; those left out have the artifact's defaults" }),
-  dedup: dedupShape.optional().meta({ description: 'Events like one that was told are not told again for a while' }),
-  batch: batchShape.optional().meta({ description: 'Events for one recipient are gathered into one letter' }),
-})
+export const nameShape = z
+  .string()
+  .regex(/^[A-Za-z0-9][\w.-]{0,99}$/, 'must be letters, digits, `.`, `_` and `-`, 100 at most')
+
+/** A monitor of one artifact. */
+const monitorShape = <A extends string, F extends string>({
+  artifact,
+  parameters,
+  ...alike
+}: Alike<F> & { readonly artifact: A; readonly parameters: Readonly<Record<string, Parameter<unknown>>> }) =>
+  z.strictObject({
+    name: nameShape.optional().meta({ description: 'State belongs to it; default: the artifact' }),
+    artifact: z.literal(artifact).meta({ description: 'Artifact of Velociraptor whose work this monitor does' }),
+    parameters: z
+      .strictObject(
+        Object.fromEntries(Object.entries(parameters).map(([name, { schema }]) => [name, schema.optional()])),
+      )
+      .nullable()
+      .optional()
+      .meta({ description: "The artifact's own parameters; those left out have the artifact's defaults" }),
+    dedup: dedupShape(alike).optional().meta({
+      description: 'Events like one that was told are not told again for a while',
+    }),
+    batch: batchShape.optional().meta({ description: 'Events for one recipient are gathered into one letter' }),
+  })
 
 export const httpShape = z.strictObject({
   listen: nonEmpty.meta({
@@ -201,7 +215,9 @@ export const relayShape = z.strictObject({
     .union([channelShape, channelsShape])
     .meta({ description: 'One mail channel, or `channels:` with several by name' }),
   log: logShape.optional().meta({ description: 'Where events are kept; left out: embedded, in ./relay-data' }),
-  monitors: z.array(monitorShape).meta({ description: 'What is told to whom' }),
+  monitors: z
+    .array(z.union([monitorShape(flowCompletionArtifact), monitorShape(alertsArtifact)]))
+    .meta({ description: 'What is told to whom' }),
   http: z
     .union([z.literal('off'), httpShape], 'must be off or a mapping with listen')
     .optional()

@@ -4,6 +4,7 @@ import { decode, DecodeError } from '../../schemas/codec.ts'
 import type { Delivery, Outcome } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { allTopics, topics } from '../../schemas/topics.ts'
+import { kindOfTopic } from '../kinds/kinds.ts'
 import { unsettledNotices } from './committed-letters.ts'
 import { type IndexReading, type IndexReadingOptions, openIndexReading } from './index-reading.ts'
 import { eventAt, type Lane, type LaneRange, type OutcomeIndex, type Owed } from './outcome-index.ts'
@@ -159,7 +160,8 @@ const parts = (
 const auditLane = async (topic: string, partition: number, work: Work): Promise<LaneSums> => {
   const { log, snapshot, since } = work
   const edges = snapshot.edges(topic, partition)
-  const read = snapshot.position('decide', partition, topic) ?? edges.floor
+  const decide = kindOfTopic(topic)?.with((kind) => kind.decide)
+  const read = (decide === undefined ? undefined : snapshot.position(decide, partition, topic)) ?? edges.floor
   // Where outcomes have been removed with age nobody can say any more what the first events had.
   const isTrimmed = snapshot.edges(topics.outcomes.name, partition).floor > 0
   const first = isTrimmed ? (coverage(work, { topic, partition, from: 0 })?.first ?? read) : 0
@@ -270,7 +272,9 @@ const eventId = async ({ log, findings }: Work, topic: string, partition: number
   if (findings.length >= mostFindings) return ''
   const value = await valueAt(log, topic, partition, offset)
   try {
-    return value === undefined ? '' : decode('FlowEvent', value).id
+    return value === undefined
+      ? ''
+      : (kindOfTopic(topic)?.with((kind) => kind.about(decode(kind.name, value)).event) ?? '')
   } catch (cause) {
     if (cause instanceof DecodeError) return ''
     throw cause

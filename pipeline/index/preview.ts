@@ -4,14 +4,16 @@ import { openOutbox } from '../../connectors/mail/outbox.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { type Judgement, judgementOf } from '../../operators/judgement.ts'
 import type { StateStore } from '../../operators/with-state.ts'
-import type { FlowEvent, Mark, Notice, Objection } from '../../schemas/generated.ts'
-import { topics } from '../../schemas/topics.ts'
+import type { EventPosition, Mark, Notice, Objection, Schemas } from '../../schemas/generated.ts'
 import type { Clock } from '../../schemas/time.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { configurationHash } from '../config/hash.ts'
+import { noticesOf } from '../judge.ts'
+import type { EventKind, EventName } from '../kinds/kind.ts'
+import { kindOfTopic, kinds } from '../kinds/kinds.ts'
 import { composeNotices } from '../mailing/compose-notices.ts'
-import type { FlowMonitor } from '../monitors/monitor.ts'
-import { monitorsOf } from '../service.ts'
+import type { Monitor } from '../monitors/monitor.ts'
+import { monitorsOf } from '../monitors/monitors-of.ts'
 import { findEvents } from './find-events.ts'
 import type { IndexReading } from './index-reading.ts'
 import { readAt, recordsIn } from './log-records.ts'
@@ -36,35 +38,75 @@ export interface PreviewTerms {
 const nothingRemembered = (): StateStore<Mark> => ({ get: () => undefined, put: () => undefined })
 const preview = 'preview'
 
+/** An event with its facts, of whichever kind. */
+export interface KeptEvent {
+  with<R>(use: <N extends EventName>(kind: EventKind<N>, event: Schemas[N]) => R): R
+}
+
+const keptEvent = <N extends EventName>(kind: EventKind<N>, event: Schemas[N]): KeptEvent => ({
+  with: (use) => use(kind, event),
+})
+
 /** The newest event that a word names, with its facts: judged, or still on its way to decide; null: none, or its record is no longer kept. */
-export const findFlowEvent = async (reading: IndexReading, word: string): Promise<FlowEvent | null> => {
+export const findEvent = async (reading: IndexReading, word: string): Promise<KeptEvent | null> => {
   const [found] = await findEvents(reading, word, 1)
-  const { log, snapshot } = reading
-  const topic = topics.flowEvents.name
   if (found !== undefined) {
-    const judged = [found, ...(await findEvents(reading, found.event, 1))].find(
-      ({ outcome }) => outcome.event_at.topic === topic,
-    )
-    return judged === undefined ? null : ((await readAt(log, 'FlowEvent', judged.outcome.event_at))?.value ?? null)
+    for (const { outcome } of [found, ...(await findEvents(reading, found.event, 1))]) {
+      const event = await kindOfTopic(outcome.event_at.topic)?.with((kind) => readKept(reading, kind, outcome.event_at))
+      if (event !== undefined) return event
+    }
+    return null
   }
-  const wanted = word.trim().toLowerCase()
+  for (const some of kinds) {
+    const event = await some.with((kind) => findUnjudged(reading, kind, word.trim().toLowerCase()))
+    if (event !== null) return event
+  }
+  return null
+}
+
+const readKept = async <N extends EventName>(
+  { log }: IndexReading,
+  kind: EventKind<N>,
+  at: EventPosition,
+): Promise<KeptEvent | null> => {
+  const read = await readAt<N>(log, kind.name, at)
+  return read === undefined ? null : keptEvent(kind, read.value)
+}
+
+const findUnjudged = async <N extends EventName>(
+  { log, snapshot }: IndexReading,
+  kind: EventKind<N>,
+  wanted: string,
+): Promise<KeptEvent | null> => {
+  const topic = kind.topic.name
   for (let partition = 0; partition < log.partitions; partition++) {
-    const offset = snapshot.position('decide', partition, topic) ?? 0
-    for await (const { value } of recordsIn(log, 'FlowEvent', { topic, partition, from: { offset } }, () => true))
-      if ([value.id, value.flow.id].some((id) => id.toLowerCase() === wanted)) return value
+    const offset = snapshot.position(kind.decide, partition, topic) ?? 0
+    for await (const { value } of recordsIn<N>(log, kind.name, { topic, partition, from: { offset } }, () => true)) {
+      const { event, flow, name } = kind.about(value)
+      if ([event, flow, name].some((id) => id.toLowerCase() === wanted)) return keptEvent(kind, value)
+    }
   }
   return null
 }
 
 /** The letters of an event as the configuration's monitors would write them now, as if nothing objected and nothing was told before. */
-export const previewEvent = async (event: FlowEvent, terms: PreviewTerms): Promise<readonly Preview[]> => {
+export const previewEvent = (kept: KeptEvent, terms: PreviewTerms): Promise<readonly Preview[]> =>
+  kept.with((kind, event) => previewBy(monitorsOf(terms.configuration)[kind.name], event, terms))
+
+const previewBy = async <N extends EventName>(
+  monitors: readonly Monitor<N>[],
+  event: Schemas[N],
+  terms: PreviewTerms,
+): Promise<readonly Preview[]> => {
   const previews: Preview[] = []
-  for (const monitor of monitorsOf(terms.configuration)) {
+  const at = { topic: preview, partition: 0, offset: 0 }
+  const noticed = { at, configuration: configurationHash(terms.configuration), now: terms.clock.now() }
+  for (const monitor of monitors) {
     const judgement = await judge(monitor, event)
     const isTold = judgement.objections.length === 0 || judgement.overruledBy.length > 1
     const letters: OutgoingMail[] = []
-    for (const recipient of judgement.recipients)
-      letters.push(await write(noticeFor(monitor, event, recipient, terms), letters.length, terms))
+    for (const notice of noticesOf(monitor, judgement, noticed))
+      letters.push(await write(notice, letters.length, terms))
     previews.push({
       monitor: monitor.name,
       objections: isTold ? [] : judgement.objections,
@@ -76,32 +118,12 @@ export const previewEvent = async (event: FlowEvent, terms: PreviewTerms): Promi
 }
 
 /** Overruled from the beginning, so that recipients are found whatever objects. */
-const judge = (monitor: FlowMonitor, event: FlowEvent): Promise<Judgement<FlowEvent>> =>
+const judge = <N extends EventName>(monitor: Monitor<N>, event: Schemas[N]): Promise<Judgement<Schemas[N]>> =>
   lastValueFrom(
     from([{ ...judgementOf(event), overruledBy: [preview] }]).pipe(
       monitor.chain({ told: nothingRemembered(), windows: nothingRemembered() }),
     ),
   )
-
-const noticeFor = (
-  monitor: FlowMonitor,
-  event: FlowEvent,
-  recipient: Notice['recipient'],
-  { configuration, clock }: PreviewTerms,
-): Notice => ({
-  id: preview,
-  monitor: monitor.name,
-  artifact: monitor.artifact,
-  channel: monitor.channel,
-  recipient,
-  sender: monitor.sender,
-  noticed_at: clock.now(),
-  event_at: { topic: topics.flowEvents.name, partition: 0, offset: 0 },
-  configuration: configurationHash(configuration),
-  replay: '',
-  batch: { quiet_ms: 0, longest_ms: 0, most: 1, first_at_once: false, spacing_ms: 0 },
-  ...monitor.noticeOf(event),
-})
 
 const write = (
   notice: Notice,

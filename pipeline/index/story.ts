@@ -1,7 +1,8 @@
 import type {
   Delivery,
-  FlowEvent,
+  EventPosition,
   Notice,
+  Origin,
   Outcome,
   Receipt,
   ReceiptKind,
@@ -10,6 +11,8 @@ import type {
 } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { topics } from '../../schemas/topics.ts'
+import type { EventKind, EventName } from '../kinds/kind.ts'
+import { kindOfTopic } from '../kinds/kinds.ts'
 import { type CommittedLetter, committedLetters } from './committed-letters.ts'
 import { findOutcomes } from './find-events.ts'
 import type { IndexReading } from './index-reading.ts'
@@ -37,6 +40,8 @@ export interface Story {
   readonly host: string
   readonly flow: string
   readonly hunt: string
+  /** An alert's name; empty for a flow. */
+  readonly name: string
   /** In order of time. */
   readonly steps: readonly Step[]
 }
@@ -47,11 +52,10 @@ export const storyOf = async (reading: IndexReading, event: string): Promise<Sto
   const judged = outcomes.filter(({ value }) => value.verdicts.length > 0)
   const [first] = judged.length > 0 ? judged : outcomes
   if (first === undefined) return null
-  const { org, client, flow, hunt, event_at, received_at } = first.value
-  const completed =
-    event_at.topic === topics.flowEvents.name ? await readAt(reading.log, 'FlowEvent', event_at) : undefined
+  const { org, client, flow, hunt, name, event_at, received_at } = first.value
+  const completed = await kindOfTopic(event_at.topic)?.with((kind) => readFacts(reading, kind, event_at))
   const steps: Step[] = received_at > 0 ? [step(received_at, 'received', 'received by the server')] : []
-  if (completed !== undefined) steps.push(...eventSteps(completed))
+  steps.push(...(completed?.steps ?? []))
   for (const outcome of judged) steps.push(...(await judgedSteps(reading, outcome)))
   for (const letter of await lettersOf(reading, outcomes, judged)) steps.push(...(await letterSteps(reading, letter)))
   return {
@@ -60,7 +64,8 @@ export const storyOf = async (reading: IndexReading, event: string): Promise<Sto
     client,
     flow,
     hunt,
-    host: completed?.value.client.fqdn ?? '',
+    name,
+    host: completed?.host ?? '',
     steps: steps
       .map((each, order) => ({ each, order }))
       .toSorted((a, b) => a.each.at - b.each.at || a.order - b.order)
@@ -78,34 +83,37 @@ const step = (at: EpochMs, kind: StepKind, text: string, more: Partial<Step> = {
   ...more,
 })
 
-const origins: Record<FlowEvent['origin'], string> = {
+const origins: Record<Origin, string> = {
   live: 'watched live',
   history: "read back from the server's history",
   sweep: 'found by comparing states',
 }
 
-const eventSteps = ({ record, value }: Read<FlowEvent>): readonly Step[] => {
-  const { client, flow, hunt } = value
-  const { topic, partition, offset, timestamp } = record
-  const facts: readonly (readonly [string, string])[] = [
-    ['state', [flow.state, flow.status].filter((text) => text !== '').join(', ')],
-    ['artifacts', flow.artifacts.join(', ')],
-    ['started by', flow.creator],
-    ['client', [client.fqdn, client.system].filter((text) => text !== '').join(', ')],
-    ['labels', client.labels.join(', ')],
-    ['hunt', hunt === null ? '' : [hunt.id, hunt.description].filter((text) => text !== '').join(', ')],
-    ['rows', String(flow.total_rows)],
-    ['uploads', String(flow.uploaded_files)],
-    ['created', flow.created_at === null ? 'unknown' : new Date(flow.created_at).toISOString()],
-    ['completed', new Date(value.completed_at).toISOString()],
-    ['kept as', `${topic}/${partition}/${offset}`],
-  ]
-  return [
-    step(value.read_at, 'read', `read by the relay, ${origins[value.origin]}`),
-    step(timestamp, 'completed', 'completed with facts of the server', {
-      details: facts.filter(([, fact]) => fact !== '').map(([name, fact]) => `${name}: ${fact}`),
-    }),
-  ]
+interface Facts {
+  readonly host: string
+  readonly steps: readonly Step[]
+}
+
+/** What an event's own record tells; undefined: it is no longer kept. */
+const readFacts = async <N extends EventName>(
+  { log }: IndexReading,
+  kind: EventKind<N>,
+  at: EventPosition,
+): Promise<Facts | undefined> => {
+  const read = await readAt<N>(log, kind.name, at)
+  if (read === undefined) return undefined
+  const { topic, partition, offset, timestamp } = read.record
+  const { read_at, origin, client } = read.value
+  const facts = [...kind.facts(read.value), ['kept as', `${topic}/${partition}/${offset}`] as const]
+  return {
+    host: client.fqdn || client.hostname,
+    steps: [
+      step(read_at, 'read', `read by the relay, ${origins[origin]}`),
+      step(timestamp, 'completed', 'completed with facts of the server', {
+        details: facts.filter(([, fact]) => fact !== '').map(([name, fact]) => `${name}: ${fact}`),
+      }),
+    ],
+  }
 }
 
 const judgedSteps = async (reading: IndexReading, { record, value }: Read<Outcome>): Promise<readonly Step[]> => {

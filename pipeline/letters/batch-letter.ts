@@ -2,15 +2,16 @@ import { isFailed } from '../../operators/flow-facts.ts'
 import type { FlowEvent, Notice } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { bytes, timestamp } from './amounts.ts'
-import { errorOf, type LetterContext } from './flow-letter.ts'
-import type { Inline, Letter, Section, Table } from './letter.ts'
-import { link, type Links, linksTo } from './links.ts'
+import { clientsOf, lateEvents, linksByOrg, MAX_BATCH_NAME, showsOrgs, withOrg } from './batch-parts.ts'
+import { errorOf, tableSection } from './details.ts'
+import type { LetterContext } from './flow-letter.ts'
+import type { Inline, Letter, Section } from './letter.ts'
+import { link, type Links } from './links.ts'
 import { elideRight, singleLine } from './texts.ts'
 
 // Together they fit what mail programs show, with ordinary names; what does not is cut further when it is rendered.
 const MOST_GROUPS = 25
 const MOST_LISTED = 120
-const MAX_NAME = 60
 const MAX_SUBJECT = 100
 const MAX_ERROR = 100
 
@@ -35,12 +36,12 @@ export function batchLetter(
   const linksOf = linksByOrg(guiUrl)
   const failed = events.filter(isFailed).length
   const groups = groupsOf(events, linksOf)
-  const showsOrg = new Set(events.map(({ org }) => org)).size > 1 || worst.org !== 'root'
+  const showsOrg = showsOrgs(events)
   return {
     subject: singleLine(subjectOf(events.length, failed, groups)),
     title: headOf(events.length, failed),
     ok: failed === 0,
-    summary: [summaryOf(events, failed, now), ...lateness(events), ...leftOut(notices)].join(' '),
+    summary: [summaryOf(events, failed, now), ...lateEvents(events), ...leftOut(notices)].join(' '),
     note: [],
     sections: [groupSection(groups, showsOrg), listSection(events, { linksOf, showsOrg, now })],
     footer: [
@@ -55,15 +56,6 @@ export function batchLetter(
 /** Failures before successes, then the latest first. */
 function worstFirst(a: FlowEvent, b: FlowEvent): number {
   return Number(isFailed(b)) - Number(isFailed(a)) || b.completed_at - a.completed_at
-}
-
-function linksByOrg(guiUrl: string): (org: string) => Links {
-  const known = new Map<string, Links>()
-  return (org) => {
-    const links = known.get(org) ?? linksTo(guiUrl, org)
-    known.set(org, links)
-    return links
-  }
 }
 
 /** `20 collections, 3 FAILED`: how many and how bad it is stands first, for a phone shows little more. */
@@ -97,20 +89,11 @@ function summaryOf(events: readonly FlowEvent[], failed: number, now: EpochMs): 
   )
 }
 
-function lateness(events: readonly FlowEvent[]): readonly string[] {
-  const missed = events.filter(({ origin }) => origin !== 'live').length
-  return missed === 0 ? [] : [`${missed} of them came to the relay late, by reading back what it had missed.`]
-}
-
 function leftOut(notices: readonly Notice[]): readonly string[] {
   const asksForMore = notices.some(
     ({ flow_letter }) => flow_letter !== null && flow_letter.result_tables.length + flow_letter.attachments.length > 0,
   )
   return asksForMore ? ['Results are not part of a letter about several collections; each flow has them.'] : []
-}
-
-function clientsOf(events: readonly FlowEvent[]): number {
-  return new Set(events.map(({ org, client }) => JSON.stringify([org, client.id]))).size
 }
 
 function groupsOf(events: readonly FlowEvent[], linksOf: (org: string) => Links): readonly Group[] {
@@ -126,7 +109,7 @@ function groupsOf(events: readonly FlowEvent[], linksOf: (org: string) => Links)
 function whatOf({ hunt, flow }: FlowEvent, links: Links): Pick<Group, 'what' | 'name'> {
   if (hunt !== null) {
     const name = singleLine(hunt.description.trim()) || hunt.id
-    return { name: `hunt ${name}`, what: link(`Hunt: ${elideRight(name, MAX_NAME)}`, links.hunt(hunt.id)) }
+    return { name: `hunt ${name}`, what: link(`Hunt: ${elideRight(name, MAX_BATCH_NAME)}`, links.hunt(hunt.id)) }
   }
   const [first] = flow.artifacts
   const name = requested(flow)
@@ -134,7 +117,7 @@ function whatOf({ hunt, flow }: FlowEvent, links: Links): Pick<Group, 'what' | '
 }
 
 function requested({ artifacts: [first = 'n/a', ...more] }: FlowEvent['flow']): string {
-  return `${elideRight(first, MAX_NAME)}${more.length === 0 ? '' : ` (+ ${more.length} more)`}`
+  return `${elideRight(first, MAX_BATCH_NAME)}${more.length === 0 ? '' : ` (+ ${more.length} more)`}`
 }
 
 // Few columns, for a phone has room for three words side by side.
@@ -148,13 +131,6 @@ function groupSection(groups: readonly Group[], showsOrg: boolean): Section {
   return tableSection('By hunt and request', ['Requested', 'Collections'], rows, groups.length)
 }
 
-/** The text or link with the organisation on a line of its own. */
-function withOrg(what: Inline, event: FlowEvent | undefined, showsOrg: boolean): Inline {
-  if (!showsOrg || event === undefined) return what
-  const org = elideRight(event.org_name === '' ? event.org : event.org_name, MAX_NAME)
-  return typeof what === 'string' ? `${what}\n${org}` : { ...what, text: `${what.text}\n${org}` }
-}
-
 interface Listing {
   readonly linksOf: (org: string) => Links
   readonly showsOrg: boolean
@@ -165,7 +141,7 @@ function listSection(events: readonly FlowEvent[], { linksOf, showsOrg, now }: L
   const rows = events.slice(0, MOST_LISTED).map((event): readonly Inline[] => {
     const { client, flow } = event
     const links = linksOf(event.org)
-    const name = client.fqdn === '' ? client.id : elideRight(client.fqdn, MAX_NAME)
+    const name = client.fqdn === '' ? client.id : elideRight(client.fqdn, MAX_BATCH_NAME)
     return [
       `${stateOf(event)}\n${timestamp(event.completed_at, now)}`,
       withOrg(link(name, links.client(client.id)), event, showsOrg),
@@ -186,14 +162,4 @@ function stateOf(event: FlowEvent): string {
 function moreOf([group, ...others]: readonly Group[], guiUrl: string): Letter['more'] {
   const isOneHunt = others.length === 0 && group?.members[0]?.hunt !== null
   return isOneHunt && typeof group?.what === 'object' ? group.what : link('Velociraptor', guiUrl)
-}
-
-function tableSection(
-  heading: string,
-  headings: readonly string[],
-  rows: readonly (readonly Inline[])[],
-  total: number,
-): Section {
-  const body: Table = { kind: 'table', headings, width: headings.length, moreColumns: false, rows, total }
-  return { heading, note: [], body }
 }

@@ -54,10 +54,11 @@ function htmlThatFits(letter: Letter): string | null {
 }
 
 // A character is a byte or more: what has too many need not be rendered to be known as too long.
-function charactersOf({ summary, sections }: Letter): number {
-  let count = summary.length
+function charactersOf({ summary, stress = '', sections }: Letter): number {
+  let count = summary.length + stress.length
   for (const { body } of sections) {
-    if (body.kind === 'rows') for (const { name, value } of body.rows) count += name.length + charactersIn(value)
+    if (body.kind === 'rows')
+      for (const { name, value, short = value } of body.rows) count += name.length + charactersIn(short)
     else for (const cells of body.rows) for (const cell of cells) count += charactersIn(cell)
   }
   return count
@@ -76,6 +77,7 @@ function shorten(letter: Letter, cut: Cut): Letter {
     ...letter,
     subject: elideRight(letter.subject, cut.length),
     summary: elideRight(letter.summary, Math.max(cut.length, 400)),
+    ...(letter.stress === undefined ? {} : { stress: elideRight(letter.stress, Math.max(cut.length, 400)) }),
     note: [
       ...letter.note,
       'This letter was too long for mail programs and is shortened; all of it is in Velociraptor: ',
@@ -92,7 +94,7 @@ function shortenSection({ heading, note, body }: Section, cut: Cut): Section {
     body:
       body.kind === 'table'
         ? shortenTable(body, cut)
-        : { kind: 'rows', rows: body.rows.slice(0, cut.rows).map((row) => shortenRow(row, cut)) },
+        : { ...body, rows: body.rows.slice(0, cut.rows).map((row) => shortenRow(row, cut)) },
   }
 }
 
@@ -109,8 +111,9 @@ function shortenTable(table: Table, cut: Cut): Table {
   }
 }
 
-function shortenRow({ name, value }: Row, cut: Cut): Row {
-  return { name: elideRight(name, cut.length), value: shortenValue(value, cut) }
+function shortenRow({ name, value, short }: Row, cut: Cut): Row {
+  const shortened = { name: elideRight(name, cut.length), value: shortenValue(value, cut) }
+  return short === undefined ? shortened : { ...shortened, short: shortenValue(short, cut) }
 }
 
 function shortenValue(value: Value, cut: Cut): Value {

@@ -1,15 +1,9 @@
-import type {
-  ClientFacts,
-  FlowArgument,
-  FlowEvent,
-  FlowFacts,
-  FlowLetterOptions,
-  HuntFacts,
-  Notice,
-} from '../../schemas/generated.ts'
+import type { FlowEvent, FlowFacts, Notice } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import { bytes, duration, relativeTime, timestamp } from './amounts.ts'
-import type { Inline, Letter, Link, List, NestedRows, Row, Section, Table, Value } from './letter.ts'
+import { bytes, duration } from './amounts.ts'
+import { lateness } from './lateness.ts'
+import { clientRows, flowRows, MAX_NAME, rowsSection, tableSection } from './details.ts'
+import type { Letter, Link, Section, Table } from './letter.ts'
 import { link, linksTo } from './links.ts'
 import type { Links } from './links.ts'
 import { elideLeft, elideRight, singleLine, valueText } from './texts.ts'
@@ -75,24 +69,9 @@ export interface LetterContext {
 
 const MAX_ROWS = 100
 const MAX_CELL = 10_000
-const MAX_ERROR = 10_000
-// No domain name is longer, no artifact is called so: what exceeds it wants to push something out of sight.
-const MAX_NAME = 255
-const MAX_ARGUMENT = 100
-const MAX_METADATA = 100
-const MAX_HUNT = 300
 const MAX_HEADING = 30
 const MAX_UPLOAD_PATH = 50
 const MAX_UPLOAD_TEXT = 30
-const LATE = 5 * 60_000
-
-interface Entry {
-  readonly name: string
-  /** null: nothing to say. */
-  readonly value: Value | null
-  /** What stands there when empty rows are kept; '' unless given. */
-  readonly kept?: string
-}
 
 /** The letter about one completed flow; throws TypeError for a notice of something else. */
 export function flowLetter(notice: Notice, context: LetterContext): Letter {
@@ -104,11 +83,28 @@ export function flowLetter(notice: Notice, context: LetterContext): Letter {
     subject: singleLine(subjectOf(event)),
     title: `Client collection ${hasFinished(event.flow) ? 'finished' : 'FAILED'}`,
     ok: hasFinished(event.flow),
-    summary: [summaryOf(event), ...lateness(notice, event, context.now), ...(context.remarks ?? [])].join(' '),
+    summary: [
+      summaryOf(event),
+      ...lateness({ ...event, happenedAt: event.completed_at, noticedAt: notice.noticed_at }, context.now),
+      ...(context.remarks ?? []),
+    ].join(' '),
     note: [],
     sections: [
-      rowsSection('Client details', clientRows(event, options, links), options.keep_empty_rows),
-      rowsSection('Flow details', flowRows(event, options, links, context.now), options.keep_empty_rows),
+      rowsSection(
+        'Client details',
+        clientRows({ ...event, isNew: options.new_client, metadata: options.client_metadata }, links),
+        options.keep_empty_rows,
+      ),
+      rowsSection(
+        'Flow details',
+        flowRows(
+          { ...event, client: event.client.id, finishedAt: event.completed_at },
+          options.keep_empty_rows,
+          links,
+          context.now,
+        ),
+        options.keep_empty_rows,
+      ),
       ...(options.html ? uploadsSection(context.uploads, links, flowUrl) : []),
       ...(options.html ? (context.results ?? []).flatMap(resultSection) : []),
       ...attachmentsSection(context.omitted ?? [], link(event.flow.id, flowUrl)),
@@ -120,16 +116,6 @@ export function flowLetter(notice: Notice, context: LetterContext): Letter {
     ],
     more: link(event.flow.id, flowUrl),
   }
-}
-
-/** Why the flow failed, as a person would say it: a bare `Cancelled` gives way to the error of the query that caused it. */
-export function errorOf(flow: FlowFacts): string {
-  const status = flow.status.trimEnd()
-  if (status !== 'Cancelled') return status
-  const cause = flow.queries.find(
-    ({ status: state, error }) => state !== 'OK' && error.trim() !== '' && !error.startsWith('Cancelled'),
-  )
-  return cause?.error.trimEnd() ?? status
 }
 
 function hasFinished(flow: FlowFacts): boolean {
@@ -152,87 +138,6 @@ function summaryOf({ client, flow }: FlowEvent): string {
     `It took ${took} and returned ${flow.total_rows} row(s). ` +
     `${flow.uploaded_files} file(s) were uploaded, totalling ${bytes(flow.uploaded_bytes)}.`
   )
-}
-
-function lateness({ noticed_at }: Notice, { origin, completed_at }: FlowEvent, now: EpochMs): readonly string[] {
-  const known = completed_at >= 1_000 && now - completed_at >= 1_000
-  const happened = known ? `It happened ${relativeTime(completed_at, now)}` : 'It happened'
-  if (origin === 'sweep')
-    return [known ? `${happened}; the server sent no event for it.` : 'The server sent no event for it.']
-  if (origin === 'history') return [`${happened}${known ? ',' : ''} while the relay was away.`]
-  return known && noticed_at - completed_at > LATE ? [`${happened}; word of it came late.`] : []
-}
-
-function clientRows(event: FlowEvent, options: FlowLetterOptions, links: Links): readonly Entry[] {
-  const { client } = event
-  return [
-    { name: 'Organisation', value: event.org === 'root' ? null : filled(event.org_name || event.org) },
-    { name: 'ID', value: link(client.id, links.client(client.id)) },
-    { name: 'FQDN', value: filled(elideRight(client.fqdn, MAX_NAME)) },
-    { name: 'System', value: filled(client.system) },
-    { name: 'OS', value: filled(client.release) },
-    { name: 'Architecture', value: filled(client.machine) },
-    { name: 'New client', value: options.new_client ? 'true' : null, kept: 'false' },
-    { name: 'Labels', value: listOf(client.labels.filter((label) => label !== '')) },
-    ...options.client_metadata.map(({ field, alias }) => ({
-      name: alias === '' ? field : alias,
-      value: filled(elideRight(metadataOf(client, field), MAX_METADATA)),
-    })),
-  ]
-}
-
-function metadataOf(client: ClientFacts, field: string): string {
-  return client.metadata.find((entry) => entry.field === field)?.value ?? ''
-}
-
-function flowRows(event: FlowEvent, options: FlowLetterOptions, links: Links, now: EpochMs): readonly Entry[] {
-  const { client, flow, hunt } = event
-  const keep = options.keep_empty_rows
-  return [
-    { name: 'Flow', value: link(flow.id, links.flow(client.id, flow.id)) },
-    { name: 'Collection created', value: timestamp(flow.created_at, now) },
-    {
-      name: 'Collection started',
-      value: flow.started_at === null || flow.started_at <= 0 ? null : timestamp(flow.started_at, now),
-    },
-    { name: 'Collection finished', value: timestamp(event.completed_at, now) },
-    { name: 'Duration', value: flow.duration_ns > 0 ? duration(flow.duration_ns) : null },
-    { name: 'Creator', value: filled(elideRight(flow.creator, MAX_NAME)) },
-    { name: 'Requested', value: listOf(artifactLinks(flow, links, keep)) },
-    { name: 'Arguments', value: argumentRows(flow, keep) },
-    { name: 'With results', value: listOf(flow.sources_with_results.filter((source) => keep || source !== '')) },
-    { name: 'Error', value: filled(elideRight(errorOf(flow), MAX_ERROR)) },
-    { name: 'Urgent', value: flow.urgent ? 'true' : null, kept: 'false' },
-    { name: 'Hunt', value: hunt === null ? null : huntLink(hunt, links) },
-    { name: 'Collected rows', value: flow.total_rows > 0 ? String(flow.total_rows) : null, kept: '0' },
-    { name: 'Uploaded files', value: flow.uploaded_files > 0 ? String(flow.uploaded_files) : null, kept: '0' },
-    { name: 'Uploaded bytes', value: flow.uploaded_bytes > 0 ? bytes(flow.uploaded_bytes) : null, kept: '0' },
-  ]
-}
-
-function artifactLinks(flow: FlowFacts, links: Links, keepEmpty: boolean): readonly Link[] {
-  return flow.artifacts
-    .filter((name) => keepEmpty || name !== '')
-    .map((name) => link(elideRight(name, MAX_NAME), links.artifact(name)))
-}
-
-function huntLink(hunt: HuntFacts, links: Links): Link {
-  const description = hunt.description.trim()
-  return link(elideRight(description === '' ? hunt.id : description, MAX_HUNT), links.hunt(hunt.id))
-}
-
-function argumentRows(flow: FlowFacts, keepEmpty: boolean): NestedRows | null {
-  const shown = flow.arguments.filter(({ value }) => keepEmpty || value !== '')
-  if (shown.length === 0) return null
-  const rows = shown.map((argument) => ({
-    name: elideRight(flow.specs === 1 ? argument.name : `${argument.artifact}/${argument.name}`, MAX_NAME),
-    text: argumentText(argument),
-  }))
-  return { kind: 'nested', rows, total: rows.length }
-}
-
-function argumentText({ value, redacted }: FlowArgument): string {
-  return redacted ? '(redacted)' : elideRight(value, MAX_ARGUMENT)
 }
 
 function uploadsSection(uploads: Uploads | undefined, links: Links, flowUrl: string): readonly Section[] {
@@ -281,36 +186,6 @@ function attachmentsSection(omitted: readonly OmittedAttachment[], flow: Link): 
 function reasonOf(why: OmittedAttachment['why']): string {
   if (why === 'not there yet') return 'the server had no rows of it yet'
   return why === 'too large' ? 'it exceeds the size limit' : 'it could not be read'
-}
-
-function tableSection(
-  heading: string,
-  headings: readonly string[],
-  rows: readonly (readonly Inline[])[],
-  total: number,
-): Section {
-  return {
-    heading,
-    note: [],
-    body: { kind: 'table', headings, width: headings.length, moreColumns: false, rows, total },
-  }
-}
-
-function rowsSection(heading: string, entries: readonly Entry[], keepEmpty: boolean): Section {
-  return { heading, note: [], body: { kind: 'rows', rows: entries.flatMap((entry) => rowOf(entry, keepEmpty)) } }
-}
-
-function rowOf({ name, value, kept = '' }: Entry, keepEmpty: boolean): readonly Row[] {
-  if (value !== null) return [{ name, value }]
-  return keepEmpty ? [{ name, value: kept }] : []
-}
-
-function filled(text: string): string | null {
-  return text === '' ? null : text
-}
-
-function listOf(items: readonly Inline[]): List | null {
-  return items.length === 0 ? null : { kind: 'list', items, total: items.length }
 }
 
 function limited(asked: number, most: number): number {

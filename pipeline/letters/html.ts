@@ -59,7 +59,7 @@ ${WORD_OPEN}
 <table class="c" role="presentation" width="100%" cellspacing="0" cellpadding="0" border="0" bgcolor="#ffffff" style="max-width:750px;background:#fff;table-layout:fixed;word-break:break-word;overflow-wrap:anywhere">
 <tr><td align="center" bgcolor="${letter.ok ? GREEN : RED}" style="padding:20px"><h1 style="margin:0;${FONT}font-size:24px;line-height:30px;color:#fff">${line(letter.title)}</h1></td></tr>
 <tr><td class="b" style="padding:20px">
-${paragraph(letter.summary)}
+${paragraph(letter)}
 ${note(letter.note)}
 ${joined(letter.sections.map(section))}
 </td></tr>
@@ -78,14 +78,20 @@ ${note(said)}${body.kind === 'rows' ? rows(body) : table(body)}
 `
 }
 
-function rows({ rows: shown }: Rows): Markup {
+function rows({ rows: shown, total = shown.length }: Rows): Markup {
   const lines = shown.map(
-    ({ name, value: content }) =>
+    ({ name, value: whole, short: content = whole }) =>
       markup`<tr valign="top"><th scope="row" align="left" width="30%" bgcolor="#f2f2f2" ${CELL}>${line(name)}</th>${cell(value(content))}</tr>
 `,
   )
   return markup`<table ${DATA_TABLE}>
-${joined(lines)}</table>`
+${joined(lines)}${limitLine(2, shown.length, total)}</table>`
+}
+
+function limitLine(columns: number, shown: number, total: number): Markup | string {
+  if (total <= shown) return ''
+  return markup`<tr><td colspan="${columns}" align="center" ${CELL}>${showing(shown, total, 'rows')}</td></tr>
+`
 }
 
 // The frame scrolls sideways when many columns would stretch the page.
@@ -97,13 +103,8 @@ function table({ headings, width, moreColumns, rows: shown, total }: Table): Mar
       markup`<tr valign="top">${joined(cells.map((content) => cell(inline(content))))}${index === 0 ? more : ''}</tr>
 `,
   )
-  const limit =
-    total > shown.length
-      ? markup`<tr><td colspan="${columns}" align="center" ${CELL}>${showing(shown.length, total, 'rows')}</td></tr>
-`
-      : ''
   return markup`<div style="overflow-x:auto${columns > CROWDED ? raw(UNBROKEN) : ''}"><table ${DATA_TABLE}>
-${headings.length === 0 ? '' : headingLine(headings, moreColumns)}${joined(lines)}${limit}</table></div>`
+${headings.length === 0 ? '' : headingLine(headings, moreColumns)}${joined(lines)}${limitLine(columns, shown.length, total)}</table></div>`
 }
 
 function headingLine(headings: readonly string[], moreColumns: boolean): Markup {
@@ -140,8 +141,9 @@ function nested({ rows: shown, total }: NestedRows): Markup {
   }`
 }
 
-function paragraph(content: string): Markup {
-  return markup`<p class="s" style="margin:0;${FONT}color:#333">${line(content)}</p>`
+function paragraph({ summary, stress = '' }: Letter): Markup {
+  const loud = stress === '' ? '' : markup` <b>${line(stress)}</b>`
+  return markup`<p class="s" style="margin:0;${FONT}color:#333">${line(summary)}${loud}</p>`
 }
 
 function note(said: readonly Inline[]): Markup | string {

@@ -31,12 +31,16 @@ export type Value = Inline | List | NestedRows
 export interface Row {
   readonly name: string
   readonly value: Value
+  /** What the page shows in its place; plain text has the whole. */
+  readonly short?: Value
 }
 
 /** Names and values below each other. */
 export interface Rows {
   readonly kind: 'rows'
   readonly rows: readonly Row[]
+  /** How many there are; above `rows.length` the section says how many it shows. Left out: these are all. */
+  readonly total?: number
 }
 
 /** Rows of several columns. */
@@ -68,6 +72,8 @@ export interface Letter {
   /** Good news: a green banner; bad news: a red one. */
   readonly ok: boolean
   readonly summary: string
+  /** What the summary ends with, standing out. */
+  readonly stress?: string
   /** What is said of the letter itself, after the summary; empty: nothing. */
   readonly note: readonly Inline[]
   readonly sections: readonly Section[]

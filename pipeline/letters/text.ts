@@ -1,5 +1,5 @@
 import { onOneLine, showing } from './letter.ts'
-import type { Inline, Letter, List, NestedRows, Row, Table } from './letter.ts'
+import type { Inline, Letter, List, NestedRows, Row, Rows, Table } from './letter.ts'
 import { singleLine, visible } from './texts.ts'
 
 // What begins a line of ours stands at its margin; the further lines of a foreign text stand four columns deeper.
@@ -8,10 +8,11 @@ const ITEM_MARGIN = '        '
 
 /** The letter as plain text, with every fact that its page states; no value can begin a line that looks like a row. */
 export function renderText(letter: Letter): string {
-  const lines = [singleLine(letter.title), '', singleLine(letter.summary), ...note(letter.note)]
+  const summary = [letter.summary, letter.stress ?? ''].filter((part) => part !== '').join(' ')
+  const lines = [singleLine(letter.title), '', singleLine(summary), ...note(letter.note)]
   for (const { heading, note: said, body } of letter.sections) {
     lines.push('', singleLine(heading), ...note(said))
-    lines.push(...(body.kind === 'rows' ? body.rows.flatMap(row) : table(body)))
+    lines.push(...(body.kind === 'rows' ? rows(body) : table(body)))
   }
   lines.push('', sentence(letter.footer))
   return `${lines.join('\n')}\n`
@@ -23,6 +24,10 @@ function note(said: readonly Inline[]): readonly string[] {
 
 function sentence(parts: readonly Inline[]): string {
   return parts.map((part) => inline(onOneLine(part), '')).join('')
+}
+
+function rows({ rows: shown, total = shown.length }: Rows): readonly string[] {
+  return [...shown.flatMap(row), ...(total > shown.length ? [`  ${showing(shown.length, total, 'rows')}`] : [])]
 }
 
 function row({ name, value }: Row): readonly string[] {

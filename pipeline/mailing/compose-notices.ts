@@ -1,17 +1,10 @@
 import type { OutgoingMail } from '../../connectors/mail/mail.ts'
-import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import type { Notice } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import { batchLetter } from '../letters/batch-letter.ts'
+import { aboutNotice, kindOfNotice } from '../kinds/kinds.ts'
 import { composeMail } from '../letters/compose.ts'
-import { letterOf } from '../letters/letter-of.ts'
-import { lookUpLetterFacts } from './letter-facts.ts'
 import type { OpenChannel } from './claim.ts'
-
-export interface ComposeOptions {
-  readonly velociraptor: Velociraptor
-  readonly guiUrl: string
-}
+import type { ComposeOptions } from './composed.ts'
 
 export interface ComposeTerms {
   readonly messageId: string
@@ -19,23 +12,25 @@ export interface ComposeTerms {
   readonly channel: OpenChannel
 }
 
-/** Writes the letter of one notice, or of several to the same recipient; what stands only on the server (uploads, results) is fetched now. */
+/** Writes the letter of one notice, or of several of one kind to the same recipient; what stands only on the server is fetched now. */
 export const composeNotices =
-  ({ velociraptor, guiUrl }: ComposeOptions) =>
+  (options: ComposeOptions) =>
   async (notices: readonly Notice[], { messageId, now, channel }: ComposeTerms): Promise<OutgoingMail> => {
-    const [notice] = notices
+    const [notice, ...more] = notices
     if (notice === undefined) throw new TypeError('a letter without a notice')
-    const terms = {
-      html: notice.flow_letter?.html ?? true,
+    const kind = kindOfNotice(notice)
+    if (kind === null) throw new TypeError(`the notice ${notice.id} tells nothing`)
+    const { letter, html, attachments } = await kind.with(({ compose }) =>
+      compose([notice, ...more], { ...options, now }),
+    )
+    return composeMail(letter, {
+      html,
       messageId,
       from: notice.sender ?? channel.from,
       to: notice.recipient,
       date: now,
       monitor: notice.monitor,
-    }
-    if (notices.length > 1)
-      return composeMail(batchLetter(notices, { now, guiUrl }), { ...terms, event: `${notices.length} events` })
-    const { attachments, ...facts } = await lookUpLetterFacts(velociraptor, notice)
-    const letter = letterOf(notice, { now, guiUrl, ...facts })
-    return composeMail(letter, { ...terms, event: notice.flow?.id ?? '', attachments })
+      event: more.length > 0 ? `${notices.length} events` : aboutNotice(notice).event,
+      attachments,
+    })
   }

@@ -3,6 +3,7 @@ import { encode } from '../../schemas/codec.ts'
 import type { Delivery, Letter, Notice, Outcome } from '../../schemas/generated.ts'
 import { topics } from '../../schemas/topics.ts'
 import type { EpochMs } from '../../schemas/time.ts'
+import { aboutNotice } from '../kinds/kinds.ts'
 import { type Claims, forgetClaim } from './claims.ts'
 import type { DeathClass } from './death.ts'
 import { bury } from './dead-letter-state.ts'
@@ -28,7 +29,7 @@ export const settle = (
   const append: NewRecord[] = []
   let event: string | undefined
   for (const { notice, bytes } of toldOf(letter, state, claims)) {
-    event ??= notice.flow?.id
+    event ??= aboutNotice(notice).event
     append.push(...settled(letter, end, { notice, bytes, partition: task.partition, now: turn.now }))
   }
   for (let n = 1; n <= letter.notices; n++) state.delete(noticeKey(letter.id, n))
@@ -119,14 +120,8 @@ export const deliveryRecord = (
 }
 
 const outcomeOf = (notice: Notice, delivery: Delivery, at: EpochMs): Outcome => ({
-  event: notice.flow?.id ?? '',
-  org: notice.flow?.org ?? '',
-  client: notice.flow?.client.id ?? '',
-  flow: notice.flow?.flow.id ?? '',
-  hunt: notice.flow?.hunt?.id ?? '',
-  name: '',
+  ...aboutNotice(notice),
   event_at: notice.event_at,
-  received_at: notice.flow?.received_at ?? 0,
   at,
   configuration: notice.configuration,
   replay: notice.replay,

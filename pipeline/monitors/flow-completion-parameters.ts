@@ -1,73 +1,27 @@
-import { z } from 'zod'
-import { parseMailboxes, sameAddress } from '../../schemas/addresses.ts'
-import type { Mailbox } from '../../schemas/addresses.ts'
 import { flag, oneOf, pattern, readParameters, someOf, text, whole } from '../config/parameters.ts'
-import type { Parameter, Reading, ValuesOf } from '../config/parameters.ts'
+import type { Reading, ValuesOf } from '../config/parameters.ts'
 import type { Path } from '../config/problem.ts'
 import { limitCell, patternCell, table } from '../config/table-parameter.ts'
+import {
+  clientMetadata,
+  defaultSecret,
+  executorDomains,
+  recipients,
+  sender,
+  sendInterval,
+  spacing,
+} from './mail-parameters.ts'
 
 const tenYearsS = 315_360_000
 const mostRows = 100
 const longestCell = 10_000
-
-const addressProblem = (problem: string): string => problem.replace(/^entry 1 /, '')
-
-/** Each address once, the first spelling kept; a bad one is left out with a warning, so that the others are still told. */
-const recipients = (description: string): Parameter<readonly Mailbox[]> => {
-  const rows = table({
-    description,
-    columns: ['Address'],
-    readRow(row): readonly Mailbox[] {
-      const { mailboxes, problems } = parseMailboxes(row.cell('Address'))
-      for (const problem of problems) row.report('Address', `left out: it ${addressProblem(problem)}`, 'warning')
-      return mailboxes
-    },
-  })
-  return {
-    schema: rows.schema,
-    fallback: [],
-    read(value, path, reading) {
-      const all = rows.read(value, path, reading)?.flat()
-      return all?.filter(
-        (mailbox, index) => all.findIndex(({ address }) => sameAddress(address, mailbox.address)) === index,
-      )
-    },
-  }
-}
-
-const sender = (description: string): Parameter<Mailbox | null> => ({
-  schema: z.string().meta({ description, default: '' }),
-  fallback: null,
-  read(value, path, { report }) {
-    if (typeof value !== 'string') return void report(path, 'must be a mail address, as text')
-    if (value.trim() === '') return null
-    const { mailboxes, problems } = parseMailboxes(value)
-    const [mailbox, ...more] = mailboxes
-    if (mailbox !== undefined && more.length === 0 && problems.length === 0) return mailbox
-    return void report(path, problems[0] === undefined ? 'must be one mail address' : addressProblem(problems[0]))
-  },
-})
-
-/** What mail is sent with when the monitor names no channel. */
-export const defaultSecret = 'notify_mail_secret'
 
 /** The parameters of Server.Monitor.FlowCompletion under the artifact's own names. */
 export const flowCompletionParameters = {
   Secret: text(defaultSecret, 'The mail channel: a name under `mail.channels`'),
   Recipients: recipients('Who is told of every flow; a display name is allowed'),
   NotifyExecutor: flag(false, 'Also tell the user who started the flow'),
-  NotifyExecutorDomains: table({
-    description: 'Mail domains of users whose name is no address; the first matching row wins',
-    columns: ['UsernameRegex', 'Domain'],
-    unique: 'UsernameRegex',
-    readRow(row) {
-      const UsernameRegex = patternCell(row, 'UsernameRegex')
-      const Domain = row.cell('Domain').trim().toLowerCase()
-      const isDomain = /^[^@\s,;<>"]+$/.test(Domain) && parseMailboxes(`user@${Domain}`).mailboxes.length === 1
-      if (!isDomain) return void row.report('Domain', 'must be a mail domain such as example.org, without @')
-      return UsernameRegex === undefined ? undefined : { UsernameRegex, Domain }
-    },
-  }),
+  NotifyExecutorDomains: executorDomains,
   NotifyMetadataEMail: text('', 'Client metadata field whose value is an address that is told too'),
   Sender: sender('The From address; blank: that of the mail channel'),
   HTML: flag(true, 'Send an HTML part beside the plain text'),
@@ -94,20 +48,9 @@ export const flowCompletionParameters = {
     'What failed flows bypass (hunt filter, artifact filters, delay); IgnoreCancelled: cancelled flows are not told',
   ),
   DelayThreshold: whole(10, 'Least seconds from creation to completion, inclusive; 0: any', { most: tenYearsS }),
-  SendInterval: whole(-1, 'Least seconds between letters of this monitor to one recipient; -1: none, 0: 60', {
-    most: tenYearsS,
-  }),
+  SendInterval: sendInterval,
   KeepEmptyRows: flag(false, 'Keep rows without a value in the tables of the letter'),
-  ClientMetadata: table({
-    description: 'Client metadata fields to show, under another name where Alias is set',
-    columns: ['Field', 'Alias'],
-    unique: 'Field',
-    readRow(row) {
-      const Field = row.cell('Field')
-      if (Field.trim() === '') return void row.report('Field', 'is missing: name the metadata field')
-      return { Field, Alias: row.cell('Alias') }
-    },
-  }),
+  ClientMetadata: clientMetadata,
   IncludeUploadsTableRows: whole(10, 'Rows of the uploads table, 100 at most; 0: no table', { cap: mostRows }),
   IncludeResultTableFrom: table({
     description:
@@ -155,8 +98,6 @@ export const flowCompletionParameters = {
  * seconds or -1 for none, `Sender` null when blank, `MaxRows` of an attachment null for all.
  */
 export type FlowCompletionParameters = ValuesOf<typeof flowCompletionParameters>
-
-const spacing = (interval: number): number => (interval < 0 ? -1 : interval === 0 ? 60 : interval)
 
 /** Reads the parameters; reports everything that is wrong or looks unmeant. null when there was an error. */
 export const readFlowCompletionParameters = (

@@ -8,7 +8,7 @@ import { huntFilter } from '../../operators/filters/hunt-filter.ts'
 import { labelFilter } from '../../operators/filters/label-filter.ts'
 import { permissionFilter } from '../../operators/filters/permission-filter.ts'
 import { serverFilter } from '../../operators/filters/server-filter.ts'
-import { likeness } from '../../operators/flow-fields.ts'
+import { type FlowField, likeness } from '../../operators/flow-fields.ts'
 import { isFailed, isNewClient } from '../../operators/flow-facts.ts'
 import { type Filter, objectTo } from '../../operators/object-to.ts'
 import { overruleFor } from '../../operators/overrule-for.ts'
@@ -17,7 +17,8 @@ import { newClients } from '../../operators/overrides/new-clients.ts'
 import { recipients, type RecipientRule } from '../../operators/recipients.ts'
 import { type RepeatRule, withoutRepeats } from '../../operators/without-repeats.ts'
 import type { FlowEvent, FlowLetterOptions } from '../../schemas/generated.ts'
-import type { DedupSettings, FlowCompletionMonitor } from '../config/configuration.ts'
+import type { DedupSettings, FlowCompletionSettings } from '../config/configuration.ts'
+import { flowCompletions } from '../sources/queue-source.ts'
 import type { FlowCompletionParameters } from './flow-completion-parameters.ts'
 import type { FlowMonitor } from './monitor.ts'
 
@@ -28,7 +29,7 @@ const completedAgain: RepeatRule<FlowEvent> = {
   reason: 'completed again',
 }
 
-const windowRule = ({ windowMs, window, by }: DedupSettings): WindowRule<FlowEvent> => ({
+const windowRule = ({ windowMs, window, by }: DedupSettings<FlowField>): WindowRule<FlowEvent> => ({
   windowMs,
   keyOf: (event) => likeness(event, by),
   idOf: ({ id }) => id,
@@ -77,7 +78,7 @@ const ofClients =
 
 /** A monitor by the rules of Server.Monitor.FlowCompletion. */
 export const flowCompletionMonitor = (
-  { name, artifact, channel, parameters: p, dedup, batch }: FlowCompletionMonitor,
+  { name, artifact, channel, parameters: p, dedup, batch }: FlowCompletionSettings,
   allowedDomains: readonly string[] | null,
 ): FlowMonitor => {
   const bypasses = new Set<string>(p.ErrorHandling)
@@ -87,8 +88,10 @@ export const flowCompletionMonitor = (
     exceptFailed: bypasses.has('IgnoreArtifactFilters'),
   }
   return {
+    event: 'FlowEvent',
     name,
     artifact,
+    sources: [flowCompletions],
     channel,
     sender: p.Sender,
     batch,
@@ -109,7 +112,7 @@ export const flowCompletionMonitor = (
         ),
         pipe(
           // First who is told, then whether: what nobody was told of is no reason to keep silent about the next one.
-          addressedTo(recipients(recipientRule(p, allowedDomains))),
+          addressedTo<FlowEvent>(recipients(recipientRule(p, allowedDomains))),
           withoutRepeats(told, completedAgain),
           dedup === null ? identity : dedupWindow(windows, windowRule(dedup)),
         ),

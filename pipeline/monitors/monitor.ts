@@ -2,10 +2,13 @@ import type { MonoTypeOperatorFunction } from 'rxjs'
 import type { BatchRule } from '../../operators/batch.ts'
 import type { Judgement } from '../../operators/judgement.ts'
 import type { StateStore } from '../../operators/with-state.ts'
-import type { FlowEvent, Mark, Notice, Recipient } from '../../schemas/generated.ts'
+import type { Mark, Notice, Recipient, Schemas } from '../../schemas/generated.ts'
+import type { EventName } from '../kinds/kind.ts'
+import type { QueueSource } from '../sources/queue-source.ts'
 
 /** What a notice says of its letter; the rest of it is the same for every monitor. */
-export type NoticeContent = Pick<Notice, 'flow' | 'flow_letter' | 'severity'>
+export type NoticeContent = Pick<Notice, 'severity'> &
+  Partial<Pick<Notice, 'flow' | 'flow_letter' | 'alert' | 'alert_letter'>>
 
 /** What a monitor remembers between events. */
 export interface MonitorMemory {
@@ -15,10 +18,14 @@ export interface MonitorMemory {
   readonly windows: StateStore<Mark>
 }
 
-/** One entry of `monitors:`, ready to judge flows. */
-export interface FlowMonitor {
+/** One entry of `monitors:`, ready to judge events of one kind. */
+export interface Monitor<N extends EventName> {
+  /** The kind of its events. */
+  readonly event: N
   readonly name: string
   readonly artifact: string
+  /** Queues that must be collected for it. */
+  readonly sources: readonly QueueSource[]
   /** The mail channel. */
   readonly channel: string
   /** From of its letters; null: the channel's own. */
@@ -26,6 +33,12 @@ export interface FlowMonitor {
   /** When its letters to one recipient go out. */
   readonly batch: BatchRule
   /** Its chain: one judgement out for each in, in order. */
-  chain(memory: MonitorMemory): MonoTypeOperatorFunction<Judgement<FlowEvent>>
-  noticeOf(event: FlowEvent): NoticeContent
+  chain(memory: MonitorMemory): MonoTypeOperatorFunction<Judgement<Schemas[N]>>
+  noticeOf(event: Schemas[N]): NoticeContent
 }
+
+export type FlowMonitor = Monitor<'FlowEvent'>
+export type AlertMonitor = Monitor<'AlertEvent'>
+
+/** Monitors by the kind of their events. */
+export type Monitors = { readonly [N in EventName]: readonly Monitor<N>[] }

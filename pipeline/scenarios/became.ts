@@ -4,6 +4,7 @@ import type { Delivery, Outcome, RawEvent, Reject, Schemas, Verdict } from '../.
 import type { EpochMs } from '../../schemas/time.ts'
 import { topics, type Topic } from '../../schemas/topics.ts'
 import { isRecord } from '../config/is-record.ts'
+import { kinds } from '../kinds/kinds.ts'
 import type { OutcomeWord } from './expectations.ts'
 import type { EventEntry } from './scenario.ts'
 
@@ -28,7 +29,7 @@ type Row = Readonly<Record<string, unknown>>
 
 /** Reads from a log what became of every event, in order of arrival; entries of the timeline lend their ids. */
 export const readBecame = async (log: EventLog, entries: readonly EventEntry[]): Promise<readonly Became[]> => {
-  const raws = await readTopic(log, topics.rawFlowCompletions, 'RawEvent')
+  const raws = (await Promise.all(kinds.map((some) => some.with(({ raw }) => readTopic(log, raw, 'RawEvent'))))).flat()
   const rejects = await readTopic(log, topics.rejects, 'Reject')
   const outcomes = await readTopic(log, topics.outcomes, 'Outcome')
   const origins = originsOf({ raws, rejects, outcomes }, entries)
@@ -158,7 +159,7 @@ const nowhere: Origin = { row: {}, entry: null }
 const becameOf = (outcome: Outcome, origins: ReadonlyMap<string, Origin>): readonly Became[] => {
   const { org, client, flow, name, event, verdicts, deliveries } = outcome
   const origin = origins.get(event) ?? nowhere
-  const rowClient = origin.row['ClientId']
+  const rowClient = origin.row['ClientId'] ?? origin.row['client_id']
   const common = {
     names: new Set(namesOf(origin, [flow, name])),
     org,

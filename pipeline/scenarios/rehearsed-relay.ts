@@ -1,6 +1,7 @@
 import type { MemoryLog } from '../../connectors/log/memory-log.ts'
 import type { Happening } from '../../schemas/happenings.ts'
 import type { Configuration } from '../config/configuration.ts'
+import { monitorsOf, sourcesOf } from '../monitors/monitors-of.ts'
 import { type Service, stageNames, startService, type World } from '../service.ts'
 
 export interface RehearsedRelayOptions {
@@ -16,7 +17,7 @@ export interface RehearsedRelay {
   stop(): void
   /** Neither does its log have work nor does it start or stop. */
   isIdle(): boolean
-  /** Every organisation's stream lives and its history has been read; also while it is down. */
+  /** The stream of every queue lives and its history has been read; also while it is down. */
   isInSync(): boolean
   /** What ended it, in words; null: nothing did. */
   failure(): string | null
@@ -26,7 +27,9 @@ export interface RehearsedRelay {
 }
 
 export const rehearsedRelay = ({ configuration, log: first, world }: RehearsedRelayOptions): RehearsedRelay => {
-  const { orgs } = configuration.velociraptor
+  const read = configuration.velociraptor.orgs.flatMap((org) =>
+    sourcesOf(monitorsOf(configuration)).map(({ queue }) => `${org} ${queue}`),
+  )
   const inSync = new Set<string>()
   let log = first
   let service: Service | null = null
@@ -38,9 +41,9 @@ export const rehearsedRelay = ({ configuration, log: first, world }: RehearsedRe
     failure ??= cause instanceof Error ? cause.message : String(cause)
   }
   const tell = (happening: Happening): void => {
-    const { name, org } = happening
-    if (name === 'source in sync') inSync.add(String(org))
-    if (name === 'source away') inSync.delete(String(org))
+    const { name, org, queue, queues } = happening
+    if (name === 'queue in sync') inSync.add(`${String(org)} ${String(queue)}`)
+    if (name === 'source away') for (const away of String(queues).split(', ')) inSync.delete(`${String(org)} ${away}`)
     world.tell(happening)
   }
   const change = (what: () => Promise<void>): void => {
@@ -67,7 +70,7 @@ export const rehearsedRelay = ({ configuration, log: first, world }: RehearsedRe
     start: () => change(start),
     stop: () => change(stop),
     isIdle: () => changes === 0 && log.isIdle(),
-    isInSync: () => service === null || orgs.every((org) => inSync.has(org)),
+    isInSync: () => service === null || read.every((queue) => inSync.has(queue)),
     failure: () => failure,
     log: () => log,
     async end() {

@@ -1,7 +1,10 @@
 import type { Topic } from '../../schemas/topics.ts'
 import { topics } from '../../schemas/topics.ts'
 import type { EpochMs } from '../../schemas/time.ts'
+import { alertId, readAlert } from './alert-row.ts'
 import { flowCompletionId, readFlowCompletion } from './flow-completion-row.ts'
+import { shortened } from './shortened.ts'
+import { mostRowBytes } from '../runtime/record-sizes.ts'
 
 /** A row read as far as collect needs it. */
 export interface Identified {
@@ -37,4 +40,15 @@ export const flowCompletions: QueueSource = {
     const { ClientId, FlowId, Timestamp, _ts } = row as Readonly<Record<string, unknown>>
     return JSON.stringify({ ClientId, FlowId, Timestamp, _ts })
   },
+}
+
+export const alerts: QueueSource = {
+  queue: 'Server.Internal.Alerts',
+  topic: topics.rawAlerts,
+  isPerClient: false,
+  identify(org, row, readAt) {
+    const alert = readAlert(row)
+    return { id: alertId(org, row, alert), key: `${org}/${alert.name}`, receivedAt: alert.receivedAt ?? readAt }
+  },
+  shorten: (row) => shortened({ ...(row as Readonly<Record<string, unknown>>), _Shortened: true }, mostRowBytes),
 }

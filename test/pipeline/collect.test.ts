@@ -1,3 +1,4 @@
+import { of } from 'rxjs'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { collect, type CollectOptions } from '../../pipeline/collect.ts'
 import { mostRowBytes } from '../../pipeline/runtime/record-sizes.ts'
@@ -30,7 +31,7 @@ const run = (more: Partial<CollectOptions> = {}): Running =>
       ...world.common,
       velociraptor: server,
       orgs: ['root'],
-      sources: [flowCompletions],
+      sources: of([flowCompletions]),
       since: null,
       ...more,
     }),
@@ -266,7 +267,9 @@ describe('a stream', () => {
     server.failure = null
     while (server.streams.length === 0) await world.pass(250)
     await beats(4000)
-    expect(world.saidOf('source away')).toEqual([{ name: 'source away', org: 'root', reason: 'nothing listens' }])
+    expect(world.saidOf('source away')).toEqual([
+      { name: 'source away', org: 'root', queues: 'System.Flow.Completion', reason: 'nothing listens' },
+    ])
     expect(world.saidOf('source back')).toHaveLength(1)
     stream().fail(away)
     await world.pass(800)

@@ -15,7 +15,10 @@ beforeEach(() => (world = openStageWorld()))
 
 const run = (): Running =>
   world.run(
-    decide({ ...world.common, monitors: () => ({ monitors: [monitorWith({}, { dedup })], configuration: 'c1' }) }),
+    decide({
+      ...world.common,
+      monitors: () => ({ monitors: { FlowEvent: [monitorWith({}, { dedup })], AlertEvent: [] }, configuration: 'c1' }),
+    }),
   )
 /** Events come in this order, each with its own time in minutes. */
 const arrive = async (...minutes: readonly number[]): Promise<void> => {

@@ -17,7 +17,13 @@ beforeEach(() => {
   monitors = [monitorWith({}, { name: 'flows' })]
 })
 
-const run = (): Running => world.run(decide({ ...world.common, monitors: () => ({ monitors, configuration: 'c1' }) }))
+const run = (): Running =>
+  world.run(
+    decide({
+      ...world.common,
+      monitors: () => ({ monitors: { FlowEvent: monitors, AlertEvent: [] }, configuration: 'c1' }),
+    }),
+  )
 const flow = (id: string, difference: FlowDifference = {}): FlowEvent =>
   flowEvent({ ...difference, event: { id, told_once_as: `once ${id}`, ...difference.event } })
 const put = async (...events: readonly FlowEvent[]): Promise<void> => {

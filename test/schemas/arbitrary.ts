@@ -27,7 +27,8 @@ const primitives: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
 
 /** Values that a schema describes; names are those of the schema itself and of `known`. */
 export const valuesOf = (schema: AvroSchema, known: ReadonlyMap<string, AvroSchema>): fc.Arbitrary<unknown> => {
-  const named = new Map(known)
+  const named = new Map<string, AvroSchema>()
+  for (const defined of known.values()) nameInside(defined, named)
   const of = (part: AvroSchema): fc.Arbitrary<unknown> => {
     if (typeof part === 'string') {
       const referred = named.get(part)
@@ -42,6 +43,16 @@ export const valuesOf = (schema: AvroSchema, known: ReadonlyMap<string, AvroSche
     return of(part.type)
   }
   return of(schema)
+}
+
+/** Notes every schema that is defined inside another one by its name. */
+const nameInside = (part: AvroSchema, named: Map<string, AvroSchema>): void => {
+  if (typeof part === 'string') return
+  if (isList(part)) return part.forEach((each) => nameInside(each, named))
+  if (part.name !== undefined) named.set(part.name, part)
+  if (typeof part.type !== 'string') nameInside(part.type, named)
+  if (part.items !== undefined) nameInside(part.items, named)
+  for (const { type } of part.fields ?? []) nameInside(type, named)
 }
 
 const isList = (schema: AvroSchema): schema is readonly AvroSchema[] => Array.isArray(schema)

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../../schemas/time.ts'
-import { splitRows } from '../split-rows.ts'
+import { splitMembers } from '../split-rows.ts'
 import {
   artifactRow,
   builtInArtifacts,
@@ -453,17 +453,10 @@ const ownTime = (own: unknown, at: EpochMs): EpochMs => {
   return seconds > 20_000_000_000 ? seconds : Math.floor(at / 1000) === seconds ? at : seconds * 1000
 }
 
-const member = /^\s*("(?:[^"\\]|\\.)*")\s*:\s*/
-
 /** The columns of a JSON object, each value's text untouched. */
 const verbatimEvent = (text: string, at: EpochMs): Event => {
   const row = new Map<string, Value>()
-  const from = text.indexOf('{')
-  const to = text.lastIndexOf('}')
-  for (const item of splitRows(`[${text.slice(from + 1, to)}]`)) {
-    const [head = '', key = '""'] = member.exec(item) ?? []
-    row.set(JSON.parse(key) as string, { kind: 'json', text: item.slice(head.length) })
-  }
+  for (const [key, json] of splitMembers(text)) row.set(key, { kind: 'json', text: json })
   const own = row.get('_ts')
   const source = row.get('_Source')
   row.delete('_ts')

@@ -1,13 +1,13 @@
 import { mimeOf } from '../../../connectors/mail/mime.ts'
 import { composeMail } from '../../../pipeline/letters/compose.ts'
 import { renderLetter } from '../../../pipeline/letters/fit.ts'
-import { letterOf } from '../../../pipeline/letters/letter-of.ts'
+import { flowLetter } from '../../../pipeline/letters/flow-letter.ts'
 import { CONTEXT, noticeWith, resultTable, uploadRows } from '../../pipeline/letters/notices.ts'
 import { type BenchRow, paired, perSecond } from '../measure.ts'
 
 const count = 3000
 
-const letter = letterOf(noticeWith({ flow: { total_rows: 20, uploaded_files: 10, uploaded_bytes: 55_000 } }), {
+const letter = flowLetter(noticeWith({ flow: { total_rows: 20, uploaded_files: 10, uploaded_bytes: 55_000 } }), {
   ...CONTEXT,
   uploads: { rows: uploadRows(10), total: 10, maxRows: 10 },
   results: [resultTable(4, 20)],

@@ -6,7 +6,7 @@ import { ConnectorError } from '../../../connectors/errors.ts'
 import type { OutgoingMail } from '../../../connectors/mail/mail.ts'
 import type { Velociraptor } from '../../../connectors/velociraptor/velociraptor.ts'
 import { writeLetter } from '../../../pipeline/cli/preview-command.ts'
-import { findFlowEvent, type Preview, previewEvent } from '../../../pipeline/index/preview.ts'
+import { findEvent, type Preview, previewEvent } from '../../../pipeline/index/preview.ts'
 import { flowEvent } from '../../operators/flow-events.ts'
 import { flowOf, type IndexWorld, openIndexWorld } from '../index/index-world.ts'
 import { runRelay, writeConfiguration } from './run-relay.ts'
@@ -22,7 +22,7 @@ const away: Velociraptor = {
   close: () => Promise.resolve(),
 }
 const preview = async (word: string): Promise<readonly Preview[] | null> => {
-  const event = await world.ask((reading) => findFlowEvent(reading, word))
+  const event = await world.ask((reading) => findEvent(reading, word))
   return event === null
     ? null
     : previewEvent(event, { configuration: world.configuration, velociraptor: away, clock: world.clock })
@@ -150,7 +150,7 @@ expect: { mails: [{}] }
       runRelay('preview', config),
     ])
     expect(unknown).toMatchObject({ code: 1, out: '' })
-    expect(unknown.err).toContain('No event or flow F.NONE')
+    expect(unknown.err).toContain('No event, flow or alert F.NONE')
     expect(file.code).toBe(2)
   })
 })

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { readConfiguration } from '../../../pipeline/config/read-configuration.ts'
-import type { Monitor } from '../../../pipeline/config/configuration.ts'
+import type { MonitorSettings } from '../../../pipeline/config/configuration.ts'
 import { surroundingsOf } from './surroundings-of.ts'
 
 /** What comes of one monitor with this added to it, and what was said of it. */
-const readMonitor = (more: string): { readonly monitor: Monitor | undefined; readonly said: readonly string[] } => {
+const readMonitor = (
+  more: string,
+): { readonly monitor: MonitorSettings | undefined; readonly said: readonly string[] } => {
   const text = `
 velociraptor: { api_config: ./api.config.yaml, gui_url: https://velociraptor.example.org/app/index.html }
 mail: { url: smtp://mail.example.org, from: velociraptor@example.org }

@@ -103,7 +103,7 @@ describe('a good file', () => {
     expect(monitors.map(({ name, artifact, channel }) => [name, artifact, channel])).toEqual([
       ['my-collections', 'Server.Monitor.FlowCompletion', 'notify_mail_secret'],
     ])
-    expect(monitors[0]?.parameters.DelayThreshold).toBe(60)
+    expect(monitors[0]?.parameters).toMatchObject({ DelayThreshold: 60 })
   })
 
   it('has no problems', () => expect(printed(good)).toEqual([]))
@@ -391,9 +391,9 @@ describe('a wrong file is refused at the place of its fault:', () => {
     ],
     [
       'an artifact of later',
-      changed('FlowCompletion', 'Alerts'),
+      changed('FlowCompletion', 'Errors.Alert'),
       [
-        `11:15 ${monitor}.artifact: Server.Monitor.Alerts is not in this version: leave it on in Velociraptor, and remove this monitor`,
+        `11:15 ${monitor}.artifact: Server.Monitor.Errors.Alert is not in this version: leave it on in Velociraptor, and remove this monitor`,
       ],
     ],
     [

@@ -40,7 +40,8 @@ describe('an audit', () => {
       { monitor: 'nobody', events: count, told: 0, noRecipients: count, notices: 0 },
       { monitor: 'soc', events: count, told: 6, objected: 6, objectedBy: { delay: 6 }, notices: 12, delivered: 12 },
     ])
-    expect(lanes.map(({ from, end, judged, ahead }) => ({ from, end, judged, ahead }))).toEqual([
+    const ofFlows = lanes.filter(({ topic }) => topic === topics.flowEvents.name)
+    expect(ofFlows.map(({ from, end, judged, ahead }) => ({ from, end, judged, ahead }))).toEqual([
       { from: 0, end: 6, judged: 6, ahead: 0 },
       { from: 0, end: 6, judged: 6, ahead: 0 },
     ])
@@ -264,7 +265,7 @@ describe('an audit names', () => {
     expect(findings).toEqual([...lostOf(0), ...lostOf(1)])
     expect(findings).toHaveLength(8)
     expect(monitors).toMatchObject([{ events: 12 }, { events: 12 }, { events: 12 }])
-    expect(lanes.map(({ ahead }) => ahead)).toEqual([0, 0])
+    expect(lanes.filter(({ ahead }) => ahead > 0)).toEqual([])
   })
 })
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { FlowArgument, FlowFacts } from '../../../schemas/generated.ts'
 import { renderLetter } from '../../../pipeline/letters/fit.ts'
-import { errorOf, flowLetter } from '../../../pipeline/letters/flow-letter.ts'
+import { errorOf } from '../../../pipeline/letters/details.ts'
+import { flowLetter } from '../../../pipeline/letters/flow-letter.ts'
 import type { LetterContext } from '../../../pipeline/letters/flow-letter.ts'
-import { letterOf } from '../../../pipeline/letters/letter-of.ts'
 import type { Letter, Table, Value } from '../../../pipeline/letters/letter.ts'
 import { CONTEXT, T, noticeWith, resultTable, uploadRows } from './notices.ts'
 import type { Difference } from './notices.ts'
@@ -494,14 +494,9 @@ describe('errorOf', () => {
   })
 })
 
-describe('letterOf', () => {
-  it('writes the letter of a flow notice', () => {
-    expect(letterOf(noticeWith(), CONTEXT)).toEqual(flowLetter(noticeWith(), CONTEXT))
-  })
-
-  it('refuses a notice that tells nothing', () => {
+describe('a notice of something else', () => {
+  it('is refused', () => {
     const empty = noticeWith({ notice: { flow: null, flow_letter: null } })
-    expect(() => letterOf(empty, CONTEXT)).toThrow('the notice n1 tells nothing')
     expect(() => flowLetter(empty, CONTEXT)).toThrow(TypeError)
   })
 })

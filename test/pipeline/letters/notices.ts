@@ -55,6 +55,8 @@ export function noticeWith({ client, flow, event, options, notice, hunt }: Diffe
     batch: { quiet_ms: 0, longest_ms: 0, most: 1, first_at_once: false, spacing_ms: 0 },
     flow: { ...eventWith(client ?? {}, flow ?? {}), hunt: hunt ?? null, ...event },
     flow_letter: { ...OPTIONS, ...options },
+    alert: null,
+    alert_letter: null,
     ...notice,
   }
 }

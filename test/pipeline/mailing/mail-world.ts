@@ -73,6 +73,8 @@ export const noticeTo = (
   },
   flow: flowEvent({ event: { id: `flow of ${id}` } }),
   flow_letter: null,
+  alert: null,
+  alert_letter: null,
 })
 
 /** The plainest letter: it names its notices. */

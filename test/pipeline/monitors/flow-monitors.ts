@@ -1,5 +1,5 @@
 import { from } from 'rxjs'
-import type { DedupSettings } from '../../../pipeline/config/configuration.ts'
+import type { FlowCompletionSettings } from '../../../pipeline/config/configuration.ts'
 import type { FlowMonitor } from '../../../pipeline/monitors/monitor.ts'
 import { flowCompletionMonitor } from '../../../pipeline/monitors/flow-completion.ts'
 import { readFlowCompletionParameters } from '../../../pipeline/monitors/flow-completion-parameters.ts'
@@ -11,7 +11,11 @@ import { openStore } from '../../operators/state-store.ts'
 /** A monitor by parameters as relay.yaml has them, and what was said of them. */
 export const monitorWith = (
   parameters: Readonly<Record<string, unknown>>,
-  { name = 'flows', allowedDomains = null as readonly string[] | null, dedup = null as DedupSettings | null } = {},
+  {
+    name = 'flows',
+    allowedDomains = null as readonly string[] | null,
+    dedup = null as FlowCompletionSettings['dedup'],
+  } = {},
 ): FlowMonitor & { readonly said: readonly string[] } => {
   const said: string[] = []
   const read = readFlowCompletionParameters({ Recipients: ['soc@example.org'], ...parameters }, [], {

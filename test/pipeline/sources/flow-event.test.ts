@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Dictionary } from '../../../connectors/velociraptor/lookups.ts'
-import { flowEventOf, type FlowLookups, isFinal, stateOf } from '../../../pipeline/sources/flow-event.ts'
+import { flowEventOf } from '../../../pipeline/sources/flow-event.ts'
+import { isFinal, type LookedUp, stateOf } from '../../../pipeline/sources/looked-up.ts'
 import { decode, encode } from '../../../schemas/codec.ts'
 import type { RawEvent } from '../../../schemas/generated.ts'
 import { completionRow, flowRecord } from './hand-velociraptor.ts'
@@ -15,7 +16,7 @@ const raw = (row: object = completionRow('F.1', 1_776_869_007), more: Partial<Ra
   row: JSON.stringify(row),
   ...more,
 })
-const lookups = (more: Partial<FlowLookups> = {}): FlowLookups => ({
+const lookups = (more: Partial<LookedUp> = {}): LookedUp => ({
   orgName: 'Root',
   flow: flowRecord(),
   client: {},
@@ -24,7 +25,7 @@ const lookups = (more: Partial<FlowLookups> = {}): FlowLookups => ({
   definitions: new Map(),
   ...more,
 })
-const flowOf = (record: Dictionary, more: Partial<FlowLookups> = {}) =>
+const flowOf = (record: Dictionary, more: Partial<LookedUp> = {}) =>
   flowEventOf(raw(), lookups({ flow: flowRecord(record), ...more })).flow
 
 describe('the event of a completion', () => {

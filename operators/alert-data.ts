@@ -1,0 +1,40 @@
+import type { AlertEvent } from '../schemas/generated.ts'
+
+const parsed = new WeakMap<AlertEvent, unknown>()
+
+const parse = (json: string): unknown => {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return null
+  }
+}
+
+/** What the alert's `event_data` holds, parsed once for all who ask; null where it is no JSON. */
+export const alertData = (event: AlertEvent): unknown => {
+  const known = parsed.get(event)
+  if (known !== undefined) return known
+  const data = parse(event.event_data)
+  parsed.set(event, data)
+  return data
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null
+
+/** A member by its name; dots lead into what is nested, also by the index of a list. undefined: there is none. */
+export const memberOf = (data: unknown, name: string): unknown => {
+  let at = data
+  for (const step of name.split('.')) {
+    if (!isObject(at) || !Object.hasOwn(at, step)) return undefined
+    at = at[step]
+  }
+  return at
+}
+
+/** A member's value as text; empty for what is missing or says nothing: null, an empty text, list or object. */
+export const memberText = (value: unknown): string => {
+  if (value === undefined || value === null) return ''
+  if (isObject(value)) return Object.keys(value).length === 0 ? '' : JSON.stringify(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

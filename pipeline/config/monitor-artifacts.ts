@@ -1,0 +1,61 @@
+import { type AlertField, alertFields } from '../../operators/alert-fields.ts'
+import { type FlowField, flowFields } from '../../operators/flow-fields.ts'
+import { type AlertsParameters, alertsParameters, readAlertsParameters } from '../monitors/alerts-parameters.ts'
+import {
+  type FlowCompletionParameters,
+  flowCompletionParameters,
+  readFlowCompletionParameters,
+} from '../monitors/flow-completion-parameters.ts'
+import type { Parameter, Reading } from './parameters.ts'
+import type { Path } from './problem.ts'
+
+/** What every artifact's parameters say. */
+interface CommonParameters {
+  /** Seconds; -1: none. */
+  readonly SendInterval: number
+}
+
+/** How the monitors of one artifact are read. */
+export interface MonitorArtifact<A extends string, P extends CommonParameters, F extends string> {
+  readonly artifact: A
+  readonly parameters: Readonly<Record<string, Parameter<unknown>>>
+  /** null when there was an error. */
+  read(value: unknown, path: Path, reading: Reading): P | null
+  /** The parameter that names the mail channel. */
+  readonly secret: string
+  /** By what events may be alike. */
+  readonly fields: readonly [F, ...F[]]
+  /** By what they are unless told otherwise. */
+  readonly alikeBy: readonly F[]
+  /** What must be part of it: what events must remember lies in one partition, and this is its key. */
+  readonly alikeNeeds: F
+  /** Which events would have to be gathered otherwise. */
+  readonly others: string
+}
+
+export const flowCompletionArtifact: MonitorArtifact<
+  'Server.Monitor.FlowCompletion',
+  FlowCompletionParameters,
+  FlowField
+> = {
+  artifact: 'Server.Monitor.FlowCompletion',
+  parameters: flowCompletionParameters,
+  read: readFlowCompletionParameters,
+  secret: 'Secret',
+  fields: flowFields,
+  alikeBy: ['client.id', 'flow.artifacts'],
+  alikeNeeds: 'client.id',
+  others: 'events of different clients',
+}
+
+export const alertsArtifact: MonitorArtifact<'Server.Monitor.Alerts', AlertsParameters, AlertField> = {
+  artifact: 'Server.Monitor.Alerts',
+  parameters: alertsParameters,
+  read: readAlertsParameters,
+  secret: 'ServerSecret',
+  fields: alertFields,
+  // Names are chosen by endpoints: what one client says must not silence the others.
+  alikeBy: ['alert.name', 'client.id'],
+  alikeNeeds: 'alert.name',
+  others: 'alerts of different names',
+}

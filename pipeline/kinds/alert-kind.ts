@@ -1,0 +1,54 @@
+import { huntOf } from '../../operators/flow-facts.ts'
+import { encode } from '../../schemas/codec.ts'
+import { topics } from '../../schemas/topics.ts'
+import { composeAlerts } from '../mailing/compose-alerts.ts'
+import { alertEventOf, subjectOf } from '../sources/alert-event.ts'
+import { readAlert } from '../sources/alert-row.ts'
+import type { EventKind } from './kind.ts'
+
+const texts = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(', ')
+
+/** Alerts. */
+export const alertKind: EventKind<'AlertEvent'> = {
+  name: 'AlertEvent',
+  raw: topics.rawAlerts,
+  topic: topics.alertEvents,
+  decide: 'decide.alerts',
+  readRow(raw) {
+    const row = JSON.parse(raw.row) as Readonly<Record<string, unknown>>
+    const { name, client: reportedBy, ...own } = readAlert(row)
+    const { client, flow } = subjectOf({ ...own, client: reportedBy }, reportedBy, row['event_data'])
+    const isOfServer = client === 'server' && flow === ''
+    return {
+      key: `${raw.org}/${name}`,
+      about: { client, flow, hunt: huntOf(flow) ?? '', name },
+      asks: isOfServer ? null : { client, flow },
+      // It is told with what there is: a client may raise one before the server knows more of it than its id.
+      verdictOf: () => (name.trim() === '' ? { reason: 'the alert has no name' } : 'complete'),
+      complete: (found) => encode('AlertEvent', alertEventOf(raw, found, row)),
+    }
+  },
+  about: ({ id, org, client, flow_id, hunt, name, received_at }) => ({
+    event: id,
+    org,
+    client: client.id,
+    flow: flow_id,
+    hunt: hunt?.id ?? '',
+    name,
+    received_at,
+  }),
+  inNotice: ({ alert }) => alert,
+  compose: composeAlerts,
+  facts: ({ name, severity, client, reported_by, artifact, flow_id, hunt, alerted_at, derived_from }) => [
+    ['alert', name],
+    ['severity', severity],
+    ['client', texts(client.id, client.hostname, client.system)],
+    ['raised by', reported_by],
+    ['artifact', artifact],
+    ['flow', flow_id],
+    ['hunt', hunt === null ? '' : texts(hunt.id, hunt.description)],
+    ['labels', client.labels.join(', ')],
+    ['raised', alerted_at === null ? 'unknown' : new Date(alerted_at).toISOString()],
+    ['made by', derived_from === null ? '' : `monitor ${derived_from.monitor} of ${derived_from.event}`],
+  ],
+}

@@ -1,0 +1,35 @@
+import type { Configuration, MonitorSettings } from '../config/configuration.ts'
+import type { QueueSource } from '../sources/queue-source.ts'
+import { alertsMonitor } from './alerts.ts'
+import { flowCompletionMonitor } from './flow-completion.ts'
+import type { AlertMonitor, FlowMonitor, Monitors } from './monitor.ts'
+
+const monitorOf = (settings: MonitorSettings, allowedDomains: readonly string[] | null): FlowMonitor | AlertMonitor => {
+  switch (settings.artifact) {
+    case 'Server.Monitor.FlowCompletion':
+      return flowCompletionMonitor(settings, allowedDomains)
+    case 'Server.Monitor.Alerts':
+      return alertsMonitor(settings, allowedDomains)
+  }
+}
+
+/** The monitors of a configuration, ready to judge. */
+export const monitorsOf = ({ monitors, channels }: Pick<Configuration, 'monitors' | 'channels'>): Monitors => {
+  const all = monitors.map((settings) =>
+    monitorOf(settings, channels.find(({ name }) => name === settings.channel)?.allowedDomains ?? null),
+  )
+  return {
+    FlowEvent: all.filter((monitor) => monitor.event === 'FlowEvent'),
+    AlertEvent: all.filter((monitor) => monitor.event === 'AlertEvent'),
+  }
+}
+
+/** The queues that monitors need, each once, in the order of their names. */
+export const sourcesOf = (monitors: Monitors): readonly QueueSource[] => {
+  const sources = Object.values(monitors).flatMap((some: Monitors[keyof Monitors]) =>
+    some.flatMap((monitor) => monitor.sources),
+  )
+  return [...new Map(sources.map((source) => [source.queue, source])).values()].toSorted((a, b) =>
+    a.queue < b.queue ? -1 : 1,
+  )
+}

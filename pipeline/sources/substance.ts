@@ -1,0 +1,24 @@
+import { hash } from 'node:crypto'
+
+const addedFields = new Set(['_ts', '_Source', '_Queue', '_Client'])
+const momentText = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Times are written anew when a row is read back, and keys may come in another order. */
+const canonical = (_key: string, part: unknown): unknown => {
+  if (typeof part === 'string' && momentText.test(part)) return Date.parse(part)
+  return isObject(part) ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1))) : part
+}
+
+const substanceOf = (row: unknown, json: string): string => {
+  if (!isObject(row)) return json
+  const { _ts: ts } = row
+  const second = typeof ts === 'number' ? Math.floor(ts > 20_000_000_000 ? ts / 1000 : ts) : null
+  const own = Object.entries(row).filter(([key]) => !addedFields.has(key))
+  return JSON.stringify([second, Object.fromEntries(own)], canonical)
+}
+
+/** A hash of what is the same of a row whether it came live or was read back: its own fields, and the second in which the server had it. */
+export const substanceHash = (row: unknown, json: string): string => hash('sha256', substanceOf(row, json), 'base64url')
