@@ -8,8 +8,11 @@ export interface Receipts {
   write(partition: number, receipt: Receipt): Promise<boolean>
 }
 
-/** While more letters are under way a receipt waits so long for theirs, ms: one commit then serves all of them. */
+/** While more letters are under way a receipt waits at least so long for theirs, ms: one commit then serves all of them. */
 const gatherMs = 10
+/** On a slow disk it waits longer, so that appends take a fifth of the time at most, but never longer than this, ms. */
+const longestGatherMs = 100
+const waitPerAppend = 4
 /** A process that is killed doubles at most so many letters whose reply it had already read. */
 const mostGathered = 32
 
@@ -27,6 +30,7 @@ export const openReceipts = (
   let waiting: Waiting[] = []
   let isAppending = false
   let cancel: (() => void) | undefined
+  let waitMs = gatherMs
 
   const append = async (group: readonly Waiting[]): Promise<boolean> => {
     try {
@@ -44,7 +48,9 @@ export const openReceipts = (
     const group = waiting.slice(0, mostGathered)
     waiting = waiting.slice(mostGathered)
     isAppending = true
+    const begun = performance.now()
     const stands = await append(group)
+    waitMs = Math.min(longestGatherMs, Math.max(gatherMs, Math.round((performance.now() - begun) * waitPerAppend)))
     isAppending = false
     for (const { resolve } of group) resolve(stands)
     look()
@@ -54,7 +60,7 @@ export const openReceipts = (
     if (isAppending || waiting.length === 0) return
     if (waiting.length >= mostGathered || !expectsMore()) void flush()
     else
-      cancel ??= clock.at(clock.now() + gatherMs, () => {
+      cancel ??= clock.at(clock.now() + waitMs, () => {
         cancel = undefined
         if (!isAppending && waiting.length > 0) void flush()
       })
