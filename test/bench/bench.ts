@@ -14,9 +14,10 @@ import { kafka } from './rows/kafka.ts'
 import { latency } from './rows/latency.ts'
 import { letters } from './rows/letters.ts'
 import { log } from './rows/log.ts'
+import { outage } from './rows/outage.ts'
 import { start } from './rows/start.ts'
 
-const rows: readonly BenchRow[] = [log, events, letters, deliver, start, latency, kafka]
+const rows: readonly BenchRow[] = [log, events, letters, deliver, outage, start, latency, kafka]
 
 const help = `Usage: npm run bench [-- name…] [-- --json]
 

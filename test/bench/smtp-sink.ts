@@ -16,7 +16,10 @@ export interface SmtpSink {
 const end = Buffer.from('\r\n.\r\n')
 
 /** Speaks just enough SMTP; `onMessage` sees each message right after its 250 was written. */
-export const openOwnSink = async (onMessage: (message: Buffer) => void = () => undefined): Promise<SmtpSink> => {
+export const openOwnSink = async (
+  onMessage: (message: Buffer) => void = () => undefined,
+  at = 0,
+): Promise<SmtpSink> => {
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
@@ -24,7 +27,7 @@ export const openOwnSink = async (onMessage: (message: Buffer) => void = () => u
     socket.on('error', () => socket.destroy())
     converse(socket, onMessage)
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(at, '127.0.0.1')
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
@@ -72,7 +75,8 @@ const postfixSink = (): string | undefined =>
     .map((dir) => join(dir, 'smtp-sink'))
     .find((file) => existsSync(file))
 
-const freePort = async (): Promise<number> => {
+/** A port of 127.0.0.1 that nobody listens on. */
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -95,11 +99,11 @@ const answers = async (port: number): Promise<boolean> => {
 
 const patienceMs = 5000
 
-/** Postfix's sink in a process of its own where it is installed, else one on a socket of this process. */
-export const openBareSink = async (): Promise<SmtpSink> => {
+/** Postfix's sink in a process of its own where it is installed, else one on a socket of this process. `at`: on this port. */
+export const openBareSink = async (at?: number): Promise<SmtpSink> => {
   const program = postfixSink()
-  if (program === undefined) return openOwnSink()
-  const port = await freePort()
+  if (program === undefined) return openOwnSink(undefined, at)
+  const port = at ?? (await freePort())
   // It refuses to run as root and asks whom to become.
   const privileges = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
   const child = spawn(program, [...privileges, `127.0.0.1:${port}`, '128'], { stdio: 'ignore' })
@@ -107,7 +111,7 @@ export const openBareSink = async (): Promise<SmtpSink> => {
   for (const begun = performance.now(); !(await answers(port)); await setTimeout(20))
     if (child.exitCode !== null || performance.now() - begun > patienceMs) {
       child.kill()
-      return openOwnSink()
+      return openOwnSink(undefined, at)
     }
   return {
     port,

@@ -1,4 +1,5 @@
 import { createTransport, type SendMailOptions } from 'nodemailer'
+import type { NewRecord } from '../../../connectors/log/event-log.ts'
 import { openEmbeddedLog } from '../../../connectors/log/embedded-log.ts'
 import type { EventLog } from '../../../connectors/log/event-log.ts'
 import { mimeOf } from '../../../connectors/mail/mime.ts'
@@ -21,7 +22,7 @@ import { inTemporaryDir } from '../temporary-dir.ts'
 
 /** Letters of each measurement. */
 export const letterCount = 2000
-const connections = 4
+export const connections = 4
 const from = { address: 'velociraptor@example.org', name: 'Velociraptor' }
 const guiUrl = 'https://velociraptor.example.org/app/index.html'
 const ratio = 0.8
@@ -29,8 +30,9 @@ const ratio = 0.8
 /** Each notice is a letter of its own. */
 const atOnce = { quiet_ms: 0, longest_ms: 0, most: 1, first_at_once: false, spacing_ms: 0 }
 
-const noticesTo = (recipients: number): readonly Notice[] =>
-  Array.from({ length: letterCount }, (_, n) =>
+/** So many notices, each for a letter of its own. */
+export const noticesTo = (recipients: number, count = letterCount): readonly Notice[] =>
+  Array.from({ length: count }, (_, n) =>
     noticeWith({
       notice: {
         id: `notice-${n}`,
@@ -42,9 +44,15 @@ const noticesTo = (recipients: number): readonly Notice[] =>
   )
 
 /** Nothing stands on the server that these letters need. */
-const { velociraptor } = makeFlowWorld(0)
+export const { velociraptor } = makeFlowWorld(0)
 
-const channelTo = (port: number): OpenChannel => ({
+export const noticeRecord = (notice: Notice): NewRecord => ({
+  topic: topics.notices.name,
+  key: `${notice.channel}/${notice.recipient.address}`,
+  value: encode('Notice', notice),
+})
+
+export const channelTo = (port: number): OpenChannel => ({
   name: 'default',
   from,
   sink: openSmtp({ server: { host: '127.0.0.1', port, security: 'off' }, login: null, connections }),
@@ -53,11 +61,11 @@ const channelTo = (port: number): OpenChannel => ({
 /** Opens a log that may keep things in a directory. */
 export type OpenLog = (dir: string) => Promise<EventLog>
 
-const openEmbedded: OpenLog = (dir) =>
+export const openEmbedded: OpenLog = (dir) =>
   openEmbeddedLog({ dir, topics: allTopics, clock: systemClock(), tell: () => undefined })
 
 /** From notices in the log to every letter settled. */
-const deliverAll = (open: OpenLog, port: number, notices: readonly Notice[]): Promise<number> =>
+export const deliverAll = (open: OpenLog, port: number, notices: readonly Notice[]): Promise<number> =>
   inTemporaryDir(async (dir) => {
     const clock = systemClock()
     let delivered = 0
@@ -67,13 +75,7 @@ const deliverAll = (open: OpenLog, port: number, notices: readonly Notice[]): Pr
       if (name === 'letter undeliverable' || name === 'mail server away') reject(new Error(name))
     }
     const log = await open(dir)
-    await log.append(
-      notices.map((notice) => ({
-        topic: topics.notices.name,
-        key: `${notice.channel}/${notice.recipient.address}`,
-        value: encode('Notice', notice),
-      })),
-    )
+    await log.append(notices.map(noticeRecord))
     const channel = channelTo(port)
     const world = { log, clock, tell, velociraptor, random: Math.random, channels: new Map([[channel.name, channel]]) }
     const rate = await perSecond(notices.length, async () => {
