@@ -15,5 +15,8 @@ COPY --from=build /app /app
 USER node
 # relay.yaml is mounted here, and found without being named.
 WORKDIR /etc/relay
+# For `run`, where /readyz is at its usual place.
+HEALTHCHECK --interval=30s --timeout=10s --retries=3 --start-period=60s --start-interval=2s \
+  CMD ["node", "--eval", "fetch('http://127.0.0.1:9464/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["relay"]
 CMD ["run"]

@@ -46,9 +46,13 @@ export const rejection = (reject: Aside, known: Known, partition?: number): read
     {
       topic: topics.rejects.name,
       key,
-      value: encode('Reject', { ...reject, letter: '', class: '', bytes: reject.bytes.subarray(0, mostEventBytes) }),
+      value: encode('Reject', { ...reject, letter: '', class: '', bytes: firstOf(reject.bytes) }),
       ...placed,
     },
     { topic: topics.outcomes.name, key, value: encode('Outcome', outcome), ...placed },
   ]
 }
+
+/** A Buffer, whatever kind of bytes they are: the schema takes no other. */
+const firstOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array =>
+  Buffer.from(buffer, byteOffset, Math.min(byteLength, mostEventBytes))

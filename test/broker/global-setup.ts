@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestProject } from 'vitest/node'
 import type { Broker } from './broker.ts'
-import { hasContainers, startBroker, whyNoKafka } from './start-broker.ts'
+import { startBroker, whyNoKafka } from './start-broker.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -39,6 +39,6 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
     if (broker === undefined) console.log(`${whyNoKafka}: ${why instanceof Error ? why.message.split('\n')[0] : ''}`)
     else console.log(`Kafka tests ran on: ${broker.description}`)
     await broker?.stop()
-    if (broker?.kind !== 'container' && !(await hasContainers())) console.log('not run: containers')
+    if (broker?.kind !== 'container') console.log('not run: containers')
   }
 }

@@ -13,7 +13,7 @@ const fixed = (brokers: readonly string[], kind: Broker['kind'], description: st
 }
 
 /** Whether a container engine answers; a `docker` command on the path proves nothing. */
-export const hasContainers = async (): Promise<boolean> => {
+const hasContainers = async (): Promise<boolean> => {
   try {
     const { getContainerRuntimeClient } = await import('testcontainers')
     await getContainerRuntimeClient()
@@ -73,5 +73,12 @@ export const startBroker = async (): Promise<Broker> => {
   const given = process.env['KAFKA_BROKERS']
   if (given !== undefined && given !== '')
     return fixed(given.split(','), 'given', `Kafka at KAFKA_BROKERS (${given})`, async () => undefined)
-  return (await hasContainers()) ? startContainer() : startOwnBroker({ nodes: 1 })
+  if (await hasContainers())
+    try {
+      return await startContainer()
+    } catch (cause) {
+      // An engine that cannot have the image.
+      console.log(`no Kafka in a container: ${String(cause).slice(0, 300)}`)
+    }
+  return startOwnBroker({ nodes: 1 })
 }

