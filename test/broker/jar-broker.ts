@@ -136,7 +136,10 @@ const startNodes = async (jars: KafkaJars, options: BrokerOptions, jvm: readonly
     further: protocols.map((protocol) => `${protocol}://127.0.0.1:${port()}`),
   }))
   const voters = places.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(',')
-  const clusterId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url')
+  // One that begins with a dash would be taken for an option.
+  const clusterId = `A${Buffer.from(crypto.getRandomValues(new Uint8Array(16)))
+    .toString('base64url')
+    .slice(1)}`
   const nodes = places.map((place): Node => {
     mkdirSync(place.dir)
     const config = join(place.dir, 'server.properties')

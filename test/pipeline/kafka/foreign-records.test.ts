@@ -55,7 +55,7 @@ describe.skipIf(brokers === null)('records that others wrote into a topic on Kaf
 
     let failure: unknown
     const { clock, tell } = place.options
-    const monitors = [monitorWith({ Recipients: ['soc@example.org'] }, { name: 'soc' })]
+    const monitors = { FlowEvent: [monitorWith({ Recipients: ['soc@example.org'] }, { name: 'soc' })], AlertEvent: [] }
     const running = decide({ log, clock, tell, monitors: () => ({ monitors, configuration: 'c' }) }).subscribe({
       error: (cause: unknown) => void (failure = cause),
     })
