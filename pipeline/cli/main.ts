@@ -4,6 +4,7 @@ import { checkCommand } from './check-command.ts'
 import { demoCommand } from './demo-command.ts'
 import { initCommand } from './init-command.ts'
 import { previewCommand } from './preview-command.ts'
+import { replayCommand } from './replay-command.ts'
 import { runCommand } from './run-command.ts'
 import { schemaCommand } from './schema-command.ts'
 import { simulateCommand } from './simulate-command.ts'
@@ -42,6 +43,7 @@ for (const command of [
   whyCommand(),
   auditCommand(),
   previewCommand(),
+  replayCommand(),
   topicsCommand(),
 ])
   program.addCommand(command.copyInheritedSettings(program))

@@ -77,7 +77,8 @@ export const writeLetter = (dir: string, name: string, mail: OutgoingMail): read
   })
 }
 
-const numbered = (n: number): string => String(n + 1).padStart(3, '0')
+/** The n-th (from 0) of some files, so that they are listed in order. */
+export const numbered = (n: number): string => String(n + 1).padStart(3, '0')
 
 const previewScenarios = async (file: string, dir: string, say: Say): Promise<number> => {
   const { scenarios, problems } = readScenarios(readFileSync(file, 'utf8'), file, { now: Date.now() })
@@ -136,7 +137,7 @@ const remarksOf = ({ objections, warnings, letters }: Preview): readonly string[
 ]
 
 /** The server of the configuration; one that never answers where its file cannot be used. */
-const serverOf = (config: string): Velociraptor => {
+export const serverOf = (config: string): Velociraptor => {
   const { apiConfig } = readFiles(config)
   if (apiConfig !== null) return openVelociraptor({ config: apiConfig, tell: () => undefined })
   const away = new ConnectorError('VELOCIRAPTOR_DENIED', 'the API configuration cannot be used: relay check says why')

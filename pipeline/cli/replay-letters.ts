@@ -1,0 +1,82 @@
+import { openOutbox } from '../../connectors/mail/outbox.ts'
+import type { Notice } from '../../schemas/generated.ts'
+import type { Configuration } from '../config/configuration.ts'
+import { readAt } from '../index/log-records.ts'
+import { noticesOf } from '../judge.ts'
+import { composeNotices } from '../mailing/compose-notices.ts'
+import { inLetters } from '../replay/letters.ts'
+import type { Pair } from '../replay/replay-file.ts'
+import type { ReplayWork } from '../replay/replay-work.ts'
+import { numbered, serverOf, writeLetter } from './preview-command.ts'
+
+export interface LetterTerms {
+  readonly work: Omit<ReplayWork, 'lost'>
+  readonly configuration: Configuration
+  /** The file that names the API configuration. */
+  readonly config: string
+}
+
+/** Writes the letters of what would be gained into a folder, one after the other; answers with their number. */
+export const writeReplayLetters = async (
+  dir: string,
+  { work, configuration, config }: LetterTerms,
+): Promise<number> => {
+  const velociraptor = serverOf(config)
+  const compose = composeNotices({ velociraptor, guiUrl: configuration.velociraptor.guiUrl })
+  let written = 0
+  const write = async (notices: readonly Notice[]): Promise<void> => {
+    const [first] = notices
+    const channel = configuration.channels.find(({ name }) => name === first?.channel)
+    if (first === undefined || channel === undefined) return
+    const { name, from } = channel
+    const domain = from.address.slice(from.address.lastIndexOf('@') + 1)
+    const mail = await compose(notices, {
+      messageId: `<replay-${written + 1}@${domain}>`,
+      now: work.clock.now(),
+      channel: { name, from, sink: openOutbox({ clock: work.clock }) },
+    })
+    writeLetter(dir, `${numbered(written++)}-${first.monitor}-${first.recipient.address}`, mail)
+  }
+  try {
+    let present = 0
+    let pairs: Pair[] = []
+    for (const { pair, letter } of inLetters(work.file.pairs(['gained']), work.rules)) {
+      if (letter !== present) {
+        await write(await noticesFor(pairs, work))
+        pairs = []
+        present = letter
+      }
+      pairs.push(pair)
+    }
+    await write(await noticesFor(pairs, work))
+    return written
+  } finally {
+    await velociraptor.close()
+  }
+}
+
+const noticesFor = async (
+  pairs: readonly Pair[],
+  { log, topic, rules, clock }: LetterTerms['work'],
+): Promise<readonly Notice[]> => {
+  const notices: Notice[] = []
+  for (const { partition, offset, monitor: name, recipient, name: display } of pairs) {
+    const at = { topic, partition, offset }
+    const read = await readAt(log, 'FlowEvent', at)
+    const monitor = rules.monitors.find((one) => one.name === name)
+    if (read === undefined || monitor === undefined) continue
+    const recipients = [{ address: recipient, name: display }]
+    notices.push(
+      ...noticesOf(
+        monitor,
+        { event: read.value, recipients },
+        {
+          at,
+          configuration: rules.configuration,
+          now: clock.now(),
+        },
+      ),
+    )
+  }
+  return notices
+}

@@ -1,0 +1,216 @@
+import type { Bound, LogRecord } from '../../connectors/log/event-log.ts'
+import { isTold, type Judgement } from '../../operators/judgement.ts'
+import type { FlowEvent } from '../../schemas/generated.ts'
+import { memoryIn, noticeId, openJudge } from '../judge.ts'
+import type { FlowMonitor } from '../monitors/monitor.ts'
+import { decodeAll } from '../runtime/decoding.ts'
+import type { Counts, JudgedEdges, Pair, Recorded } from './replay-file.ts'
+import { openReplayMemory } from './replay-memory.ts'
+import { clockMarginMs, isInRange } from './replay-range.ts'
+import { isStopped, type ReplayWork } from './replay-work.ts'
+
+const stage = 'judge'
+/** Beside the other: what no verdict is of was counted. */
+const tailStage = 'tail'
+const countsName = 'counts'
+/** Between two commits of what was found, ms: as much is found again after a kill. */
+const commitMs = 1000
+
+/**
+ * Judges the range's events by the rules of the replay, in the order of the log, and writes down how that differs from what is on
+ * record. What lies before the range is judged for what monitors remember. Says whether it came to its end, or was stopped before.
+ */
+export const judgeRange = async (work: ReplayWork): Promise<boolean> => {
+  const counts = countsOf(work)
+  for (let partition = 0; partition < work.log.partitions; partition++) {
+    const edges = work.file.edges(partition)
+    if (!(await judgePartition(partition, edges, counts, work))) return false
+  }
+  return true
+}
+
+/** What was counted so far. */
+export const countsOf = ({ file }: Pick<ReplayWork, 'file'>): Counts => {
+  const counts: Counts = { events: 0, before: 0, foreign: 0, unrecorded: 0 }
+  const kept = file.setting(countsName)
+  return kept === undefined ? counts : { ...counts, ...(JSON.parse(kept) as Counts) }
+}
+
+const judgePartition = async (
+  partition: number,
+  edges: JudgedEdges | undefined,
+  counts: Counts,
+  work: ReplayWork,
+): Promise<boolean> => {
+  const { log, topic, file, progress, rules, range } = work
+  if ('partition' in range && range.partition !== partition) return true
+  const memory = openReplayMemory(file, partition)
+  const judges = rules.monitors.map((monitor) => ({
+    monitor,
+    judge: openJudge(monitor, memoryIn(memory.state, monitor)),
+  }))
+  const record = openRecorded(work, partition)
+  const from = beginning(partition, work)
+  let pairs: Pair[] = []
+  let next: number | undefined
+  let first: number | undefined
+  let committedAt = performance.now()
+  const commit = (): void => {
+    if (next === undefined) return
+    const at = next
+    file.commit(() => {
+      for (const pair of pairs) file.addPair(pair)
+      memory.save()
+      file.set(countsName, JSON.stringify(counts))
+      file.move(stage, partition, at)
+    })
+    pairs = []
+    committedAt = performance.now()
+  }
+  const to = lastOf(edges, work)
+  for await (const records of log.read({ topic, partition, ...from, ...to })) {
+    for (const decoded of await decodeAll('FlowEvent', records, work, work.lost)) {
+      if ('problem' in decoded) {
+        if (isRecordInRange(decoded.record, work)) counts.foreign++
+        continue
+      }
+      const { record: at, value: event } = decoded
+      const isInside = isInRange(range, event.received_at, at)
+      if (isInside && (edges === undefined || at.offset < edges.first || at.offset > edges.last)) {
+        counts.unrecorded++
+        continue
+      }
+      if (isInside) counts.events++
+      else counts.before++
+      const judged = judges.map(({ monitor, judge }) => ({ monitor, judgement: judge(event) }))
+      if (isInside) pairsOf(at, event, judged, record(at.offset), pairs)
+    }
+    const { offset } = records.at(-1) as LogRecord
+    first ??= (records[0] as LogRecord).offset
+    next = offset + 1
+    const end = to.to?.offset ?? next
+    progress.report('judging', (partition + (next - first) / Math.max(1, end - first)) / log.partitions, records.length)
+    if (performance.now() - committedAt >= commitMs) commit()
+    if (isStopped(work)) {
+      commit()
+      return false
+    }
+  }
+  commit()
+  if (edges === undefined || 'partition' in range || file.next(tailStage, partition) !== undefined) return true
+  const unjudged = await unjudgedIn(partition, edges, work)
+  file.commit(() => {
+    counts.unrecorded += unjudged
+    file.set(countsName, JSON.stringify(counts))
+    file.move(tailStage, partition, edges.last + 1)
+  })
+  return true
+}
+
+/** Events of the range that came after the last one with a verdict: decide has not read them yet. */
+const unjudgedIn = async (partition: number, edges: JudgedEdges, work: ReplayWork): Promise<number> => {
+  const { log, topic, range } = work
+  let count = 0
+  for await (const records of log.read({ topic, partition, from: { offset: edges.last + 1 } }))
+    for (const decoded of await decodeAll('FlowEvent', records, work, work.lost))
+      if ('value' in decoded && isInRange(range, decoded.value.received_at, decoded.record)) count++
+  return count
+}
+
+/** Where reading begins: with what monitors may remember. */
+const beginning = (partition: number, { file, range, warmUpMs }: ReplayWork): { readonly from?: Bound } => {
+  const next = file.next(stage, partition)
+  if (next !== undefined) return { from: { offset: next } }
+  if (warmUpMs === null || !('from' in range)) return {}
+  return { from: { timestamp: range.from - clockMarginMs - warmUpMs } }
+}
+
+/** Nothing of the range comes after its last event on record; what has no record yet is looked for to the end. */
+const lastOf = (
+  edges: JudgedEdges | undefined,
+  { range }: ReplayWork,
+): { readonly to?: { readonly offset: number } } => {
+  if ('positions' in range) return { to: { offset: range.positions.to } }
+  return edges === undefined ? {} : { to: { offset: edges.lastInRange + 1 } }
+}
+
+/** A record that cannot be read has no time but that of its coming. */
+const isRecordInRange = (record: LogRecord, { range }: ReplayWork): boolean =>
+  isInRange(range, record.timestamp, record)
+
+const page = 2000
+const none: readonly Recorded[] = []
+
+/** What is on record of one event after the other: offsets must grow. */
+const openRecorded = ({ file }: ReplayWork, partition: number): ((offset: number) => readonly Recorded[]) => {
+  let rows: readonly Recorded[] = []
+  let at = 0
+  let isLast = false
+  return (offset) => {
+    for (;;) {
+      while (at < rows.length && (rows[at] as Recorded).offset < offset) at++
+      // The rows of one event may go on in the next page.
+      let end = at
+      while (end < rows.length && (rows[end] as Recorded).offset === offset) end++
+      if (end < rows.length || isLast) return end === at ? none : rows.slice(at, end)
+      rows = file.recorded(partition, offset, Math.max(page, (end - at) * 2))
+      at = 0
+      isLast = rows.length < Math.max(page, (end - at) * 2)
+    }
+  }
+}
+
+interface Judged {
+  readonly monitor: FlowMonitor
+  readonly judgement: Judgement<FlowEvent>
+}
+
+const same = (address: string): string => address.toLowerCase()
+
+/** How the judgements of one event differ from what is on record: by recipient, whichever monitor told. */
+const pairsOf = (
+  { partition, offset, timestamp }: LogRecord,
+  event: FlowEvent,
+  judged: readonly Judged[],
+  recorded: readonly Recorded[],
+  pairs: Pair[],
+): void => {
+  const would = judged.flatMap(({ monitor, judgement }) =>
+    isTold(judgement)
+      ? judgement.recipients.map(({ address, name }) => ({ monitor: monitor.name, recipient: address, name }))
+      : [],
+  )
+  if (would.length === 0 && recorded.length === 0) return
+  const common = { partition, offset, event: event.id, client: event.client.id, flow: event.flow.id, at: timestamp }
+  // A notice that has no recipient was put on record by a replay, and was never written.
+  const told = Map.groupBy(
+    recorded.filter(({ recipient }) => recipient !== ''),
+    ({ recipient }) => same(recipient),
+  )
+  const unwritten = new Map(
+    recorded
+      .filter(({ recipient, replay }) => recipient === '' && replay !== '')
+      .map((one) => [one.notice, one.replay]),
+  )
+  for (const { monitor, recipient, name } of would) {
+    const rows = told.get(same(recipient)) ?? []
+    const promised = [...unwritten].find(
+      ([notice, replay]) => notice === noticeId(monitor, event.id, recipient, replay),
+    )?.[1]
+    const own = rows.find((row) => row.monitor === monitor) ?? rows[0]
+    pairs.push({
+      ...common,
+      kind: rows.length > 0 ? 'kept' : 'gained',
+      monitor,
+      recipient,
+      name,
+      told_in: own?.told_in ?? '',
+      replays: [...new Set(rows.map(({ replay }) => replay))].filter((id) => id !== '').join(' '),
+      unwritten: promised ?? '',
+    })
+  }
+  const wanted = new Set(would.map(({ recipient }) => same(recipient)))
+  for (const { recipient, monitor, told_in, replay } of recorded)
+    if (!wanted.has(same(recipient)) && (recipient !== '' || replay === ''))
+      pairs.push({ ...common, kind: 'lost', monitor, recipient, name: '', told_in, replays: replay, unwritten: '' })
+}

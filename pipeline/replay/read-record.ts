@@ -1,0 +1,100 @@
+import { type Bound, type LogRecord } from '../../connectors/log/event-log.ts'
+import type { Outcome } from '../../schemas/generated.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import { topics } from '../../schemas/topics.ts'
+import { decodeAll } from '../runtime/decoding.ts'
+import type { JudgedEdges } from './replay-file.ts'
+import { clockMarginMs, isInRange } from './replay-range.ts'
+import { isStopped, type ReplayWork } from './replay-work.ts'
+
+const stage = 'record'
+const noticesStage = 'notices'
+
+/**
+ * Writes down what the log's outcomes say of the range's events: which have verdicts, and who was told in which letter. Says
+ * whether it came to its end, or was stopped before.
+ */
+export const readRecord = async (work: ReplayWork): Promise<boolean> => {
+  const { log, file, range } = work
+  // What is told of an event is written after it.
+  const since = 'from' in range ? range.from - clockMarginMs : await timeAt(work, range)
+  for (let partition = 0; partition < log.partitions; partition++)
+    if (!(await readPartition(partition, since, work))) return false
+  if (!file.lacksRecipient()) return true
+  for (let partition = 0; partition < log.partitions; partition++)
+    if (!(await readNotices(partition, since, work))) return false
+  return true
+}
+
+const timeAt = async (
+  { log, topic }: ReplayWork,
+  { partition, positions }: { readonly partition: number; readonly positions: { readonly from: number } },
+): Promise<EpochMs> => {
+  for await (const [record] of log.read({ topic, partition, from: { offset: positions.from } }))
+    return (record?.timestamp ?? 0) - clockMarginMs
+  return 0
+}
+
+const readPartition = async (partition: number, since: EpochMs, work: ReplayWork): Promise<boolean> => {
+  const { log, file, progress, clock } = work
+  const edges = new Map<number, JudgedEdges>()
+  const next = file.next(stage, partition)
+  const from: Bound = next === undefined ? { timestamp: since } : { offset: next }
+  for await (const records of log.read({ topic: topics.outcomes.name, partition, from })) {
+    const decoded = await decodeAll('Outcome', records, work, work.lost)
+    file.commit(() => {
+      for (const one of decoded) if (!('problem' in one)) take(one.value, edges, work)
+      for (const [lane, edge] of edges) file.putEdges(lane, edge)
+      file.move(stage, partition, (records.at(-1) as LogRecord).offset + 1)
+    })
+    const at = (records.at(-1) as LogRecord).timestamp
+    progress.report(
+      'reading what is on record',
+      (partition + share(at, since, clock.now())) / log.partitions,
+      records.length,
+    )
+    if (isStopped(work)) return false
+  }
+  return true
+}
+
+/** How far a time lies on the way to another one. */
+const share = (at: EpochMs, from: EpochMs, to: EpochMs): number =>
+  Math.min(1, Math.max(0, (at - from) / Math.max(1, to - from)))
+
+const take = (outcome: Outcome, edges: Map<number, JudgedEdges>, { file, topic, range }: ReplayWork): void => {
+  const { event_at, received_at, replay, verdicts, deliveries } = outcome
+  if (event_at.topic !== topic) return
+  const { partition, offset } = event_at
+  const isInside = isInRange(range, received_at, event_at)
+  if (deliveries.length === 0 && replay === '') {
+    const edge = edges.get(partition) ?? file.edges(partition) ?? { first: offset, last: offset, lastInRange: -1 }
+    edges.set(partition, {
+      first: Math.min(edge.first, offset),
+      last: Math.max(edge.last, offset),
+      lastInRange: isInside ? Math.max(edge.lastInRange, offset) : edge.lastInRange,
+    })
+  }
+  if (!isInside) return
+  for (const { monitor, notices } of verdicts)
+    for (const notice of notices) file.putVerdict(partition, offset, notice, monitor, replay)
+  for (const { notice, monitor, recipient, message_id } of deliveries)
+    file.putDelivery(partition, { offset, notice, monitor, recipient, replay, told_in: message_id })
+}
+
+/** Who is told by what is not delivered yet stands only in the notices. */
+const readNotices = async (partition: number, since: EpochMs, work: ReplayWork): Promise<boolean> => {
+  const { log, file, progress } = work
+  const next = file.next(noticesStage, partition)
+  const from: Bound = next === undefined ? { timestamp: since } : { offset: next }
+  for await (const records of log.read({ topic: topics.notices.name, partition, from })) {
+    const decoded = await decodeAll('Notice', records, work, work.lost)
+    file.commit(() => {
+      for (const one of decoded) if (!('problem' in one)) file.putRecipient(one.value.id, one.value.recipient.address)
+      file.move(noticesStage, partition, (records.at(-1) as LogRecord).offset + 1)
+    })
+    progress.report('reading notices on their way', (partition + 0.5) / log.partitions, records.length)
+    if (isStopped(work)) return false
+  }
+  return true
+}
