@@ -18,6 +18,10 @@ import { outage } from './rows/outage.ts'
 import { start } from './rows/start.ts'
 
 const rows: readonly BenchRow[] = [log, events, letters, deliver, outage, start, latency, kafka]
+import { replay } from './rows/replay.ts'
+import { start } from './rows/start.ts'
+
+const rows: readonly BenchRow[] = [log, events, letters, deliver, start, latency, replay, kafka]
 
 const help = `Usage: npm run bench [-- name…] [-- --json]
 
