@@ -153,9 +153,10 @@ const openRecorded = ({ file }: ReplayWork, partition: number): ((offset: number
       let end = at
       while (end < rows.length && (rows[end] as Recorded).offset === offset) end++
       if (end < rows.length || isLast) return end === at ? none : rows.slice(at, end)
-      rows = file.recorded(partition, offset, Math.max(page, (end - at) * 2))
+      const most = Math.max(page, (end - at) * 2)
+      rows = file.recorded(partition, offset, most)
       at = 0
-      isLast = rows.length < Math.max(page, (end - at) * 2)
+      isLast = rows.length < most
     }
   }
 }

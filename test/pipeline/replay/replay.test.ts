@@ -185,11 +185,14 @@ describe('a replay', () => {
   })
 
   it('interrupted after any page goes on from its file to the same pairs', async () => {
-    const monitors = monitorsWith(20, 30)
+    const monitors = monitorsWith(null, 0)
     const events = Array.from({ length: 2600 }, (_, n) =>
-      eventOf({ client: 1 + (n % 3), flow: n % 900, minute: n % 230, isLong: n % 4 > 0 }, n),
+      eventOf({ client: 1 + (n % 3), flow: n, minute: n % 230, isLong: n % 4 > 0 }, n),
     )
     const { log, clock } = await judgedWorld(events, monitors)
+    const same = await replayed({ log, clock, rules: rulesOf(monitors) })
+    expect([named(same.gained), named(same.lost)]).toEqual([[], []])
+    expect(same.kept.length).toBeGreaterThan(2600)
     const rules = rulesOf(monitorsWith(10, 0))
     const whole = await replayed({ log, clock, rules })
     const dir = mkdtempSync(join(tmpdir(), 'relay-replay-'))
