@@ -79,8 +79,7 @@ export interface ReplayFile {
   recorded(partition: number, from: number, most: number): readonly Recorded[]
   mark(partition: number, key: string): Mark | undefined
   putMark(partition: number, key: string, mark: Mark): void
-  /** Whether no mark's key lies from `from` up to `to`. */
-  hasNoMark(partition: number, from: string, to: string): boolean
+  hasNoMark(partition: number): boolean
   addPair(pair: Pair): void
   /** Pairs in the order of their letters: monitor, recipient, time. Streamed; nothing may be written meanwhile. */
   pairs(kinds: readonly PairKind[]): IterableIterator<Pair>
@@ -106,6 +105,10 @@ const tables = `
   CREATE INDEX IF NOT EXISTS pair_event ON pair (partition, offset);
 `
 
+const cacheKiB = 65_536
+/** The same pages are written again and again: they are brought over seldom. */
+const checkpointPages = 8000
+
 /** Where a replay's file lies that is kept in memory. */
 export const inMemory = ':memory:'
 
@@ -116,6 +119,8 @@ export const openReplayFile = (file: string): ReplayFile => {
   database.pragma('journal_mode = WAL')
   // A power cut may take the last commits, each with its place: they are found again.
   database.pragma('synchronous = OFF')
+  database.pragma(`cache_size = -${cacheKiB}`)
+  database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
   database.exec(tables)
   return assemble(database)
 }
@@ -153,11 +158,7 @@ const assemble = (database: Sqlite.Database): ReplayFile => {
   )
   const getMark = database.prepare<[number, string], Mark>('SELECT event, at FROM mark WHERE partition = ? AND key = ?')
   const putMark = database.prepare<[number, string, string, number]>('INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?)')
-  const anyMark = database
-    .prepare<[number, string, string], number>(
-      'SELECT 1 FROM mark WHERE partition = ? AND key >= ? AND key < ? LIMIT 1',
-    )
-    .pluck()
+  const anyMark = database.prepare<[number], number>('SELECT 1 FROM mark WHERE partition = ? LIMIT 1').pluck()
   const addPair = database.prepare<Pair>(
     `INSERT INTO pair VALUES (@partition, @offset, @kind, @event, @client, @flow, @monitor, @recipient, @name, @at, @told_in, @replays, @unwritten)`,
   )
@@ -178,7 +179,7 @@ const assemble = (database: Sqlite.Database): ReplayFile => {
     recorded: (partition, from, most) => recorded.all(partition, from, most),
     mark: (partition, key) => getMark.get(partition, key),
     putMark: (partition, key, { event, at }) => void putMark.run(partition, key, event, at),
-    hasNoMark: (partition, from, to) => anyMark.get(partition, from, to) === undefined,
+    hasNoMark: (partition) => anyMark.get(partition) === undefined,
     addPair: (pair) => void addPair.run(pair),
     pairs: (kinds) =>
       database
