@@ -6,7 +6,6 @@ import { createInterface } from 'node:readline/promises'
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { EventLog } from '../../connectors/log/event-log.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import { topics } from '../../schemas/topics.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { configurationHash } from '../config/hash.ts'
 import { readRules } from '../config/read-rules.ts'
@@ -19,7 +18,8 @@ import type { ReplayWork } from '../replay/replay-work.ts'
 import { amountOf, send, type SendTerms } from '../replay/send.ts'
 import { publishSchemas } from '../runtime/decoding.ts'
 import { systemClock } from '../runtime/system-clock.ts'
-import { monitorsOf } from '../service.ts'
+import { kindOfTopic, kinds } from '../kinds/kinds.ts'
+import { monitorsOf } from '../monitors/monitors-of.ts'
 import { openLog } from './open-world.ts'
 import { printProblems, readFiles } from './read-files.ts'
 import { checkRange, parseDuration, parseMoment, parsePositions, rangeOf } from './replay-arguments.ts'
@@ -28,7 +28,7 @@ import { openProgressLine } from './replay-progress.ts'
 import { jsonLines, pairLines, sumsText } from './replay-text.ts'
 
 /** Topics of events that can be replayed. */
-const replayable = [topics.flowEvents.name] as const
+const replayable = kinds.map((some) => some.with(({ topic }) => topic.name))
 const mostListed = 20
 
 const parsePartition = (text: string): number => {
@@ -37,7 +37,7 @@ const parsePartition = (text: string): number => {
 }
 
 const parseTopic = (text: string): string => {
-  if (!(replayable as readonly string[]).includes(text))
+  if (!replayable.includes(text))
     throw new InvalidArgumentError(`Topics that can be replayed: ${replayable.join(', ')}.`)
   return text
 }
@@ -53,7 +53,7 @@ export const replayCommand = () =>
     .option('--to <when>', 'events received before then; default: now', parseMoment)
     .option('--partition <number>', 'with --positions: events of one partition', parsePartition)
     .option('--positions <A..B>', 'offsets from A up to B, without B', parsePositions)
-    .option('--topic <name>', 'the topic of events', parseTopic, replayable[0])
+    .option('--topic <name>', 'the topic of events', parseTopic, replayable[0] ?? '')
     .option('--monitors <file>', 'another set of rules: the `monitors:` of this file')
     .option(
       '--warm-up <duration>',
@@ -185,6 +185,8 @@ const run = async ({ options, plan, configuration, judging }: Setting): Promise<
   const rules = { monitors: monitorsOf(judging), configuration: configurationHash(judging) }
   if (plan.rules !== null && plan.rules !== rules.configuration)
     return say('The rules have changed since that replay was begun: begin it anew, without --resume.', 2)
+  const kind = kindOfTopic(plan.topic)
+  if (kind === null) return say(`Topic ${singleLine(plan.topic)} cannot be replayed.`, 2)
   const dir = dirOf(configuration)
   if (configuration.log.kafka === null && !existsSync(join(dir, 'log.db')))
     return say(`There is no log in ${dir}: it is made by the first relay run with this configuration.`, 1)
@@ -205,7 +207,19 @@ const run = async ({ options, plan, configuration, judging }: Setting): Promise<
     file.set('plan', JSON.stringify({ ...plan, rules: rules.configuration }))
     const { topic, range, warmUpMs } = plan
     const progress = openProgress(line.show, () => performance.now())
-    const work = { log, clock, tell: () => undefined, file, topic, range, rules, warmUpMs, progress, stop: stop.signal }
+    const work = {
+      log,
+      clock,
+      tell: () => undefined,
+      file,
+      kind,
+      topic,
+      range,
+      rules,
+      warmUpMs,
+      progress,
+      stop: stop.signal,
+    }
     const found = await replay(work)
     line.end()
     if (found === null) {

@@ -3,6 +3,7 @@ import type { Notice } from '../../schemas/generated.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { readAt } from '../index/log-records.ts'
 import { noticesOf } from '../judge.ts'
+import type { EventKind, EventName } from '../kinds/kind.ts'
 import { composeNotices } from '../mailing/compose-notices.ts'
 import { inLetters } from '../replay/letters.ts'
 import type { Pair } from '../replay/replay-file.ts'
@@ -42,28 +43,32 @@ export const writeReplayLetters = async (
     let pairs: Pair[] = []
     for (const { pair, letter } of inLetters(work.file.pairs(['gained']), work.rules)) {
       if (letter !== present) {
-        await write(await noticesFor(pairs, work))
+        await write(await noticesIn(pairs, work))
         pairs = []
         present = letter
       }
       pairs.push(pair)
     }
-    await write(await noticesFor(pairs, work))
+    await write(await noticesIn(pairs, work))
     return written
   } finally {
     await velociraptor.close()
   }
 }
 
-const noticesFor = async (
+const noticesIn = (pairs: readonly Pair[], work: LetterTerms['work']): Promise<readonly Notice[]> =>
+  work.kind.with((kind) => noticesFor(kind, pairs, work))
+
+const noticesFor = async <N extends EventName>(
+  kind: EventKind<N>,
   pairs: readonly Pair[],
   { log, topic, rules, clock }: LetterTerms['work'],
 ): Promise<readonly Notice[]> => {
   const notices: Notice[] = []
   for (const { partition, offset, monitor: name, recipient, name: display } of pairs) {
     const at = { topic, partition, offset }
-    const read = await readAt(log, 'FlowEvent', at)
-    const monitor = rules.monitors.find((one) => one.name === name)
+    const read = await readAt<N>(log, kind.name, at)
+    const monitor = rules.monitors[kind.name].find((one) => one.name === name)
     if (read === undefined || monitor === undefined) continue
     const recipients = [{ address: recipient, name: display }]
     notices.push(

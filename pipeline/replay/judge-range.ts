@@ -1,8 +1,7 @@
 import type { Bound, LogRecord } from '../../connectors/log/event-log.ts'
 import { isTold, type Judgement } from '../../operators/judgement.ts'
-import type { FlowEvent } from '../../schemas/generated.ts'
 import { memoryIn, noticeId, openJudge } from '../judge.ts'
-import type { FlowMonitor } from '../monitors/monitor.ts'
+import type { About, EventKind, EventName } from '../kinds/kind.ts'
 import { decodeAll } from '../runtime/decoding.ts'
 import type { Counts, JudgedEdges, Pair, Recorded } from './replay-file.ts'
 import { openReplayMemory } from './replay-memory.ts'
@@ -24,7 +23,7 @@ export const judgeRange = async (work: ReplayWork): Promise<boolean> => {
   const counts = countsOf(work)
   for (let partition = 0; partition < work.log.partitions; partition++) {
     const edges = work.file.edges(partition)
-    if (!(await judgePartition(partition, edges, counts, work))) return false
+    if (!(await work.kind.with((kind) => judgePartition(kind, partition, edges, counts, work)))) return false
   }
   return true
 }
@@ -36,7 +35,8 @@ export const countsOf = ({ file }: Pick<ReplayWork, 'file'>): Counts => {
   return kept === undefined ? counts : { ...counts, ...(JSON.parse(kept) as Counts) }
 }
 
-const judgePartition = async (
+const judgePartition = async <N extends EventName>(
+  kind: EventKind<N>,
   partition: number,
   edges: JudgedEdges | undefined,
   counts: Counts,
@@ -45,7 +45,7 @@ const judgePartition = async (
   const { log, topic, file, progress, rules, range } = work
   if ('partition' in range && range.partition !== partition) return true
   const memory = openReplayMemory(file, partition)
-  const judges = rules.monitors.map((monitor) => ({
+  const judges = rules.monitors[kind.name].map((monitor) => ({
     monitor,
     judge: openJudge(monitor, memoryIn(memory.state, monitor)),
   }))
@@ -69,21 +69,22 @@ const judgePartition = async (
   }
   const to = lastOf(edges, work)
   for await (const records of log.read({ topic, partition, ...from, ...to })) {
-    for (const decoded of await decodeAll('FlowEvent', records, work, work.lost)) {
+    for (const decoded of await decodeAll<N>(kind.name, records, work, work.lost)) {
       if ('problem' in decoded) {
         if (isRecordInRange(decoded.record, work)) counts.foreign++
         continue
       }
       const { record: at, value: event } = decoded
-      const isInside = isInRange(range, event.received_at, at)
+      const about = kind.about(event)
+      const isInside = isInRange(range, about.received_at, at)
       if (isInside && (edges === undefined || at.offset < edges.first || at.offset > edges.last)) {
         counts.unrecorded++
         continue
       }
       if (isInside) counts.events++
       else counts.before++
-      const judged = judges.map(({ monitor, judge }) => ({ monitor, judgement: judge(event) }))
-      if (isInside) pairsOf(at, event, judged, record(at.offset), pairs)
+      const judged = judges.map(({ monitor, judge }) => ({ monitor: monitor.name, judgement: judge(event) }))
+      if (isInside) pairsOf(at, about, judged, record(at.offset), pairs)
     }
     const { offset } = records.at(-1) as LogRecord
     first ??= (records[0] as LogRecord).offset
@@ -98,7 +99,7 @@ const judgePartition = async (
   }
   commit()
   if (edges === undefined || 'partition' in range || file.next(tailStage, partition) !== undefined) return true
-  const unjudged = await unjudgedIn(partition, edges, work)
+  const unjudged = await work.kind.with((each) => unjudgedIn(each, partition, edges, work))
   file.commit(() => {
     counts.unrecorded += unjudged
     file.set(countsName, JSON.stringify(counts))
@@ -108,12 +109,17 @@ const judgePartition = async (
 }
 
 /** Events of the range that came after the last one with a verdict: decide has not read them yet. */
-const unjudgedIn = async (partition: number, edges: JudgedEdges, work: ReplayWork): Promise<number> => {
+const unjudgedIn = async <N extends EventName>(
+  kind: EventKind<N>,
+  partition: number,
+  edges: JudgedEdges,
+  work: ReplayWork,
+): Promise<number> => {
   const { log, topic, range } = work
   let count = 0
   for await (const records of log.read({ topic, partition, from: { offset: edges.last + 1 } }))
-    for (const decoded of await decodeAll('FlowEvent', records, work, work.lost))
-      if ('value' in decoded && isInRange(range, decoded.value.received_at, decoded.record)) count++
+    for (const decoded of await decodeAll<N>(kind.name, records, work, work.lost))
+      if ('value' in decoded && isInRange(range, kind.about(decoded.value).received_at, decoded.record)) count++
   return count
 }
 
@@ -162,8 +168,8 @@ const openRecorded = ({ file }: ReplayWork, partition: number): ((offset: number
 }
 
 interface Judged {
-  readonly monitor: FlowMonitor
-  readonly judgement: Judgement<FlowEvent>
+  readonly monitor: string
+  readonly judgement: Judgement<unknown>
 }
 
 const same = (address: string): string => address.toLowerCase()
@@ -171,18 +177,16 @@ const same = (address: string): string => address.toLowerCase()
 /** How the judgements of one event differ from what is on record: by recipient, whichever monitor told. */
 const pairsOf = (
   { partition, offset, timestamp }: LogRecord,
-  event: FlowEvent,
+  { event, client, flow }: About,
   judged: readonly Judged[],
   recorded: readonly Recorded[],
   pairs: Pair[],
 ): void => {
   const would = judged.flatMap(({ monitor, judgement }) =>
-    isTold(judgement)
-      ? judgement.recipients.map(({ address, name }) => ({ monitor: monitor.name, recipient: address, name }))
-      : [],
+    isTold(judgement) ? judgement.recipients.map(({ address, name }) => ({ monitor, recipient: address, name })) : [],
   )
   if (would.length === 0 && recorded.length === 0) return
-  const common = { partition, offset, event: event.id, client: event.client.id, flow: event.flow.id, at: timestamp }
+  const common = { partition, offset, event, client, flow, at: timestamp }
   // A notice that has no recipient was put on record by a replay, and was never written.
   const told = Map.groupBy(
     recorded.filter(({ recipient }) => recipient !== ''),
@@ -196,7 +200,7 @@ const pairsOf = (
   for (const { monitor, recipient, name } of would) {
     const rows = told.get(same(recipient)) ?? []
     const promised = [...unwritten].find(
-      ([notice, replay]) => notice === noticeId(monitor, event.id, recipient, replay),
+      ([notice, replay]) => notice === noticeId(monitor, event, recipient, replay),
     )?.[1]
     const own = rows.find((row) => row.monitor === monitor) ?? rows[0]
     pairs.push({

@@ -27,7 +27,9 @@ const groupOf = ({ monitor, recipient }: Pair): string => JSON.stringify([monito
  * order of time. `now`: when each arrives; left out: when its event came to the log.
  */
 export function* inLetters(pairs: Iterable<Pair>, { monitors }: Rules, now?: EpochMs): Generator<InLetter> {
-  const rules = new Map<string, BatchRule>(monitors.map((monitor) => [monitor.name, monitor.batch]))
+  const rules = new Map<string, BatchRule>(
+    [...monitors.FlowEvent, ...monitors.AlertEvent].map(({ name, batch: rule }) => [name, rule]),
+  )
   let latest: { readonly key: string; readonly gathering: Gathering | undefined } | undefined
   const store: StateStore<Gathering> = {
     get: (key) => (latest?.key === key ? latest.gathering : undefined),

@@ -1,14 +1,15 @@
 import type { EventLog } from '../../connectors/log/event-log.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
-import type { FlowMonitor } from '../monitors/monitor.ts'
+import type { SomeKind } from '../kinds/kinds.ts'
+import type { Monitors } from '../monitors/monitor.ts'
 import type { Progress } from './progress.ts'
 import type { ReplayFile } from './replay-file.ts'
 import type { ReplayRange } from './replay-range.ts'
 
 /** Rules that events are judged by. */
 export interface Rules {
-  readonly monitors: readonly FlowMonitor[]
+  readonly monitors: Monitors
   /** Hash of the configuration that they come from. */
   readonly configuration: string
 }
@@ -19,7 +20,8 @@ export interface ReplayWork {
   readonly clock: Clock
   readonly tell: Tell
   readonly file: ReplayFile
-  /** The topic of events. */
+  /** The kind of the events, and its topic. */
+  readonly kind: SomeKind
   readonly topic: string
   readonly range: ReplayRange
   readonly rules: Rules

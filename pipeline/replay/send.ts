@@ -1,10 +1,11 @@
 import type { NewRecord } from '../../connectors/log/event-log.ts'
 import { judgementOf } from '../../operators/judgement.ts'
-import type { FlowEvent, Notice } from '../../schemas/generated.ts'
+import type { Notice, Schemas } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { readAt } from '../index/log-records.ts'
 import { noticeRecord, noticesOf, outcomeRecord, verdictOf } from '../judge.ts'
-import type { FlowMonitor } from '../monitors/monitor.ts'
+import type { EventKind, EventName } from '../kinds/kind.ts'
+import type { Monitor } from '../monitors/monitor.ts'
 import { inLetters } from './letters.ts'
 import type { Pair, PairKind } from './replay-file.ts'
 import type { ReplayWork } from './replay-work.ts'
@@ -69,7 +70,7 @@ export const send = async (work: Omit<ReplayWork, 'lost'>, terms: SendTerms): Pr
       pairs.filter((pair) => isWanted(pair, terms)),
       ({ partition, offset }) => `${partition}/${offset}`,
     ))
-      await addEvent(of, { outcomes, notices }, work, terms)
+      await work.kind.with((kind) => addEvent(kind, of, { outcomes, notices }, work, terms))
     if (outcomes.length > 0) await work.log.append(outcomes)
     if (notices.length > 0) await work.log.append(notices.map(noticeRecord))
     sent += notices.length
@@ -79,7 +80,8 @@ export const send = async (work: Omit<ReplayWork, 'lost'>, terms: SendTerms): Pr
   return sent
 }
 
-const addEvent = async (
+const addEvent = async <N extends EventName>(
+  kind: EventKind<N>,
   pairs: readonly Pair[],
   { outcomes, notices }: { readonly outcomes: NewRecord[]; readonly notices: Notice[] },
   { log, topic, rules, clock }: Omit<ReplayWork, 'lost'>,
@@ -88,14 +90,14 @@ const addEvent = async (
   const [first] = pairs
   if (first === undefined) return
   const at = { topic, partition: first.partition, offset: first.offset }
-  const read = await readAt(log, 'FlowEvent', at)
+  const read = await readAt<N>(log, kind.name, at)
   // Retention may have removed it since it was judged.
   if (read === undefined) return
   const terms = { at, configuration: rules.configuration, now: clock.now() }
   const fresh = noticesFor(
     pairs.filter(({ unwritten }) => unwritten === ''),
     read.value,
-    rules.monitors,
+    rules.monitors[kind.name],
     {
       ...terms,
       replay,
@@ -107,13 +109,15 @@ const addEvent = async (
     ({ unwritten }) => unwritten,
   ))
     notices.push(
-      ...noticesFor(promised, read.value, rules.monitors, { ...terms, replay: name }).flatMap((one) => one.notices),
+      ...noticesFor(promised, read.value, rules.monitors[kind.name], { ...terms, replay: name }).flatMap(
+        (one) => one.notices,
+      ),
     )
   if (fresh.length > 0)
     outcomes.push(
       outcomeRecord(
         read.record.key,
-        read.value,
+        kind.about(read.value),
         fresh.map((one) =>
           verdictOf(one.monitor, { ...judgementOf(read.value), recipients: one.recipients }, one.notices),
         ),
@@ -122,18 +126,18 @@ const addEvent = async (
     )
 }
 
-interface Fresh {
-  readonly monitor: FlowMonitor
+interface Fresh<N extends EventName> {
+  readonly monitor: Monitor<N>
   readonly recipients: readonly Notice['recipient'][]
   readonly notices: readonly Notice[]
 }
 
-const noticesFor = (
+const noticesFor = <N extends EventName>(
   pairs: readonly Pair[],
-  event: FlowEvent,
-  monitors: readonly FlowMonitor[],
+  event: Schemas[N],
+  monitors: readonly Monitor<N>[],
   terms: Parameters<typeof noticesOf>[2],
-): readonly Fresh[] =>
+): readonly Fresh<N>[] =>
   monitors.flatMap((monitor) => {
     const recipients = pairs
       .filter((pair) => pair.monitor === monitor.name)

@@ -7,7 +7,9 @@ import { openProgress } from '../../../pipeline/replay/progress.ts'
 import { openReplayFile, removeReplayFile } from '../../../pipeline/replay/replay-file.ts'
 import { replay as replayRange } from '../../../pipeline/replay/replay.ts'
 import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
-import { monitorsOf, startService } from '../../../pipeline/service.ts'
+import { flowKind } from '../../../pipeline/kinds/flow-kind.ts'
+import { monitorsOf } from '../../../pipeline/monitors/monitors-of.ts'
+import { startService } from '../../../pipeline/service.ts'
 import { encode } from '../../../schemas/codec.ts'
 import { allTopics, topics } from '../../../schemas/topics.ts'
 import { fiveMonitors } from '../configuration.ts'
@@ -52,6 +54,7 @@ export const replayRate = async (log: EventLog, count: number, dir: string): Pro
     clock: systemClock(),
     tell: quiet,
     file,
+    kind: { with: (use) => use(flowKind) },
     topic: topics.flowEvents.name,
     range: { from: 0, to: Number.MAX_SAFE_INTEGER },
     rules: { monitors: monitorsOf(configuration), configuration: configurationHash(configuration) },

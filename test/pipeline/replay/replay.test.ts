@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openEmbeddedLog } from '../../../connectors/log/embedded-log.ts'
 import type { EventLog } from '../../../connectors/log/event-log.ts'
+import type { FlowField } from '../../../operators/flow-fields.ts'
 import type { DedupSettings } from '../../../pipeline/config/configuration.ts'
 import { decide } from '../../../pipeline/decide.ts'
 import type { FlowMonitor } from '../../../pipeline/monitors/monitor.ts'
@@ -19,7 +20,7 @@ import { openStageWorld, type StageWorld, start } from '../runtime/stage-world.t
 import { replayed, workOf } from './replays.ts'
 
 const minute = 60_000
-const dedupOf = (minutes: number): DedupSettings => ({
+const dedupOf = (minutes: number): DedupSettings<FlowField> => ({
   windowMs: minutes * minute,
   window: `${minutes}m`,
   by: ['client.id'],
@@ -51,7 +52,10 @@ const recordOf = (event: FlowEvent) => ({
   value: encode('FlowEvent', event),
 })
 
-const rulesOf = (monitors: readonly FlowMonitor[]) => ({ monitors, configuration: 'c1' })
+const rulesOf = (monitors: readonly FlowMonitor[]) => ({
+  monitors: { FlowEvent: monitors, AlertEvent: [] },
+  configuration: 'c1',
+})
 
 /** A world in which decide has judged these events, read in batches of these sizes. */
 const judgedWorld = async (

@@ -1,4 +1,5 @@
 import type { EventLog } from '../../../connectors/log/event-log.ts'
+import { flowKind } from '../../../pipeline/kinds/flow-kind.ts'
 import { openProgress } from '../../../pipeline/replay/progress.ts'
 import { inMemory, openReplayFile, type Pair, type ReplayFile } from '../../../pipeline/replay/replay-file.ts'
 import type { ReplayRange } from '../../../pipeline/replay/replay-range.ts'
@@ -36,6 +37,7 @@ export const workOf = ({
   clock,
   tell: () => undefined,
   file,
+  kind: { with: (use) => use(flowKind) },
   topic: topics.flowEvents.name,
   range,
   rules,

@@ -5,7 +5,7 @@ import { configurationHash } from '../../../pipeline/config/hash.ts'
 import { amountOf, send, type SendTerms } from '../../../pipeline/replay/send.ts'
 import { replay } from '../../../pipeline/replay/replay.ts'
 import type { Rules } from '../../../pipeline/replay/replay-work.ts'
-import { monitorsOf } from '../../../pipeline/service.ts'
+import { monitorsOf } from '../../../pipeline/monitors/monitors-of.ts'
 import { ConnectorError } from '../../../connectors/errors.ts'
 import type { EventLog } from '../../../connectors/log/event-log.ts'
 import { decode } from '../../../schemas/codec.ts'
@@ -26,15 +26,18 @@ describe('a replay that is sent', () => {
 
   /** Tells also of short flows, and one person more. */
   const wider = (): Rules => ({
-    monitors: [
-      {
-        ...monitorWith(
-          { Recipients: ['soc@example.org', 'new@example.org'], DelayThreshold: 0, NotifyHunts: true },
-          { name: 'soc' },
-        ),
-        channel: world.configuration.channels[0]?.name ?? '',
-      },
-    ],
+    monitors: {
+      AlertEvent: [],
+      FlowEvent: [
+        {
+          ...monitorWith(
+            { Recipients: ['soc@example.org', 'new@example.org'], DelayThreshold: 0, NotifyHunts: true },
+            { name: 'soc' },
+          ),
+          channel: world.configuration.channels[0]?.name ?? '',
+        },
+      ],
+    },
     configuration: 'wider',
   })
   const present = (): Rules => ({
