@@ -4,17 +4,13 @@ import { singleLine } from '../letters/texts.ts'
 import { printProblems, readFiles } from './read-files.ts'
 
 /**
- * Runs a command that asks the embedded log of a configuration. Answers with its exit code: 2 for a configuration that cannot be used, 1
+ * Runs a command that asks the log of a configuration. Answers with its exit code: 2 for a configuration that cannot be used, 1
  * where the log cannot be opened. What is wrong with the API configuration does not matter: the server is not asked.
  */
 export const askLog = async (file: string, ask: (configuration: Configuration) => Promise<number>): Promise<number> => {
   const { configuration, problems } = readFiles(file)
   if (configuration === null) {
     printProblems(problems)
-    return 2
-  }
-  if (configuration.log.kafka !== null) {
-    console.error('This command reads an embedded log; for one on Kafka it is not in this version.')
     return 2
   }
   try {

@@ -22,7 +22,7 @@ export const auditCommand = () =>
     .action(async ({ config, since, fromLog, json }) => {
       process.exitCode = await askLog(config, async ({ log }) => {
         const audit = await auditLog(
-          { settings: log.embedded, clock: systemClock(), fromLog: fromLog === true },
+          { settings: log.kafka ?? log.embedded, clock: systemClock(), fromLog: fromLog === true },
           since ?? null,
         )
         console.log(json === true ? JSON.stringify(audit) : auditText(audit))

@@ -1,7 +1,5 @@
-import { hostname } from 'node:os'
 import { openEmbeddedLog } from '../../connectors/log/embedded-log.ts'
 import type { EventLog } from '../../connectors/log/event-log.ts'
-import type { KafkaAccess } from '../../connectors/log/kafka/connection.ts'
 import { openKafkaLog } from '../../connectors/log/kafka-log.ts'
 import { openSmtp } from '../../connectors/mail/smtp.ts'
 import { openTokens, type TokenGrant } from '../../connectors/mail/oauth2.ts'
@@ -11,14 +9,8 @@ import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
 import { allTopics } from '../../schemas/topics.ts'
-import type {
-  Configuration,
-  KafkaLogSettings,
-  LogSettings,
-  MailChannel,
-  MailLogin,
-  OAuth2Settings,
-} from '../config/configuration.ts'
+import type { Configuration, LogSettings, MailChannel, MailLogin, OAuth2Settings } from '../config/configuration.ts'
+import { kafkaAccessOf } from '../config/kafka-access.ts'
 import type { OpenChannel } from '../mailing/claim.ts'
 import { indexFileIn } from '../index/outcome-index.ts'
 import { systemClock } from '../runtime/system-clock.ts'
@@ -68,21 +60,6 @@ export const openChannels = (channels: readonly MailChannel[]): ReadonlyMap<stri
       { name: channel.name, from: channel.from, limits: channel.limits, sink: openSmtp(smtpChannelOf(channel)) },
     ]),
   )
-
-/** How Kafka is reached, as its adapter wants it. */
-export const kafkaAccessOf = ({ brokers, tls, sasl }: KafkaLogSettings): KafkaAccess => ({
-  brokers,
-  clientId: `raptor-relay-${hostname()}-${process.pid}`,
-  ...(tls === null
-    ? {}
-    : {
-        tls: {
-          ...(tls.ca === null ? {} : { ca: tls.ca }),
-          ...(tls.identity === null ? {} : { cert: tls.identity.certificate, key: tls.identity.key.reveal() }),
-        },
-      }),
-  ...(sasl === null ? {} : { sasl: { ...sasl, password: () => sasl.password.reveal() } }),
-})
 
 /** Opens the log that a configuration names. Rejects with ConnectorError. */
 export const openLog = ({ embedded, kafka }: LogSettings, clock: Clock, tell: Tell): Promise<EventLog> => {

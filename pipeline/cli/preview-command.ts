@@ -102,7 +102,7 @@ const previewScenarios = async (file: string, dir: string, say: Say): Promise<nu
 const previewOfEvent = (what: string, config: string, dir: string, say: Say): Promise<number> =>
   askLog(config, async (configuration) => {
     const clock = systemClock()
-    const reading = await openIndexReading({ settings: configuration.log.embedded, clock })
+    const reading = await openIndexReading({ settings: configuration.log.kafka ?? configuration.log.embedded, clock })
     const velociraptor = serverOf(config)
     try {
       const event = await findEvent(reading, what)

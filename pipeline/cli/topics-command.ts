@@ -7,7 +7,7 @@ import { allTopics } from '../../schemas/topics.ts'
 import type { KafkaLogSettings } from '../config/configuration.ts'
 import { singleLine } from '../letters/texts.ts'
 import { stageNames } from '../service.ts'
-import { kafkaAccessOf } from './open-world.ts'
+import { kafkaAccessOf } from '../config/kafka-access.ts'
 import { printProblems, readFiles } from './read-files.ts'
 
 /** All topics of a log on Kafka with those that hold the stages' state: how each is found, or that it was made. Rejects with ConnectorError. */

@@ -20,7 +20,8 @@ export const whyCommand = () =>
     .option('--json', 'one JSON object')
     .action(async (id, { config, all, json }) => {
       process.exitCode = await askLog(config, async ({ log }) => {
-        const reading = await openIndexReading({ settings: log.embedded, clock: systemClock() })
+        const reading = await openIndexReading({ settings: log.kafka ?? log.embedded, clock: systemClock() })
+        if (reading.hasGaps) console.error(`Index brought up to date: ${reading.readAfresh} outcome(s) read.`)
         try {
           const answer = await why(reading, id, { most: all === true ? Infinity : mostListed })
           if (answer.found === 'nothing' && json !== true) console.error(whyText(answer))

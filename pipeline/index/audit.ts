@@ -101,6 +101,7 @@ interface Work extends AuditOptions {
   readonly log: EventLog
   readonly snapshot: LogSnapshot
   readonly indexes: readonly OutcomeIndex[]
+  readonly hasGaps: boolean
   readonly findings: Finding[]
   found: number
 }
@@ -115,10 +116,10 @@ interface Work extends AuditOptions {
  * the state of deliver, or before its position.
  */
 export const audit = async (
-  { log, snapshot, indexes, readAfresh }: IndexReading,
+  { log, snapshot, indexes, readAfresh, hasGaps }: IndexReading,
   options: AuditOptions,
 ): Promise<Audit> => {
-  const work: Work = { log, snapshot, indexes, ...options, findings: [], found: 0 }
+  const work: Work = { log, snapshot, indexes, hasGaps, ...options, findings: [], found: 0 }
   const lanes: LaneSums[] = []
   for (const { name } of allTopics.filter((topic) => topic.name.startsWith('events.')))
     for (let partition = 0; partition < log.partitions; partition++) lanes.push(await auditLane(name, partition, work))
@@ -164,11 +165,17 @@ const auditLane = async (topic: string, partition: number, work: Work): Promise<
   const read = (decide === undefined ? undefined : snapshot.position(decide, partition, topic)) ?? edges.floor
   // Where outcomes have been removed with age nobody can say any more what the first events had.
   const isTrimmed = snapshot.edges(topics.outcomes.name, partition).floor > 0
-  const first = isTrimmed ? (coverage(work, { topic, partition, from: 0 })?.first ?? read) : 0
+  // Where offsets have gaps, nobody can say of those below the floor which were records.
+  const first = work.hasGaps
+    ? edges.floor
+    : isTrimmed
+      ? (coverage(work, { topic, partition, from: 0 })?.first ?? read)
+      : 0
   const from = since === null ? first : Math.max(first, await offsetAt(log, topic, partition, since, edges.end))
   // What is gone before decide could read it will not be judged any more.
   const end = Math.max(from, Math.min(edges.end, Math.max(read, edges.floor)))
-  const lane = { topic, partition, from, end, judged: 0, ahead: Math.max(0, edges.end - end) }
+  const ahead = work.hasGaps ? await countFrom(log, topic, partition, end) : Math.max(0, edges.end - end)
+  const lane = { topic, partition, from, end, judged: 0, ahead }
   const all = coverage(work, lane)
   // Its service may run on: what came after the snapshot may have been judged since.
   const later = coverage(work, { ...lane, from: end })
@@ -176,6 +183,12 @@ const auditLane = async (topic: string, partition: number, work: Work): Promise<
   if (work.everyRecord || judged - (later?.count ?? 0) !== end - from) await compareOffsets(lane, edges, work)
   if (later !== null) await checkLater({ ...lane, from: end }, edges.end, work)
   return { ...lane, judged }
+}
+
+const countFrom = async (log: EventLog, topic: string, partition: number, offset: number): Promise<number> => {
+  let count = 0
+  for await (const records of log.read({ topic, partition, from: { offset } })) count += records.length
+  return count
 }
 
 interface Coverage {
@@ -492,7 +505,7 @@ const isReadable = (value: Uint8Array): boolean => {
 export const auditLog = async (options: IndexReadingOptions, since: EpochMs | null): Promise<Audit> => {
   const reading = await openIndexReading(options)
   try {
-    const everyRecord = options.fromLog === true || recordsOf(reading) <= fewRecords
+    const everyRecord = reading.hasGaps || options.fromLog === true || recordsOf(reading) <= fewRecords
     const [kept, fresh] = reading.indexes
     const isBelieved =
       !everyRecord || fresh === undefined || kept === undefined || (await holdsWhatTheLogHolds(reading, kept))

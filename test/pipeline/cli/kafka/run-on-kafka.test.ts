@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { openKafkaLog } from '../../../../connectors/log/kafka-log.ts'
 import { openDemoWorld, type DemoWorld } from '../../../../pipeline/demo/demo-world.ts'
+import type { Audit } from '../../../../pipeline/index/audit.ts'
 import { systemClock } from '../../../../pipeline/runtime/system-clock.ts'
 import { decode } from '../../../../schemas/codec.ts'
 import type { Outcome } from '../../../../schemas/generated.ts'
@@ -82,6 +83,28 @@ describe.skipIf(brokers === null)('the relay on Kafka', () => {
   const isReady = ({ said }: { readonly said: readonly string[] }): boolean =>
     said.some((line) => line.includes('relay ready'))
 
+  const said = async (...args: readonly string[]): Promise<readonly string[]> => {
+    const command = relay(...args)
+    expect(await ended(command), command.said.join('\n')).toBe(0)
+    return command.said
+  }
+  /** The commands that ask a log, beside the processes that run it. */
+  const asks = async (event: string): Promise<void> => {
+    const audit = JSON.parse((await said('audit', '--json')).at(-1) ?? '') as Audit
+    expect(audit).toMatchObject({ found: 0, events: world.events, findings: [] })
+    expect((await said('why', event)).join('\n')).toContain(`event ${event}`)
+    const sums = async (): Promise<unknown> =>
+      JSON.parse((await said('replay', '--from', '30d', '--json')).at(-1) ?? '')
+    const first = await sums()
+    expect(first).toMatchObject({ kind: 'sums', events: world.events, gained: 0, lost: 0, foreign: 0, unrecorded: 0 })
+    expect((await said('replay', '--from', '30d', '--send', '--yes', '--again', '--name', 'test')).at(-1)).toContain(
+      'on their way as replay test',
+    )
+    expect((await said('replay', '--from', '30d', '--send', '--yes', '--again', '--name', 'test')).at(-1)).toBe(
+      'Nothing is to be sent.',
+    )
+  }
+
   it('makes and checks its topics, and writes every letter once with its stages in four processes', async () => {
     const missing = relay('topics', '--check')
     expect(await ended(missing)).toBe(1)
@@ -137,7 +160,8 @@ describe.skipIf(brokers === null)('the relay on Kafka', () => {
     expect(found.deliveries).toBe(found.notices)
     expect(mails.length).toBeGreaterThan(0)
     expect(new Set(mails.map(messageId)).size).toBe(mails.length)
+    await asks(found.events[0] ?? '')
     for (const { child } of processes) child.kill('SIGTERM')
     expect(await Promise.all(processes.map(ended))).toEqual([0, 0, 0, 0])
-  }, 120_000)
+  }, 240_000)
 })
