@@ -15,13 +15,10 @@ import { latency } from './rows/latency.ts'
 import { letters } from './rows/letters.ts'
 import { log } from './rows/log.ts'
 import { outage } from './rows/outage.ts'
-import { start } from './rows/start.ts'
-
-const rows: readonly BenchRow[] = [log, events, letters, deliver, outage, start, latency, kafka]
 import { replay } from './rows/replay.ts'
 import { start } from './rows/start.ts'
 
-const rows: readonly BenchRow[] = [log, events, letters, deliver, start, latency, replay, kafka]
+const rows: readonly BenchRow[] = [log, events, letters, deliver, outage, start, latency, replay, kafka]
 
 const help = `Usage: npm run bench [-- name…] [-- --json]
 
