@@ -4,7 +4,7 @@ import { changelogSettings } from '../../connectors/log/kafka/topic-set.ts'
 
 // Node does not find all names of this CommonJS package by itself.
 const { ConfigResourceTypes } = kafkajs
-const patienceMs = 90_000
+const patienceMs = 150_000
 
 const clientOf = (brokers: readonly string[]): Kafka =>
   new Kafka({ brokers: [...brokers], clientId: 'storm-compaction', logLevel: logLevel.NOTHING, retry: { retries: 30 } })

@@ -41,7 +41,7 @@ const brokerFrozenMs = 45_000
 /** Brokers take no record from more than an hour ahead. */
 const jumpsMs = [3_590_000, -3_600_000, 0]
 const changelogs = ['storm.state.decide', 'storm.state.tally']
-const longerThanAnyFreezeMs = 120_000
+const longerThanAnyFreezeMs = 30_000
 
 interface Worker {
   readonly child: ChildProcess

@@ -1,5 +1,6 @@
 import type { LogRecord } from '../event-log.ts'
-import type { Bounds, FetchedPage, Source } from './partition-reader.ts'
+import type { FetchedPage } from './fetch-pages.ts'
+import type { Bounds, Source } from './partition-reader.ts'
 
 /** What has come of one input of a task and was not given to a turn yet; bounded, and filled from the broker. */
 export interface InputBuffer {

@@ -1,23 +1,10 @@
-import type { Broker, Cluster, Kafka } from 'kafkajs'
+import type { Cluster, Kafka } from 'kafkajs'
 import { setTimeout } from 'node:timers/promises'
 import type { EpochMs } from '../../../schemas/time.ts'
 import { ConnectorError } from '../../errors.ts'
 import { openCluster, type OpenCluster } from './connection.ts'
+import { type Asked, type FetchedPage, fetchFrom, pageOf } from './fetch-pages.ts'
 import { asKafkaError, hasSign } from './kafka-errors.ts'
-
-/** A record as the broker keeps it. */
-export interface StoredRecord {
-  readonly offset: number
-  readonly timestamp: EpochMs
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-}
-
-/** What a fetch from an offset brought: committed records in order, and the offset to go on from. */
-export interface FetchedPage {
-  readonly records: readonly StoredRecord[]
-  readonly next: number
-}
 
 /** A partition that is read on and on. */
 export interface Source {
@@ -61,15 +48,14 @@ export interface PartitionReaderOptions {
   readonly onTrouble: (error: ConnectorError | undefined) => void
 }
 
-const partitionBytes = 1_048_576
-const fetchBytes = 8 * partitionBytes
-const readCommitted = 1
 /** So often a broker must answer that there is nothing at an offset before it is passed over. */
 const emptyAnswers = 3
 const firstWaitMs = 50
 const longestWaitMs = 1000
 /** After so many failures in a row everything known of the brokers is thrown away. */
 const failuresBeforeAnew = 4
+/** Until the brokers have chosen new leaders in place of one that died, with their usual settings. */
+const patienceMs = 15_000
 
 export const openPartitionReader = (options: PartitionReaderOptions): PartitionReader => {
   const { kafka, brokers, poll, metadata, onTrouble } = options
@@ -117,15 +103,16 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
     partition: number,
     work: (cluster: Cluster) => Promise<T>,
   ): Promise<T> => {
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0, begun = performance.now(); ; attempt++) {
       if (isClosed) throw new ConnectorError('CLOSED', 'the log is closed')
       try {
         return await work(await connected())
       } catch (cause) {
         if (isClosed) throw new ConnectorError('CLOSED', 'the log is closed')
         const error = asKafkaError(cause, { brokers, deed, topic, partition })
-        if (hasSign(cause, 'OFFSET_OUT_OF_RANGE') || error.code !== 'LOG_UNAVAILABLE' || attempt >= failuresBeforeAnew)
-          throw error
+        const isOver = performance.now() - begun > patienceMs
+        if (hasSign(cause, 'OFFSET_OUT_OF_RANGE') || error.code !== 'LOG_UNAVAILABLE' || isOver) throw error
+        if (attempt % failuresBeforeAnew === failuresBeforeAnew - 1) await forgetCluster()
         await recover(cause, attempt)
       }
     }
@@ -294,79 +281,4 @@ const offsetIn = (text: string | undefined): number => (text === undefined ? -1 
 const dropBroker = (cluster: Cluster, cause: unknown): void => {
   if (!(cause instanceof Error) || !('host' in cause) || !('port' in cause)) return
   cluster.removeBroker({ host: String(cause.host), port: Number(cause.port) })
-}
-
-interface Asked {
-  readonly topic: string
-  readonly partition: number
-  readonly from: number
-}
-
-interface RawRecord {
-  readonly offset: string
-  readonly timestamp: string
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly isControlRecord?: boolean
-  readonly batchContext?: {
-    readonly firstOffset: string
-    readonly lastOffsetDelta: number
-    readonly producerId: string
-    readonly inTransaction: boolean
-  }
-}
-
-interface RawPartition {
-  readonly partition: number
-  readonly lastStableOffset: string
-  readonly abortedTransactions?: readonly { readonly producerId: string; readonly firstOffset: string }[] | null
-  readonly messages: readonly RawRecord[]
-}
-
-interface RawFetch {
-  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly RawPartition[] }[]
-}
-
-const fetchFrom = async (
-  broker: Broker,
-  asked: readonly Asked[],
-  maxWaitTime: number,
-): Promise<readonly (RawPartition & { readonly topic: string })[]> => {
-  const topics = [...Map.groupBy(asked, ({ topic }) => topic)].map(([topic, of]) => ({
-    topic,
-    partitions: of.map(({ partition, from }) => ({ partition, fetchOffset: String(from), maxBytes: partitionBytes })),
-  }))
-  const request = { isolationLevel: readCommitted, maxWaitTime, minBytes: 1, maxBytes: fetchBytes, topics, rackId: '' }
-  const { responses } = (await broker.fetch(request)) as RawFetch
-  return responses.flatMap(({ topicName, partitions }) => partitions.map((each) => ({ ...each, topic: topicName })))
-}
-
-const abortMarker = Buffer.from([0, 0, 0, 0])
-
-/**
- * The committed records from an offset on. The library's own filter takes one aborted transaction per record, in the order in
- * which they ended: with several at once it shows records that were never committed.
- */
-const pageOf = ({ messages, abortedTransactions }: RawPartition, from: number): FetchedPage => {
-  const aborted = [...(abortedTransactions ?? [])]
-    .map(({ producerId, firstOffset }) => ({ producerId, first: Number(firstOffset) }))
-    .sort((a, b) => a.first - b.first)
-  const aborting = new Set<string>()
-  const records: StoredRecord[] = []
-  let at = 0
-  let next = from
-  for (const { offset: text, timestamp, key, value, isControlRecord, batchContext } of messages) {
-    const offset = Number(text)
-    for (; at < aborted.length && (aborted[at]?.first ?? Infinity) <= offset; at++)
-      aborting.add(aborted[at]?.producerId ?? '')
-    const last = batchContext === undefined ? offset : Number(batchContext.firstOffset) + batchContext.lastOffsetDelta
-    next = Math.max(next, last + 1)
-    if (isControlRecord === true) {
-      if (batchContext !== undefined && key?.equals(abortMarker) === true) aborting.delete(batchContext.producerId)
-      continue
-    }
-    const isAborted = batchContext?.inTransaction === true && aborting.has(batchContext.producerId)
-    if (offset >= from && !isAborted) records.push({ offset, timestamp: Number(timestamp), key, value })
-  }
-  return { records, next }
 }

@@ -1,6 +1,7 @@
 import { ConnectorError } from '../../errors.ts'
 import { ownerKey } from './changelog.ts'
-import type { Bounds, FetchedPage, PartitionReader, Source } from './partition-reader.ts'
+import type { FetchedPage } from './fetch-pages.ts'
+import type { Bounds, PartitionReader, Source } from './partition-reader.ts'
 import type { CachedPartition, PlacedEntry, StateCache } from './state-cache.ts'
 
 /** Follows all partitions of one changelog, so that any of them can be taken over without copying. */

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { Kafka, logLevel, Partitioners } from 'kafkajs'
 import type { EventLog, LogRecord } from '../../../connectors/log/event-log.ts'
 import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
@@ -11,11 +12,14 @@ import { rawRecord } from '../raw-record.ts'
 import { inTemporaryDir } from '../temporary-dir.ts'
 import { benchPartitions, counterOf, newPrefix, openBenchLog, recordsOf } from './kafka-place.ts'
 
+const lookEveryMs = 500
 const eventCount = 40_000
 const fedTogether = 2000
 /** What is measured begins after so many events: joining is not measured. */
 const leadIn = 4000
-const batchRecords = 500
+/** A batch larger than 1 MiB is refused. */
+const batchBytes = 900_000
+const mostTogether = 500
 
 /** Feeds a log and lets stages work until as many outcomes as events are there. */
 const runStages = async (log: EventLog, stages: readonly StageName[], { velociraptor }: FlowWorld): Promise<void> => {
@@ -31,7 +35,7 @@ const runStages = async (log: EventLog, stages: readonly StageName[], { velocira
   const last = stages.includes('decide') ? topics.outcomes : topics.flowEvents
   const counted = counterOf(log, last)
   const done = async (): Promise<void> => {
-    while ((await counted()) < eventCount);
+    while ((await counted()) < eventCount) await setTimeout(lookEveryMs)
   }
   await Promise.race([done(), service.failed])
   await service.stop()
@@ -71,14 +75,16 @@ const bareLoop = async (
   await consumer.connect()
   await consumer.subscribe({ topics: [prefix + topics.flowEvents.name], fromBeginning: true })
   const values = records.map(({ key, value }) => ({ key: Buffer.from(key), value: Buffer.from(value) }))
+  const bytesPerEvent = values.reduce((sum, { key, value }) => sum + key.length + value.length + 80, 0) / eventCount
+  const together = Math.min(mostTogether, Math.floor(batchBytes / bytesPerEvent / 1.5))
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   let [seen, sent, begun, first] = [0, 0, 0, 0]
   await consumer.run({
     autoCommit: false,
     eachBatch: async ({ batch: { messages, partition } }) => {
       try {
-        for (let at = 0; at < messages.length; at += batchRecords) {
-          const some = Math.min(batchRecords, messages.length - at)
+        for (let at = 0; at < messages.length; at += together) {
+          const some = Math.min(together, messages.length - at)
           const upTo = Math.round((seen + some) * perEvent)
           const out = values.slice(sent, upTo).map((value) => ({ ...value, partition }))
           sent = upTo
