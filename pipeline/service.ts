@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { BehaviorSubject, map, merge, type Observable, Subscription } from 'rxjs'
+import { BehaviorSubject, map, merge, NEVER, type Observable, Subscription } from 'rxjs'
 import type { EventLog } from '../connectors/log/event-log.ts'
+import { velociraptorMessages } from '../connectors/message/velociraptor-messages.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
 import type { Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
@@ -16,6 +17,9 @@ import type { OpenChannel } from './mailing/claim.ts'
 import { monitorsOf, sourcesOf } from './monitors/monitors-of.ts'
 import type { Random } from './runtime/backoff.ts'
 import { publishSchemas } from './runtime/decoding.ts'
+import { openCounts } from './trouble/counts.ts'
+import { openTroubleStage, type TroubleStage } from './trouble/trouble-stage.ts'
+import type { Trouble } from './trouble/troubles.ts'
 
 export const stageNames = ['collect', 'enrich', 'decide', 'deliver', 'index'] as const
 export type StageName = (typeof stageNames)[number]
@@ -30,6 +34,8 @@ export interface World {
   readonly tell: Tell
   /** The file of the index of outcomes; left out: in memory. */
   readonly indexFile?: string
+  /** Looks for trouble that nobody says of itself; left out: nothing is looked for. */
+  readonly look?: () => Promise<readonly Trouble[]>
 }
 
 export interface ServiceOptions {
@@ -40,6 +46,8 @@ export interface ServiceOptions {
 }
 
 export interface Service {
+  /** Takes into account what was said outside of the stages: it may be trouble. */
+  readonly note: Tell
   /** Settles only with what ended the service: a defect, or what a connector denied. Never once stopped. */
   readonly failed: Promise<never>
   /** Judges by these monitors from the next turn on. Windows and batches belong to a monitor's name and go on. */
@@ -48,10 +56,40 @@ export interface Service {
   stop(): Promise<void>
 }
 
+/** What watches for the relay's own trouble and gives its signs of life. */
+const troubleOf = (world: World, { trouble, heartbeatMs }: Configuration): TroubleStage => {
+  if (trouble === null && heartbeatMs === null) return { running: NEVER, note: () => undefined }
+  const { log, velociraptor, clock, tell, look } = world
+  const counts = openCounts(clock.now())
+  const stage = openTroubleStage({
+    log,
+    clock,
+    tell,
+    afterMs: trouble?.afterMs ?? 0,
+    users: trouble?.users ?? [],
+    messages: velociraptorMessages(velociraptor),
+    look: trouble === null ? null : (look ?? null),
+    heartbeatMs,
+    counts,
+  })
+  return {
+    running: stage.running,
+    note(happening) {
+      counts.note(happening)
+      if (trouble !== null) stage.note(happening)
+    },
+  }
+}
+
 /** Runs stages over a log until it is stopped or fails. */
 export const startService = async (world: World, options: ServiceOptions): Promise<Service> => {
-  const { log, velociraptor, channels, clock, random, tell, indexFile } = world
+  const { log, velociraptor, channels, clock, random, indexFile } = world
   const { configuration, stages, since } = options
+  const trouble = troubleOf(world, configuration)
+  const tell: Tell = (happening) => {
+    world.tell(happening)
+    trouble.note(happening)
+  }
   const common = { log, clock, random, tell }
   const rulesOf = (from: Configuration) => ({ monitors: monitorsOf(from), configuration: configurationHash(from) })
   const rules = new BehaviorSubject(rulesOf(configuration))
@@ -78,12 +116,14 @@ export const startService = async (world: World, options: ServiceOptions): Promi
   await publishSchemas(log)
   const subscription = new Subscription()
   const failed = new Promise<never>((_, reject) => {
-    subscription.add(merge(...stages.map((stage) => running[stage]())).subscribe({ error: reject }))
+    const all = [...stages.map((stage) => running[stage]()), trouble.running]
+    subscription.add(merge(...all).subscribe({ error: reject }))
   })
   // Who stops a service may not listen for its failure any more.
   failed.catch(() => undefined)
   return {
     failed,
+    note: trouble.note,
     reload(changed) {
       rules.next(rulesOf(changed))
     },

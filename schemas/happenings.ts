@@ -38,6 +38,8 @@ export const happenings = {
   'letter answered': 'count',
   'notice told': 'count',
   'notices open': 'count',
+  // trouble
+  'trouble message not sent': 'warn',
   // every stage
   'schema unknown': 'error',
   // log

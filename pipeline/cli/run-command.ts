@@ -93,9 +93,16 @@ const run = async (file: string, { stages, since, listen }: RunOptions): Promise
   })
   const begin = async (): Promise<{ world: OpenedWorld; service: Service }> => {
     const world = await openWorld(configuration, apiConfig, { tell, watched: observing.watched })
-    watchCertificate(apiConfig.expiresAt, world.clock, tell)
     keepYoungHeapSmall()
-    return { world, service: await startService(world, { configuration, stages, since }) }
+    const service = await startService({ ...world, look: observing.look }, { configuration, stages, since })
+    for (const warning of apiConfig.warnings)
+      if (warning.kind === 'certificate ends soon')
+        service.note({ name: 'api certificate ends soon', daysLeft: warning.daysLeft })
+    watchCertificate(apiConfig.expiresAt, world.clock, (happening) => {
+      tell(happening)
+      service.note(happening)
+    })
+    return { world, service }
   }
   let begun
   try {
@@ -143,7 +150,7 @@ const reload = (file: string, running: Configuration, service: Service, tell: Te
     })
   service.reload({ ...configuration, channels: running.channels })
   tell({ name: 'configuration reloaded', monitors: configuration.monitors.length })
-  const parts = ['velociraptor', 'channels', 'log', 'http', 'logLevel'] as const
+  const parts = ['velociraptor', 'channels', 'log', 'http', 'trouble', 'heartbeatMs', 'logLevel'] as const
   const changed = parts.filter((part) => JSON.stringify(configuration[part]) !== JSON.stringify(running[part]))
   if (changed.length > 0) tell({ name: 'configuration needs restart', parts: changed.join(', ') })
 }

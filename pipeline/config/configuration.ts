@@ -137,6 +137,14 @@ export interface HttpSettings {
   readonly isChosen: boolean
 }
 
+/** How the relay's own trouble is told; who gets letters of it is a monitor among the others. */
+export interface TroubleSettings {
+  /** What is over sooner is not told, ms. */
+  readonly afterMs: number
+  /** Users of Velociraptor who are told in its GUI when mail is the trouble. */
+  readonly users: readonly string[]
+}
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** Everything that relay.yaml says, checked: what stands here can be used as it is. */
@@ -148,5 +156,9 @@ export interface Configuration {
   readonly monitors: readonly MonitorSettings[]
   /** null: off. */
   readonly http: HttpSettings | null
+  /** null: off. */
+  readonly trouble: TroubleSettings | null
+  /** How often the relay says that it lives, ms; null: never. */
+  readonly heartbeatMs: number | null
   readonly logLevel: LogLevel
 }

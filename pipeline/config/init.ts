@@ -53,6 +53,9 @@ ${password}
 # Events are kept in ./relay-data beside this file, unless another place is named:
 # log: { embedded: { dir: /var/lib/raptor-relay, max_size: 20GiB } }
 
+# Who is told when Velociraptor or mail is away, the disk fills, or the certificate ends:
+# trouble: { to: [soc@example.org] }
+
 # Metrics for Prometheus and health, for this machine alone unless another address is named; http: off
 # http: { listen: 127.0.0.1:9464 }
 

@@ -9,6 +9,7 @@ import { readLog } from './read-log.ts'
 import { readMail } from './read-mail.ts'
 import { readMonitors } from './read-monitors.ts'
 import { readVelociraptor } from './read-velociraptor.ts'
+import { readHeartbeat, readTrouble } from './read-trouble.ts'
 import { readRecord } from './record.ts'
 import { logLevelShape, relayShape } from './relay-shape.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -51,11 +52,25 @@ export const readConfigurationOf = (source: Source, surroundings: Surroundings):
       ['mail', ...(mail?.isSingle === true ? [] : ['channels', name]), 'limits'],
       report,
     )
-  const monitors = readMonitors(part('monitors'), ['monitors'], { report, writtenAt: source.writtenAt }, mail)
+  const trouble = readTrouble(part('trouble'), ['trouble'], report)
+  const heartbeat = readHeartbeat(part('heartbeat'), ['heartbeat'], report)
+  const own = [trouble.monitor, heartbeat.monitor].filter((monitor) => monitor !== null)
+  const listed = part('monitors')
+  const all: unknown = Array.isArray(listed) ? [...(listed as readonly unknown[]), ...own] : listed
+  const monitors = readMonitors(all, ['monitors'], { report, writtenAt: source.writtenAt }, mail)
   const isUsable = !problems.some(({ level }) => level === 'error') && velociraptor !== null && mail !== null
   return {
     configuration: isUsable
-      ? { velociraptor, channels: mail.channels, log, monitors, http, logLevel: read.log_level ?? 'info' }
+      ? {
+          velociraptor,
+          channels: mail.channels,
+          log,
+          monitors,
+          http,
+          trouble: trouble.settings,
+          heartbeatMs: heartbeat.settings,
+          logLevel: read.log_level ?? 'info',
+        }
       : null,
     problems: problems.toSorted(byPosition),
   }

@@ -206,6 +206,27 @@ export const httpShape = z.strictObject({
   }),
 })
 
+const mailboxes = z.array(nonEmpty)
+
+export const troubleShape = z.strictObject({
+  to: mailboxes.optional().meta({
+    description:
+      'Who gets a letter when the relay is in trouble; left out: who is told of alerts of this name by a monitor',
+  }),
+  users: z
+    .array(nonEmpty)
+    .optional()
+    .meta({ description: 'Users of Velociraptor who are told in its GUI when mail is the trouble; from 0.76.4 on' }),
+  channel: nonEmpty.optional().meta({ description: 'Mail channel, where there are several' }),
+  after: durationShape('1s', '1d', 'What is over sooner is not told; default 5m').optional(),
+})
+
+export const heartbeatShape = z.strictObject({
+  every: durationShape('1m', '30d', 'How often a letter says that the relay lives, and what it did: 1d'),
+  to: mailboxes.min(1).meta({ description: 'Who gets it' }),
+  channel: nonEmpty.optional().meta({ description: 'Mail channel, where there are several' }),
+})
+
 export const logLevelShape = z.enum(['debug', 'info', 'warn', 'error'])
 
 /** The whole file as an editor should know it. */
@@ -222,5 +243,12 @@ export const relayShape = z.strictObject({
     .union([z.literal('off'), httpShape], 'must be off or a mapping with listen')
     .optional()
     .meta({ description: '/metrics, /healthz and /readyz; off: not at all; default { listen: 127.0.0.1:9464 }' }),
+  trouble: z
+    .union([z.literal('off'), troubleShape], 'must be off or a mapping with to, users, channel, after')
+    .optional()
+    .meta({
+      description: "The relay's own trouble: source or mail away, disk full, certificate ending; off: not told",
+    }),
+  heartbeat: heartbeatShape.optional().meta({ description: 'A letter at intervals that says that the relay lives' }),
   log_level: logLevelShape.optional().meta({ description: 'What the relay says of itself; default info' }),
 })

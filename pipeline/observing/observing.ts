@@ -5,6 +5,8 @@ import { ConnectorError } from '../../connectors/errors.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
 import type { Configuration, HttpSettings } from '../config/configuration.ts'
+import { lookForTrouble } from '../trouble/look.ts'
+import type { Trouble } from '../trouble/troubles.ts'
 import { endpoints } from './endpoints.ts'
 import { openHealth } from './health.ts'
 import { openMetrics } from './metrics.ts'
@@ -18,6 +20,8 @@ export interface Observing {
   readonly watched: (log: EventLog) => EventLog
   /** Rejects with ConnectorError HTTP_DENIED where nobody can listen, unless nobody chose the place: then it says so and goes on. */
   listen(where: HttpSettings | null): Promise<void>
+  /** Looks for trouble that nobody says of itself. */
+  readonly look: () => Promise<readonly Trouble[]>
   close(): Promise<void>
 }
 
@@ -43,6 +47,7 @@ export const openObserving = ({ configuration, clock, log, version }: ObservingO
   const { velociraptor, channels, log: where } = configuration
   let watch: LogWatch | null = null
   let server: HttpServer | null = null
+  const dir = where.kafka?.stateDir ?? where.embedded.dir
   const health = openHealth()
   const metrics = openMetrics({
     clock,
@@ -50,7 +55,7 @@ export const openObserving = ({ configuration, clock, log, version }: ObservingO
     orgs: velociraptor.orgs,
     channels: channels.map(({ name }) => name),
     watch: () => watch,
-    diskFree: () => freeIn(where.kafka?.stateDir ?? where.embedded.dir),
+    diskFree: () => freeIn(dir),
   })
   const tell: Tell = (happening) => {
     log(happening)
@@ -63,6 +68,7 @@ export const openObserving = ({ configuration, clock, log, version }: ObservingO
       watch = watchLog({ log: of, clock, onDone: metrics.recordsDone, onLost: metrics.taskLost })
       return watch.log
     },
+    look: () => lookForTrouble(dir, () => watch?.lags() ?? []),
     async listen(address) {
       if (address === null) return
       try {

@@ -32,6 +32,8 @@ describe('the schema for editors', () => {
       'log',
       'monitors',
       'http',
+      'trouble',
+      'heartbeat',
       'log_level',
     ])
     const all = nodesOf(schema)

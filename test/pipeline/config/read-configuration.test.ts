@@ -182,7 +182,11 @@ describe('a wrong file is refused at the place of its fault:', () => {
       '',
       ['1:1 velociraptor: is missing', '1:1 mail: is missing', '1:1 monitors: is missing: list at least one monitor'],
     ],
-    ['a list', '- a\n', ['1:1: must be a mapping with velociraptor, mail, log, monitors, http, log_level']],
+    [
+      'a list',
+      '- a\n',
+      ['1:1: must be a mapping with velociraptor, mail, log, monitors, http, trouble, heartbeat, log_level'],
+    ],
     [
       'an unknown key',
       changed('mail:', 'mial:'),
@@ -191,7 +195,9 @@ describe('a wrong file is refused at the place of its fault:', () => {
     [
       'an unknown key far from all',
       `${good}zebra: 1\n`,
-      ['13:1 zebra: is not known here: known are velociraptor, mail, log, monitors, http, log_level'],
+      [
+        '13:1 zebra: is not known here: known are velociraptor, mail, log, monitors, http, trouble, heartbeat, log_level',
+      ],
     ],
     [
       'a wrong value under a key twice',
@@ -551,7 +557,9 @@ describe('a wrong file is refused at the place of its fault:', () => {
     [
       'a terminal sequence',
       `${good}"a\\e[2Jb": 1\n`,
-      ['13:1 ["a\\u001b[2Jb"]: is not known here: known are velociraptor, mail, log, monitors, http, log_level'],
+      [
+        '13:1 ["a\\u001b[2Jb"]: is not known here: known are velociraptor, mail, log, monitors, http, trouble, heartbeat, log_level',
+      ],
     ],
   ])('%s', (_fault, text, expected) => {
     const { configuration } = readConfiguration(text, surroundings)

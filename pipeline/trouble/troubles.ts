@@ -1,0 +1,71 @@
+import type { Happening } from '../../schemas/happenings.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import { outageChange } from '../observing/outages.ts'
+
+/** Something that keeps the relay from its work, or soon will. */
+export interface Trouble {
+  /** Stays the same while it lasts: a part and which one of it. */
+  readonly key: string
+  /** In words for a letter's subject. */
+  readonly title: string
+  readonly reason: string
+  /** Mail itself is the trouble. */
+  readonly isOfMail: boolean
+}
+
+/** What is wrong now, and since when; what was wrong, and until when. */
+export interface Troubles {
+  readonly now: ReadonlyMap<string, Trouble & { readonly since: EpochMs }>
+  /** Epoch ms at which a trouble was last seen to be over; the begin of this process when it has not seen it at all. */
+  clearSince(key: string): EpochMs
+  /** Takes a happening into account; says whether something began or ended. */
+  note(happening: Happening, at: EpochMs): boolean
+  /** Takes what was found by looking: these of the kind `poll/` are there, and no others. */
+  found(troubles: readonly Trouble[], at: EpochMs): void
+}
+
+const titles = { source: 'Velociraptor is away', lookups: 'lookups fail', mail: 'mail is away' } as const
+
+const begunBy = (happening: Happening): Trouble | null => {
+  if (happening.name === 'api certificate ends soon') {
+    const reason = `the certificate of the API user ends in ${String(happening['daysLeft'])} day(s): make a new api.config.yaml`
+    return { key: 'certificate', title: 'the API certificate ends soon', reason, isOfMail: false }
+  }
+  const change = outageChange(happening)
+  if (change === null || change.reason === null || change.part === 'log') return null
+  const { part, name, reason } = change
+  return { key: `${part}/${name}`, title: `${titles[part]} (${name})`, reason, isOfMail: part === 'mail' }
+}
+
+/** Follows the troubles of this process from its begin. */
+export const openTroubles = (begun: EpochMs): Troubles => {
+  const now = new Map<string, Trouble & { readonly since: EpochMs }>()
+  const cleared = new Map<string, EpochMs>()
+  const begin = (trouble: Trouble, at: EpochMs): void => {
+    const since = now.get(trouble.key)?.since ?? at
+    now.set(trouble.key, { ...trouble, since })
+  }
+  const end = (key: string, at: EpochMs): void => {
+    if (now.delete(key)) cleared.set(key, at)
+  }
+  return {
+    now,
+    clearSince: (key) => cleared.get(key) ?? begun,
+    note(happening, at) {
+      const trouble = begunBy(happening)
+      if (trouble !== null) {
+        begin(trouble, at)
+        return true
+      }
+      const change = outageChange(happening)
+      if (change === null || change.reason !== null) return false
+      end(`${change.part}/${change.name}`, at)
+      return true
+    },
+    found(troubles, at) {
+      const keys = new Set(troubles.map(({ key }) => key))
+      for (const key of [...now.keys()]) if (key.startsWith('poll/') && !keys.has(key)) end(key, at)
+      for (const trouble of troubles) begin(trouble, at)
+    },
+  }
+}
