@@ -32,9 +32,18 @@ export const memberOf = (data: unknown, name: string): unknown => {
   return at
 }
 
+/** Foreign values may nest deeper than can be written: those say nothing. */
+const jsonOf = (value: object): string => {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return ''
+  }
+}
+
 /** A member's value as text; empty for what is missing or says nothing: null, an empty text, list or object. */
 export const memberText = (value: unknown): string => {
   if (value === undefined || value === null) return ''
-  if (isObject(value)) return Object.keys(value).length === 0 ? '' : JSON.stringify(value)
+  if (isObject(value)) return Object.keys(value).length === 0 ? '' : jsonOf(value)
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

@@ -8,14 +8,17 @@ import { join, relative } from 'node:path'
 const ids = (prefix: string, numbers: string): readonly string[] =>
   numbers.split(' ').map((number) => `${prefix}-${number}`)
 
-/** The cases of flow completions; the numbers have gaps. */
+/** The cases of flow completions and alerts; the numbers have gaps. */
 const cases: readonly string[] = [
   ...ids('RX', '01 02 03 05 06 07 08 09 10 11'),
   ...ids('FC', '01 03 04 05 07 10 11 12 13 15 16 17 18 19 20 21 22 23 24 25 27 28 30 32 33 34 35 36 37 38'),
   ...ids('FC', '40 41 42 43 44 45 46 47 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 66 67 68 69 70'),
-  ...ids('RC', '01 02 03 04 05 06 07 08 09 11 12 13 14'),
+  ...ids('RC', '01 02 03 04 05 06 07 08 09 11 12 13 14 16'),
   ...ids('RD', '01 02 03 04 06 07 08 09 10 11 12 13 15 16 17 19 20 21 22 23 26 27 29 30 31 32 33 34 35 36 37 38 39 41'),
   ...ids('MT', '01 02 03 04 05 07 08 09'),
+  ...ids('AL', '10 11 12 13 15 16'),
+  ...ids('SV', '01 02 03 04 05 06 07 08 09 10 11 12 13 14 15'),
+  ...ids('CX', '01 02 03 04 05 06 07 08 09 11 12 13 14 15 16 17 18 21 22 23 24 25'),
 ]
 
 const testDir = import.meta.dirname
@@ -27,8 +30,8 @@ interface NamedTest {
 }
 
 // A name in a call of `it` or `test`, in a table of names, or after `name:` of a scenario: a text that begins with an id.
-const named = /(['"`])((?:FC|RC|RX|RD|MT)-\d\d(?![\d]).*?)\1\s*[,\]]/g
-const scenario = /^name:\s*(['"]?)((?:FC|RC|RX|RD|MT)-\d\d(?!\d).*?)\1\s*$/gm
+const named = /(['"`])((?:FC|RC|RX|RD|MT|AL|SV|CX)-\d\d(?![\d]).*?)\1\s*[,\]]/g
+const scenario = /^name:\s*(['"]?)((?:FC|RC|RX|RD|MT|AL|SV|CX)-\d\d(?!\d).*?)\1\s*$/gm
 
 const testsIn = (file: string): readonly NamedTest[] => {
   const text = readFileSync(file, 'utf8')
@@ -63,7 +66,7 @@ const text = `<!-- Written by \`node test/cases.ts\`; do not edit. -->
 
 # What is proven where
 
-Each case of the behaviour page that concerns flow completions, and the tests that prove it: their names begin with its id.
+Each case of the behaviour page that concerns flow completions and alerts, and the tests that prove it: their names begin with its id.
 
 | Case | Proven by |
 | --- | --- |

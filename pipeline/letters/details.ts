@@ -20,6 +20,8 @@ export interface Entry {
   readonly value: Value | null
   /** What stands there when empty rows are kept; '' unless given. */
   readonly kept?: string
+  /** What the page shows in place of the value. */
+  readonly short?: Value
 }
 
 /** Why the flow failed, as a person would say it: a bare `Cancelled` gives way to the error of the query that caused it. */
@@ -145,8 +147,8 @@ export function rowsSection(heading: string, entries: readonly Entry[], keepEmpt
   return { heading, note: [], body: { kind: 'rows', rows: entries.flatMap((entry) => rowOf(entry, keepEmpty)) } }
 }
 
-function rowOf({ name, value, kept = '' }: Entry, keepEmpty: boolean): readonly Row[] {
-  if (value !== null) return [{ name, value }]
+function rowOf({ name, value, kept = '', short }: Entry, keepEmpty: boolean): readonly Row[] {
+  if (value !== null) return [short === undefined ? { name, value } : { name, value, short }]
   return keepEmpty ? [{ name, value: kept }] : []
 }
 

@@ -33,8 +33,9 @@ export const subjectOf = (own: AlertSubject, reportedBy: string, data: unknown):
 /** The row's `event_data` as it stands in its text; `null` when it has none. */
 const dataText = (row: string): string => splitMembers(row).findLast(([key]) => key === 'event_data')?.[1] ?? 'null'
 
+const plainText = (value: unknown): string => (typeof value === 'object' ? '' : text(value))
 const ownSeverity = (data: unknown): string =>
-  isDictionary(data) ? text(data['severity']) || text(data['Severity']) : ''
+  isDictionary(data) ? plainText(data['severity']) || plainText(data['Severity']) : ''
 
 /** The event of an alert's row and what was looked up for it. */
 export const alertEventOf = (

@@ -42,7 +42,7 @@ export const readAlert = (row: unknown): AlertRow => {
   const fields = rowFields(row)
   return {
     client: idText(fields['client_id']) || 'server',
-    name: text(fields['name']),
+    name: typeof fields['name'] === 'object' ? '' : text(fields['name']),
     flow: idText(fields['flow_id']),
     artifact: idText(fields['artifact']),
     artifactType: idText(fields['artifact_type']),

@@ -6,10 +6,17 @@ const momentText = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** What lies deeper does not tell rows apart. */
+const deepest = 100
+
 /** Times are written anew when a row is read back, and keys may come in another order. */
-const canonical = (_key: string, part: unknown): unknown => {
+const canonical = (part: unknown, depth = 0): unknown => {
   if (typeof part === 'string' && momentText.test(part)) return Date.parse(part)
-  return isObject(part) ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1))) : part
+  if (typeof part !== 'object' || part === null) return part
+  if (depth === deepest) return null
+  if (Array.isArray(part)) return part.map((item: unknown) => canonical(item, depth + 1))
+  const entries = Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([key, item]) => [key, canonical(item, depth + 1)]))
 }
 
 const substanceOf = (row: unknown, json: string): string => {
@@ -17,7 +24,7 @@ const substanceOf = (row: unknown, json: string): string => {
   const { _ts: ts } = row
   const second = typeof ts === 'number' ? Math.floor(ts > 20_000_000_000 ? ts / 1000 : ts) : null
   const own = Object.entries(row).filter(([key]) => !addedFields.has(key))
-  return JSON.stringify([second, Object.fromEntries(own)], canonical)
+  return JSON.stringify([second, canonical(Object.fromEntries(own))])
 }
 
 /** A hash of what is the same of a row whether it came live or was read back: its own fields, and the second in which the server had it. */

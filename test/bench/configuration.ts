@@ -36,12 +36,29 @@ const tellAllYaml = `
     parameters: { Recipients: [soc@example.org], DelayThreshold: 0, ArtifactsToIgnore: '', NotifyHunts: true }
 `
 
+/** Monitors of alerts: by severity, by name with a window, and one that tells nothing. */
+const alertMonitorsYaml = String.raw`
+  - name: severe
+    artifact: Server.Monitor.Alerts
+    parameters: { Recipients: [soc@example.org], SeverityThreshold: [critical] }
+    dedup: { window: 2h }
+  - name: named
+    artifact: Server.Monitor.Alerts
+    parameters: { Recipients: [edr@example.org], AlertMsgInclude: 'Detection 1?7$', AlertMsgExclude: test }
+    dedup: { window: 1h, by: [alert.name, alert.severity] }
+  - name: quiet
+    artifact: Server.Monitor.Alerts
+    parameters: { Recipients: [vip@example.org], AlertMsgInclude: '^Login', SeverityThreshold: [high, critical] }
+`
+
+const monitorYamls = { five: monitorsYaml, 'tell all': tellAllYaml, alerts: alertMonitorsYaml } as const
+
 export interface RelayYaml {
   readonly apiConfig: string
   readonly smtpPort: number
   readonly dir: string
   readonly orgs: readonly string[]
-  readonly monitors: 'five' | 'tell all'
+  readonly monitors: keyof typeof monitorYamls
   /** What stands under `log:`; left out: embedded in `dir`. */
   readonly log?: string
 }
@@ -61,16 +78,15 @@ velociraptor:
   orgs: [${orgs.join(', ')}]
 mail: { url: 'smtp://127.0.0.1:${smtpPort}', tls: off, from: velociraptor@example.org, allowed_domains: [example.org] }
 log: ${log}
-monitors:${monitors === 'five' ? monitorsYaml : tellAllYaml}`
+monitors:${monitorYamls[monitors]}`
 
-/** The five monitors, for a service inside this process. */
-export const fiveMonitors = (): Configuration => {
+const readMonitors = (monitors: RelayYaml['monitors']): Configuration => {
   const text = relayYaml({
     apiConfig: './api.config.yaml',
     smtpPort: 25,
     dir: './relay-data',
     orgs: ['root'],
-    monitors: 'five',
+    monitors,
   })
   const { configuration, problems } = readConfiguration(text, {
     file: '/relay.yaml',
@@ -80,3 +96,9 @@ export const fiveMonitors = (): Configuration => {
   if (configuration === null) throw new Error(problems.map(({ line, message }) => `${line}: ${message}`).join('\n'))
   return configuration
 }
+
+/** The five monitors, for a service inside this process. */
+export const fiveMonitors = (): Configuration => readMonitors('five')
+
+/** Monitors of alerts, for stages inside this process. */
+export const alertMonitors = (): Configuration => readMonitors('alerts')

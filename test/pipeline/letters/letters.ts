@@ -1,8 +1,11 @@
+import { alertBatchLetter } from '../../../pipeline/letters/alert-batch-letter.ts'
+import { type AlertContext, alertLetter } from '../../../pipeline/letters/alert-letter.ts'
 import { batchLetter } from '../../../pipeline/letters/batch-letter.ts'
 import { flowLetter } from '../../../pipeline/letters/flow-letter.ts'
 import type { LetterContext } from '../../../pipeline/letters/flow-letter.ts'
 import type { Letter } from '../../../pipeline/letters/letter.ts'
 import type { Notice } from '../../../schemas/generated.ts'
+import { ALERT_CONTEXT, alertNotice } from './alert-notices.ts'
 import { CONTEXT, T, noticeWith, resultTable, uploadRows } from './notices.ts'
 import type { Difference } from './notices.ts'
 
@@ -35,8 +38,43 @@ export function manyNotices(count: number): readonly Notice[] {
   })
 }
 
+const alertOf = (difference: Parameters<typeof alertNotice>[0], context: Partial<AlertContext> = {}): Letter =>
+  alertLetter(alertNotice(difference), { ...ALERT_CONTEXT, ...context })
+
+/** Alerts of many names and clients, of every severity. */
+const manyAlerts = (count: number): readonly Notice[] =>
+  Array.from({ length: count }, (_, n) =>
+    alertNotice({
+      event: { name: ['Honey file accessed', 'Disk almost full', 'Login from new country'][n % 3] ?? '' },
+      client: { id: `C.${n % 40}`, hostname: `workstation-${n % 40}` },
+      options: { severity: ['high', 'low', '', 'critical', 'medium'][n % 5] ?? '' },
+    }),
+  )
+
 /** Letters of every kind, by name: what is looked at, and what must say the same in both forms. */
 export const LETTERS: Readonly<Record<string, Letter>> = {
+  alert: alertOf(
+    {
+      data: {
+        level: 'error',
+        FileName: '/etc/shadow.bak',
+        Details: { EventID: 1, Hashes: { SHA256: 'A1' }, Conn: [{ Ip: '198.51.100.42', Port: 443 }] },
+        Note: 'first line\nsecond line',
+      },
+      flow: { creator: 'analyst1' },
+      client: { labels: ['prod', 'vip'] },
+      event: { received_at: ALERT_CONTEXT.now },
+      options: { severity: 'high' },
+    },
+    { artifactDetails: [['Definition.name', 'Linux.Detection.Honeyfiles'], ['Execution.Params.Password', '(redacted)']] }, // prettier-ignore
+  ),
+  alertHostile: alertOf({
+    client: { hostname: EVIL, labels: [EVIL] },
+    event: { name: EVIL, artifact: EVIL, artifact_type: EVIL },
+    data: { [EVIL]: EVIL, long: 'x'.repeat(900) },
+    options: { severity: EVIL },
+  }),
+  alerts: alertBatchLetter(manyAlerts(160), ALERT_CONTEXT),
   ordinary: letter({ flow: { total_rows: 24, sources_with_results: ['Linux.Search.FileFinder'] } }),
   failed: letter({
     client: { labels: ['Workstation', 'vip'] },
