@@ -13,8 +13,8 @@ const gatherMs = 10
 /** On a slow disk it waits longer, so that appends take a fifth of the time at most, but never longer than this, ms. */
 const longestGatherMs = 100
 const waitPerAppend = 4
-/** A process that is killed doubles at most so many letters whose reply it had already read. */
-const mostGathered = 32
+/** A process that is killed doubles at most so many letters of a channel whose reply it had already read. */
+export const mostGathered = 32
 
 interface Waiting {
   readonly partition: number

@@ -4,7 +4,7 @@ import type { MailReply, OutgoingMail, SendTerms } from '../../connectors/mail/m
 import type { Letter, Notice, ReceiptKind } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { type Claim, claimMs, type DeliverOptions, type OpenChannel } from './claim.ts'
-import { openReceipts } from './receipts.ts'
+import { mostGathered, openReceipts } from './receipts.ts'
 import { type Backoff, backoffMs } from '../runtime/backoff.ts'
 
 /** Sends claimed letters and appends a receipt for each. One for a process; shared by its tasks. */
@@ -44,6 +44,8 @@ interface ChannelState {
   taken: number
   /** Letters that are written or sent now. */
   begun: number
+  /** Letters whose end is known and not yet durable. */
+  ending: number
   readonly ready: Job[]
   failures: number
   /** `performance.now()` of the last failure: what was begun before it tells nothing new by failing too. */
@@ -64,6 +66,7 @@ export const openSending = (options: DeliverOptions): Sending => {
         channel,
         taken: 0,
         begun: 0,
+        ending: 0,
         ready: [],
         failures: 0,
         failedAt: -Infinity,
@@ -167,23 +170,26 @@ export const openSending = (options: DeliverOptions): Sending => {
     })
   }
 
+  /** Gives the place of a letter to another. */
+  const leave = (job: Job, state: ChannelState): void => {
+    job.stopSaying()
+    state.ending -= 1
+    underWay.delete(job.claim.letter.id)
+    free(state)
+    begin(state)
+  }
+
   /** Writes down what came of a letter, and only then gives its place to another. */
   const end = async (job: Job, state: ChannelState, { kind, code, text }: MailReply): Promise<void> => {
     job.stopSaying()
-    try {
-      await write(job, kindOf(kind), code, text)
-      if (kind === 'denied') job.fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${text}`))
-    } finally {
-      underWay.delete(job.claim.letter.id)
-      free(state)
-    }
+    await write(job, kindOf(kind), code, text)
+    if (kind === 'denied') job.fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${text}`))
   }
 
-  const run = async (job: Job, state: ChannelState): Promise<void> => {
+  const send = async (job: Job, state: ChannelState): Promise<MailReply> => {
     state.begun += 1
-    let reply: MailReply
     try {
-      reply = await exchange(job, state, {
+      return await exchange(job, state, {
         get deadline() {
           return job.deadline
         },
@@ -191,13 +197,25 @@ export const openSending = (options: DeliverOptions): Sending => {
       })
     } finally {
       state.begun -= 1
+      state.ending += 1
       begin(state)
     }
-    await end(job, state, reply)
   }
 
+  const run = async (job: Job, state: ChannelState): Promise<void> => {
+    try {
+      await end(job, state, await send(job, state))
+    } finally {
+      leave(job, state)
+    }
+  }
+
+  /** Whether another letter may begin. What a kill can double is bounded, however long the log takes for receipts. */
+  const mayBegin = ({ begun, ending, channel: { sink } }: ChannelState): boolean =>
+    begun < sink.connections * begunPerConnection && begun + ending < sink.connections + mostGathered
+
   const begin = (state: ChannelState): void => {
-    while (state.begun < state.channel.sink.connections * begunPerConnection) {
+    while (mayBegin(state)) {
       const job = state.ready.shift()
       if (job === undefined) return
       void run(job, state).catch(job.fail)
@@ -208,7 +226,12 @@ export const openSending = (options: DeliverOptions): Sending => {
   const release = (state: ChannelState, isMeant: (job: Job) => boolean): void => {
     const jobs = state.ready.splice(0)
     state.ready.push(...jobs.filter((job) => !isMeant(job)))
-    for (const job of jobs) if (isMeant(job)) void end(job, state, NOT_BEGUN).catch(job.fail)
+    for (const job of jobs.filter(isMeant)) {
+      state.ending += 1
+      void end(job, state, NOT_BEGUN)
+        .catch(job.fail)
+        .finally(() => leave(job, state))
+    }
   }
 
   const watchLoss = (task: Task): void => {

@@ -322,6 +322,33 @@ describe('a claim', () => {
     expect((await world.deliveries()).map(({ outcome }) => outcome)).toEqual(['told', 'told'])
   })
 
+  it('of a letter that meets a defect ends the service, which still stops', async () => {
+    const sink = openHandSink(world.clock, () => Promise.reject(new TypeError('a defect')))
+    const process = startProcess(world, { sinks: { default: sink } })
+    await world.notify(one)
+    await world.pass(1000)
+    expect(process.failure()).toBeInstanceOf(TypeError)
+    await process.leave()
+    expect(await world.outcomes()).toEqual([])
+  })
+
+  it('is not begun while the receipts of as many letters as there are connections and 32 more are not durable', async () => {
+    const gate = Promise.withResolvers<void>()
+    const sink = openHandSink(world.clock, answering(accepted), 4)
+    const append: typeof world.log.append = async (records) => {
+      await gate.promise
+      return world.log.append(records)
+    }
+    startProcess(world, { sinks: { default: sink }, append })
+    await world.notify(...Array.from({ length: 100 }, (_, n) => noticeTo(`u${n}@example.org`)))
+    await world.pass(1000)
+    expect(sink.given).toHaveLength(4 + 32)
+    gate.resolve()
+    await world.pass(1000)
+    expect((await world.deliveries()).map(({ outcome }) => outcome)).toEqual(Array.from({ length: 100 }, () => 'told'))
+    expect(sink.given).toHaveLength(100)
+  })
+
   it('that is over is not sent again before every earlier receipt was read', async () => {
     const dying = startProcess(world, { sinks: { default: openHandSink(world.clock, () => never()) } })
     await world.notify(one)
