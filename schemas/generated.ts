@@ -477,7 +477,7 @@ export interface Command {
   readonly died_at: number
   /** Epoch ms at which it was given. */
   readonly at: number
-  /** redrive: epoch ms before which the letter does not go. */
+  /** redrive: epoch ms before which the letter does not go; 0: at once. */
   readonly due_at: number
 }
 

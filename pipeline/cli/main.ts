@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings'
 import { auditCommand } from './audit-command.ts'
 import { checkCommand } from './check-command.ts'
+import { deadCommand } from './dead-command.ts'
 import { demoCommand } from './demo-command.ts'
 import { initCommand } from './init-command.ts'
 import { previewCommand } from './preview-command.ts'
@@ -42,10 +43,13 @@ for (const command of [
   schemaCommand(),
   whyCommand(),
   auditCommand(),
+  deadCommand(),
   previewCommand(),
   replayCommand(),
   topicsCommand(),
-])
+]) {
   program.addCommand(command.copyInheritedSettings(program))
+  for (const part of command.commands) part.copyInheritedSettings(command)
+}
 
 await program.parseAsync()

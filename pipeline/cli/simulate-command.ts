@@ -84,5 +84,7 @@ const describe = (entry: TimelineEntry): string => {
       return `the world changes: ${Object.keys(entry.change).join(', ')}`
     case 'fault':
       return `fault ${entry.fault}`
+    case 'dead':
+      return `${entry.deed} dead letters`
   }
 }

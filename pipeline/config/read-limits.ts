@@ -15,13 +15,19 @@ const usualBurst = 0.1
 
 const noLimits: MailLimits = { channel: null, recipient: null, domain: null }
 
-const readRate = (text: unknown, path: Path, report: Report): Omit<RateRule, 'burst'> | undefined => {
-  const [, count, spans, unit] = (typeof text === 'string' ? ratePattern.exec(text.trim()) : null) ?? []
+/** Letters in a time as they are written, such as 60/h or 10/15m; null: it is something else. */
+export const rateOf = (text: string): Omit<RateRule, 'burst'> | null => {
+  const [, count, spans, unit] = ratePattern.exec(text.trim()) ?? []
   const most = Number(count)
   const perMs = Number(spans === '' ? 1 : spans) * unitsMs[unit as keyof typeof unitsMs]
-  if (unit === undefined || most < 1 || most > mostLetters || !(perMs > 0) || perMs > longestMs)
-    return void report(path, 'must be letters in a time, such as 60/h, 10/15m or 2000/d')
-  return { most, perMs }
+  const isRate = unit !== undefined && most >= 1 && most <= mostLetters && perMs > 0 && perMs <= longestMs
+  return isRate ? { most, perMs } : null
+}
+
+const readRate = (text: unknown, path: Path, report: Report): Omit<RateRule, 'burst'> | null => {
+  const rate = typeof text === 'string' ? rateOf(text) : null
+  if (rate === null) report(path, 'must be letters in a time, such as 60/h, 10/15m or 2000/d')
+  return rate
 }
 
 const readLimit = (value: unknown, path: Path, report: Report): RateRule | null => {
@@ -32,7 +38,7 @@ const readLimit = (value: unknown, path: Path, report: Report): RateRule | null 
   if (written.rate === undefined && isRecord(value))
     return (report([...path, 'rate'], 'is missing: such as 60/h'), null)
   const rate = readRate(written.rate, isRecord(value) ? [...path, 'rate'] : path, report)
-  if (rate === undefined) return null
+  if (rate === null) return null
   const burst = written.burst ?? Math.ceil(rate.most * usualBurst)
   if (burst <= rate.most) return { ...rate, burst }
   report([...path, 'burst'], `must be at most ${rate.most}, what the rate lets go in all`)

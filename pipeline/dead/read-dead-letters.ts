@@ -2,6 +2,7 @@ import type { EventLog } from '../../connectors/log/event-log.ts'
 import { decode, DecodeError, type SchemaName } from '../../schemas/codec.ts'
 import type { Command, Delivery, Notice, Reject, Schemas } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
+import { aboutNotice } from '../kinds/kinds.ts'
 import { type Topic, topics } from '../../schemas/topics.ts'
 
 /** A letter that could not be delivered, with what the log tells of it. Addresses stand in it. */
@@ -23,10 +24,15 @@ export interface DeadLetterFacts {
     readonly event: string
     readonly flow: string
     readonly client: string
+    /** An alert's name; empty for a flow. */
+    readonly name: string
   }[]
   /** What somebody asked to be done with it, which is not answered yet; null: nothing. */
   readonly asked: Command['kind'] | null
 }
+
+/** Clocks of processes that share a log differ so much at most, ms: records of one may seem older than those that they answer. */
+export const clockSkewMs = 60_000
 
 interface Kept<T> {
   readonly timestamp: EpochMs
@@ -105,7 +111,8 @@ const whatWasAsked = async (
   const ended = new Set<string>()
   if (commands.size === 0) return { asked, ended }
   const answers = new Map<string, Delivery['outcome']>()
-  for await (const { command, outcome } of answersSince(log, partition, first)) answers.set(command, outcome)
+  for await (const { command, outcome } of answersSince(log, partition, first - clockSkewMs))
+    answers.set(command, outcome)
   for (const { id, letter, died_at, kind } of commands.values()) {
     const answer = answers.get(id)
     if (answer === undefined) asked.set(deathOf(letter, died_at), kind)
@@ -115,7 +122,7 @@ const whatWasAsked = async (
 }
 
 /** Deliveries of a partition that answer commands. */
-async function* answersSince(log: EventLog, partition: number, since: EpochMs): AsyncGenerator<Delivery> {
+export async function* answersSince(log: EventLog, partition: number, since: EpochMs): AsyncGenerator<Delivery> {
   for await (const { value } of valuesOf(log, topics.outcomes, 'Outcome', partition, since))
     for (const delivery of value.deliveries) if (delivery.command !== '') yield delivery
 }
@@ -139,9 +146,7 @@ const factsOf = (rejects: readonly Reject[], partition: number, asked: DeadLette
   }
 }
 
-const toldBy = ({ id, flow }: Notice): DeadLetterFacts['notices'][number] => ({
-  id,
-  event: flow?.id ?? '',
-  flow: flow?.flow.id ?? '',
-  client: flow?.client.id ?? '',
-})
+const toldBy = (notice: Notice): DeadLetterFacts['notices'][number] => {
+  const { event, flow, client, name } = aboutNotice(notice)
+  return { id: notice.id, event, flow, client, name }
+}

@@ -189,7 +189,9 @@ interface NoticeLetter {
   readonly monitor: string
   /** null: its record is no longer kept. */
   readonly notice: Read<Notice> | null
-  /** null: not delivered. */
+  /** What became of it so far, in order; one that was redriven has several. */
+  readonly ends: readonly { readonly outcome: Read<Outcome>; readonly delivery: Delivery }[]
+  /** The last of them; null: it is on its way, for the first time or again. */
   readonly delivered: { readonly outcome: Read<Outcome>; readonly delivery: Delivery } | null
   readonly waiting: CommittedLetter | null
   readonly decided: EpochMs
@@ -208,9 +210,13 @@ const lettersOf = async (
     )
     const kept = await noticesAt(reading, new Set(wanted.keys()), record.timestamp)
     for (const [id, monitor] of wanted) {
-      const delivered = deliveries.find(({ delivery }) => delivery.notice === id) ?? null
+      const ends = deliveries
+        .filter(({ delivery }) => delivery.notice === id && delivery.outcome !== 'declined')
+        .toSorted((a, b) => a.outcome.record.offset - b.outcome.record.offset)
+      const last = ends.at(-1)
+      const delivered = last === undefined || last.delivery.outcome === 'redriven' ? null : last
       const waiting = delivered === null ? letterHolding(reading, id) : null
-      letters.push({ id, monitor, notice: kept.get(id) ?? null, delivered, waiting, decided: value.at })
+      letters.push({ id, monitor, notice: kept.get(id) ?? null, ends, delivered, waiting, decided: value.at })
     }
   }
   return letters
@@ -256,8 +262,8 @@ const termsText = ({ batch: { quiet_ms, longest_ms, most, spacing_ms, first_at_o
 }
 
 const letterSteps = async (reading: IndexReading, letter: NoticeLetter): Promise<readonly Step[]> => {
-  const { notice, delivered, waiting, id, monitor } = letter
-  const recipient = notice?.value.recipient.address ?? delivered?.delivery.recipient ?? ''
+  const { notice, ends, delivered, waiting, id, monitor } = letter
+  const recipient = notice?.value.recipient.address ?? ends[0]?.delivery.recipient ?? ''
   const whose = { monitor, recipient }
   const together = await noticesTogether(reading, letter)
   const steps: Step[] = []
@@ -272,12 +278,12 @@ const letterSteps = async (reading: IndexReading, letter: NoticeLetter): Promise
       ],
     }),
   )
-  const partition = notice?.record.partition ?? delivered?.outcome.record.partition ?? waiting?.partition
+  const partition = notice?.record.partition ?? ends[0]?.outcome.record.partition ?? waiting?.partition
   if (partition !== undefined)
     for (const read of await receiptsOf(reading, partition, together, opened, delivered?.outcome.record.timestamp))
       steps.push(replyStep(read, whose))
-  if (delivered !== null) steps.push(deliveryStep(delivered.delivery, delivered.outcome.value.at, whose))
-  else steps.push(waitingStep(reading, letter, whose))
+  for (const { delivery, outcome } of ends) steps.push(deliveryStep(delivery, outcome.value.at, whose))
+  if (delivered === null) steps.push(waitingStep(reading, letter, whose))
   return steps
 }
 
@@ -329,25 +335,24 @@ const replyStep = ({ at, kind, attempt, code, reply }: Receipt, whose: Partial<S
   })
 }
 
+const endText = (outcome: Delivery['outcome'], recipient: string, reason: string): string => {
+  if (outcome === 'told') return `delivered to ${recipient}`
+  if (outcome === 'undeliverable') return `undeliverable to ${recipient}: ${reason}`
+  return `${outcome}, the letter to ${recipient}: ${reason}`
+}
+
 const deliveryStep = (
   { outcome, message_id, attempts, code, reply, reason }: Delivery,
   at: EpochMs,
   whose: Partial<Step>,
 ): Step =>
-  step(
-    at,
-    'delivery',
-    outcome === 'told'
-      ? `delivered to ${whose.recipient ?? ''}`
-      : `undeliverable to ${whose.recipient ?? ''}: ${reason}`,
-    {
-      ...whose,
-      details: [
-        `${attempts} attempt(s)${code === 0 && reply === '' ? '' : `, the reply: ${code} ${reply}`}`,
-        ...(message_id === '' ? [] : [`Message-ID ${message_id}`]),
-      ],
-    },
-  )
+  step(at, 'delivery', endText(outcome, whose.recipient ?? '', reason), {
+    ...whose,
+    details: [
+      `${attempts} attempt(s)${code === 0 && reply === '' ? '' : `, the reply: ${code} ${reply}`}`,
+      ...(message_id === '' ? [] : [`Message-ID ${message_id}`]),
+    ],
+  })
 
 const waitingStep = ({ clock }: IndexReading, { waiting }: NoticeLetter, whose: Partial<Step>): Step => {
   if (waiting === null)

@@ -24,6 +24,7 @@ const shapes = {
   log: ['at', 'log', 'artifact', 'level', 'message', 'client_time', 'org'],
   set: ['at', 'set'],
   fault: ['at', 'fault', 'for', 'times', 'to', 'code'],
+  dead: ['at', 'dead', 'to', 'times'],
 } as const
 type Kind = keyof typeof shapes
 const kinds = Object.keys(shapes) as Kind[]
@@ -96,6 +97,8 @@ const readEntry = (
       return { kind: 'set', at, change: readWorld(value['set'], [...path, 'set'], { ...terms, orgs: [...orgIds] }) }
     case 'fault':
       return readFault(value, path, at, report)
+    case 'dead':
+      return readDead(value, path, at, report)
   }
 }
 
@@ -160,6 +163,20 @@ const readFault = (value: Item, path: Path, at: EpochMs, report: Report): Timeli
   return { kind: 'fault', at, fault, until: lasts === null ? null : at + lasts, times, to, code }
 }
 
+const readDead = (value: Item, path: Path, at: EpochMs, report: Report): TimelineEntry | null => {
+  const { dead: deed, times = 1 } = value
+  if (deed !== 'redrive' && deed !== 'drop') return (report([...path, 'dead'], 'must be redrive or drop'), null)
+  const isCount = typeof times === 'number' && Number.isSafeInteger(times) && times > 0
+  if (!isCount) return (report([...path, 'times'], 'must be a whole number from 1'), null)
+  return { kind: 'dead', at, deed, to: readAddress(value['to'], [...path, 'to'], report), times }
+}
+
+const readAddress = (to: unknown, path: Path, report: Report): string | null => {
+  const [mailbox] = typeof to === 'string' ? parseMailboxes(to).mailboxes : []
+  if (to !== undefined && mailbox === undefined) report(path, 'must be a mail address')
+  return mailbox?.address ?? null
+}
+
 const readFaultName = (value: unknown, path: Path, report: Report): FaultName | undefined => {
   const fault = faultNames.find((name) => name === value)
   const help =
@@ -188,7 +205,5 @@ const readReply = (value: Item, fault: FaultName, path: Path, report: Report): {
         ? 'is missing: the SMTP code of the reply, such as 451 or 550'
         : 'must be an SMTP code from 200 to 599',
     )
-  const [mailbox] = typeof to === 'string' ? parseMailboxes(to).mailboxes : []
-  if (to !== undefined && mailbox === undefined) report([...path, 'to'], 'must be a mail address')
-  return { to: mailbox?.address ?? null, code: typeof code === 'number' ? code : 0 }
+  return { to: readAddress(to, [...path, 'to'], report), code: typeof code === 'number' ? code : 0 }
 }

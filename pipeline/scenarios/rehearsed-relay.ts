@@ -1,6 +1,10 @@
 import type { MemoryLog } from '../../connectors/log/memory-log.ts'
 import type { Happening } from '../../schemas/happenings.ts'
 import type { Configuration } from '../config/configuration.ts'
+import { chosen } from '../dead/choose.ts'
+import { commandLetters } from '../dead/command-letters.ts'
+import { readDeadLetters } from '../dead/read-dead-letters.ts'
+import type { DeadEntry } from './scenario.ts'
 import { monitorsOf, sourcesOf } from '../monitors/monitors-of.ts'
 import { type Service, stageNames, startService, type World } from '../service.ts'
 
@@ -15,6 +19,8 @@ export interface RehearsedRelay {
   start(): void
   /** As at SIGTERM: letters under way and their receipts end first. */
   stop(): void
+  /** Asks for what an entry says, of the letters that are dead at that moment. */
+  command(entry: DeadEntry): void
   /** Neither does its log have work nor does it start or stop. */
   isIdle(): boolean
   /** The stream of every queue lives and its history has been read; also while it is down. */
@@ -66,7 +72,14 @@ export const rehearsedRelay = ({ configuration, log: first, world }: RehearsedRe
     log = log.reopened()
   }
 
+  const command = async ({ deed, to, times }: DeadEntry): Promise<void> => {
+    const letters = chosen(await readDeadLetters(log, 0), { words: [], recipient: to ?? undefined })
+    const terms = { kind: deed, now: world.clock.now(), everyMs: 0 }
+    for (let n = 0; n < times; n++) await commandLetters(log, letters, terms)
+  }
+
   return {
+    command: (entry) => change(() => command(entry)),
     start: () => change(start),
     stop: () => change(stop),
     isIdle: () => changes === 0 && log.isIdle(),

@@ -113,6 +113,7 @@ const play = async (scenario: Scenario, configuration: Configuration): Promise<E
     clocks.timeline.at(entry.at, () => {
       latestEntry = entry.at
       if (entry.kind === 'fault') beginFault(entry, { world, outbox, relay, clock: clocks.timeline })
+      else if (entry.kind === 'dead') relay.command(entry)
       else playEntry(world, entry)
     })
 

@@ -55,7 +55,17 @@ export interface FaultEntry extends Timed {
   readonly code: number
 }
 
-export type TimelineEntry = EventEntry | LogEntry | SetEntry | FaultEntry
+/** Somebody has dead letters sent again, or dropped: all, or those to one address. */
+export interface DeadEntry extends Timed {
+  readonly kind: 'dead'
+  readonly deed: 'redrive' | 'drop'
+  /** null: all. */
+  readonly to: string | null
+  /** How many ask for it at once. */
+  readonly times: number
+}
+
+export type TimelineEntry = EventEntry | LogEntry | SetEntry | FaultEntry | DeadEntry
 
 /** One document of a scenario file, checked. */
 export interface Scenario extends Position {

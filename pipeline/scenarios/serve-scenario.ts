@@ -1,5 +1,5 @@
 import { startStandIn } from '../../connectors/velociraptor/stand-in/server.ts'
-import { createWorld } from '../../connectors/velociraptor/stand-in/world.ts'
+import { createWorld, type StandInWorld } from '../../connectors/velociraptor/stand-in/world.ts'
 import type { Clock } from '../../schemas/time.ts'
 import { beginServerFault } from './server-fault.ts'
 import { playEntry } from './play-entry.ts'
@@ -30,6 +30,11 @@ export interface ServedScenario {
   close(): Promise<void>
 }
 
+const playOnServer = (world: StandInWorld, entry: TimelineEntry): boolean => {
+  if (entry.kind === 'dead') return false
+  return entry.kind === 'fault' ? beginServerFault(world, entry) : (playEntry(world, entry), true)
+}
+
 /** Serves a scenario's world as a Velociraptor server would, and plays its timeline by the clock. */
 export const serveScenario = async (
   scenario: Scenario,
@@ -43,7 +48,7 @@ export const serveScenario = async (
     new Promise((resolve) => {
       cancels.push(
         options.clock.at(entry.at, () => {
-          const isPlayed = entry.kind === 'fault' ? beginServerFault(world, entry) : (playEntry(world, entry), true)
+          const isPlayed = playOnServer(world, entry)
           onEntry?.(entry, isPlayed)
           resolve()
         }),

@@ -2,6 +2,8 @@ import { rmSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { replyOfCode, SERVER_DOWN } from '../../../connectors/mail/outbox.ts'
 import { type Answer, why, whyText } from '../../../pipeline/cli/why-command.ts'
+import { commandLetters } from '../../../pipeline/dead/command-letters.ts'
+import { readDeadLetters } from '../../../pipeline/dead/read-dead-letters.ts'
 import { indexFileIn } from '../../../pipeline/index/outcome-index.ts'
 import { flowEvent } from '../../operators/flow-events.ts'
 import { flowOf, type IndexWorld, openIndexWorld } from '../index/index-world.ts'
@@ -106,6 +108,25 @@ describe('the story of an event', () => {
     expect(said).toContain('soc: the letter was refused for good: 550 answered 550')
     expect(said).toContain('soc: undeliverable to soc@example.org: the mail server refused it')
     expect(said).toContain('3 attempt(s), the reply: 550 answered 550')
+  })
+
+  it('tells of a redriven letter how it failed, that it was redriven, and how it was delivered', async () => {
+    world.outbox.inject({ reply: replyOfCode(550), to: 'soc@example.org', times: 1 })
+    await world.run()
+    await world.events(flowOf(2))
+    await world.pass(minute)
+    await commandLetters(world.log, await readDeadLetters(world.log, 0), { kind: 'redrive', now: 0, everyMs: 0 })
+    await world.pass(minute)
+    const { story } = (await answer('F.2')) as Answer & { found: 'one' }
+    expect(
+      story.steps
+        .filter(({ kind, recipient }) => kind === 'delivery' && recipient === 'soc@example.org')
+        .map((step) => step.text),
+    ).toEqual([
+      'undeliverable to soc@example.org: the mail server refused it',
+      'redriven, the letter to soc@example.org: it is sent again',
+      'delivered to soc@example.org',
+    ])
   })
 
   it('tells why an event was rejected, and where its bytes are', async () => {

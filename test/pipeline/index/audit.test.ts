@@ -1,6 +1,8 @@
 import { rmSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { replyOfCode, SERVER_DOWN } from '../../../connectors/mail/outbox.ts'
+import { commandLetters } from '../../../pipeline/dead/command-letters.ts'
+import { readDeadLetters } from '../../../pipeline/dead/read-dead-letters.ts'
 import { type Audit, auditLog } from '../../../pipeline/index/audit.ts'
 import { indexFileIn } from '../../../pipeline/index/outcome-index.ts'
 import { encode } from '../../../schemas/codec.ts'
@@ -101,6 +103,30 @@ describe('an audit', () => {
       found: 0,
       monitors: [{}, {}, { monitor: 'soc', delivered: 6, undeliverable: 6, waiting: 0 }],
     })
+  })
+
+  it('counts the last word of a letter: what was redriven is delivered, what was dropped is not', async () => {
+    world.outbox.inject({ reply: replyOfCode(550), to: 'lead@example.org', times: 6 })
+    await told()
+    const terms = { now: 0, everyMs: 0 }
+    const [first, second, ...others] = await readDeadLetters(world.log, 0)
+    if (first === undefined || second === undefined) throw new Error('nothing died')
+    await commandLetters(world.log, [first], { kind: 'drop', ...terms })
+    await commandLetters(world.log, [first, second, ...others.slice(0, 2)], { kind: 'redrive', ...terms })
+    await world.pass(60_000)
+    const soc = { monitor: 'soc', notices: 12, delivered: 9, undeliverable: 2, dropped: 1, waiting: 0 }
+    expect(await audit()).toMatchObject({ found: 0, monitors: [{}, {}, soc] })
+    expect(await audit(null, true)).toMatchObject({ found: 0, monitors: [{}, {}, soc] })
+  })
+
+  it('counts a redriven letter that waits', async () => {
+    world.outbox.inject({ reply: replyOfCode(550), to: 'lead@example.org', times: 6 })
+    await told()
+    world.outbox.inject({ reply: SERVER_DOWN })
+    await commandLetters(world.log, await readDeadLetters(world.log, 0), { kind: 'redrive', now: 0, everyMs: 0 })
+    await world.pass(60_000)
+    const soc = { monitor: 'soc', notices: 12, delivered: 6, undeliverable: 0, waiting: 6 }
+    expect(await audit()).toMatchObject({ found: 0, monitors: [{}, {}, soc] })
   })
 
   it('counts records that were rejected before they were events, and as events', async () => {

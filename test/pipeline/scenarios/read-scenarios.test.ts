@@ -16,6 +16,19 @@ const only = (text: string) => {
 const timelineOf = (entries: string) => only(`${head}timeline:\n${entries}`).timeline
 
 describe('reading scenarios', () => {
+  it('reads what is asked for dead letters, and says what is wrong with it', () => {
+    expect(
+      timelineOf('  - { at: T+1s, dead: redrive, to: A@example.org, times: 2 }\n  - { at: T+2s, dead: drop }'),
+    ).toEqual([
+      { kind: 'dead', at: T + 1000, deed: 'redrive', to: 'A@example.org', times: 2 },
+      { kind: 'dead', at: T + 2000, deed: 'drop', to: null, times: 1 },
+    ])
+    const wrong = (entry: string) => problemsOf(`${head}timeline:\n  - ${entry}`).join()
+    expect(wrong('{ at: T, dead: revive }')).toContain('must be redrive or drop')
+    expect(wrong('{ at: T, dead: drop, times: 0 }')).toContain('must be a whole number from 1')
+    expect(wrong('{ at: T, dead: drop, to: nobody }')).toContain('must be a mail address')
+  })
+
   it('takes each document as one, and leaves empty ones out', () => {
     const { scenarios } = read(`# nothing\n---\n${head}---\n${head.replace('one', 'two')}...\n`)
     expect(scenarios.map(({ name, line }) => [name, line])).toEqual([
@@ -185,7 +198,7 @@ describe('what is wrong in a scenario file', () => {
       expect.stringMatching(/^s\.yaml:2:113 world\.flows\[0\]\.create_time: is no moment/),
       's.yaml:2:129 world.hunts: must be a list of mappings',
       expect.stringMatching(/^s\.yaml:4:11 timeline\[0\]\.at: is no moment: write T, T\+90s/),
-      's.yaml:5:5 timeline[1]: says nothing that happens: write one of queue, log, set, fault',
+      's.yaml:5:5 timeline[1]: says nothing that happens: write one of queue, log, set, fault, dead',
       's.yaml:6:5 timeline[2].row: is missing: write the row that the event holds',
       's.yaml:7:21 timeline[3].queue: must be the name of an artifact, or Artifact/Source',
       's.yaml:7:43 timeline[3].org: is no organisation of this world: name it under world.orgs (there are root)',
@@ -196,7 +209,7 @@ describe('what is wrong in a scenario file', () => {
       's.yaml:10:37 timeline[6].to: must be a mail address',
       's.yaml:11:5 timeline[7]: takes one of `for` and `times`, not both',
       's.yaml:11:51 timeline[7].code: belongs to smtp-reply only',
-      's.yaml:12:5 timeline[8]: must be a mapping with at and one of queue, log, set, fault',
+      's.yaml:12:5 timeline[8]: must be a mapping with at and one of queue, log, set, fault, dead',
       's.yaml:14:3 expect.mail: is not known here: did you mean mails?',
       's.yaml:15:13 expect.mails[0].too: is not known here: did you mean to?',
       's.yaml:15:30 expect.mails[0].headers: must be a mapping: header name to matcher',
