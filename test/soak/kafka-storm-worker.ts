@@ -100,4 +100,6 @@ const runWorker = async (place: Place): Promise<void> => {
   })
 }
 
+// Its parent is gone, or has heard its last word.
+process.on('disconnect', () => process.exit())
 await runWorker(JSON.parse(process.argv[2] ?? '') as Place)
