@@ -1,6 +1,6 @@
 import Sqlite from 'better-sqlite3'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded-log.ts'
@@ -40,7 +40,8 @@ monitors:
     batch: { quiet: 30s, longest: 10m, most: 50 }
 `
 
-const mostRounds = 60
+const mostRounds = 100
+const roundMs = 2
 
 /** A whole service on an embedded log under a virtual clock, and what asks it. */
 export interface IndexWorld {
@@ -102,8 +103,10 @@ export const openIndexWorld = async ({
   const settle = async (): Promise<void> => {
     // A turn that waits for the clock stays open: what happens without time is over long before.
     for (let round = 0, idle = 0; round < mostRounds && idle < 4; round++) {
-      await setImmediate()
-      idle = log.isIdle() && outbox.isIdle() ? idle + 1 : 0
+      const isIdle = log.isIdle() && outbox.isIdle()
+      idle = isIdle ? idle + 1 : 0
+      // Another thread commits, and is given time to.
+      await (isIdle ? setImmediate() : setTimeout(roundMs))
     }
   }
   const world: IndexWorld = {
