@@ -14,6 +14,7 @@ import {
   wakeForDue,
 } from './mailing/claims.ts'
 import { takeCommand, takenAllTheSame } from './mailing/dead-letters.ts'
+import { durationText } from './config/duration.ts'
 import { type DeathClass, deathReasons } from './mailing/death.ts'
 import type { DeliverTurn } from './mailing/deliver-turn.ts'
 import { type Arrived, gather } from './mailing/gathering.ts'
@@ -28,9 +29,7 @@ import { rejection } from './runtime/rejection.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState } from './runtime/turn-state.ts'
 
-const day = 86_400_000
-/** A letter that the server defers is tried again for so long. */
-const longestDeferralMs = 5 * day
+const usualGiveUpAfterMs = 5 * 86_400_000
 const deferrals: Backoff = { firstMs: 60_000, longestMs: 4 * 3_600_000 }
 
 /** Sends what notices ask for: gathers, claims, sends, and settles when the receipt comes back as input. */
@@ -123,8 +122,8 @@ const takeReceipt = (receipt: Receipt, context: DeliverTurn): readonly NewRecord
     forgetClaim(claims, letter.id)
     putOpen(state, { ...letter, stage: 'open', due_at, deferrals: deferralCount, sender: '', until: 0, marker: '' })
   }
-  const undeliverable = (kind: DeathClass): readonly NewRecord[] =>
-    settle(letter, { code, reply, death: { class: kind, reason: deathReasons[kind] } }, context)
+  const undeliverable = (kind: DeathClass, reason: string = deathReasons[kind]): readonly NewRecord[] =>
+    settle(letter, { code, reply, death: { class: kind, reason } }, context)
   switch (receipt.kind) {
     case 'refused':
       return undeliverable(receipt.code === 0 ? 'unwritable' : 'refused')
@@ -140,8 +139,11 @@ const takeReceipt = (receipt: Receipt, context: DeliverTurn): readonly NewRecord
       return []
     case 'deferred': {
       const count = letter.deferrals + 1
-      if (turn.now - letter.opened_at >= longestDeferralMs) return undeliverable('expired')
-      reopen(turn.now + backoffMs(deferrals, count, options.random), count)
+      const longestMs = options.channels.get(letter.channel)?.giveUpAfterMs ?? usualGiveUpAfterMs
+      const lastAt = letter.opened_at + longestMs
+      if (turn.now >= lastAt) return undeliverable('expired', `${deathReasons.expired} ${durationText(longestMs)}`)
+      // The last try is at the end of the time, not before it.
+      reopen(Math.min(turn.now + backoffMs(deferrals, count, options.random), lastAt), count)
       return []
     }
     case 'released':

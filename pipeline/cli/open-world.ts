@@ -57,7 +57,13 @@ export const openChannels = (channels: readonly MailChannel[]): ReadonlyMap<stri
   new Map(
     channels.map((channel) => [
       channel.name,
-      { name: channel.name, from: channel.from, limits: channel.limits, sink: openSmtp(smtpChannelOf(channel)) },
+      {
+        name: channel.name,
+        from: channel.from,
+        limits: channel.limits,
+        giveUpAfterMs: channel.giveUpAfterMs,
+        sink: openSmtp(smtpChannelOf(channel)),
+      },
     ]),
   )
 

@@ -66,6 +66,8 @@ export interface MailChannel {
   /** What the relay calls itself to the server; null: the machine's name. */
   readonly helloName: string | null
   readonly limits: MailLimits
+  /** A letter that the server defers is tried again for so long, ms. */
+  readonly giveUpAfterMs: number
 }
 
 export interface EmbeddedLogSettings {

@@ -9,6 +9,12 @@ export const durationMs = (text: string): number | null => {
   return amount === undefined || unit === undefined ? null : Math.round(Number(amount) * (unitsMs[unit] as number))
 }
 
+/** Milliseconds as a duration is written, in the largest unit that needs no fraction. */
+export const durationText = (ms: number): string => {
+  const [unit, size] = Object.entries(unitsMs).findLast(([, each]) => ms % each === 0) ?? ['ms', 1]
+  return `${ms / size}${unit}`
+}
+
 /** A duration between two bounds, as it is written in the file. */
 export const durationShape = (least: string, most: string, description: string) =>
   z

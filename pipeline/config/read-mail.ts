@@ -3,6 +3,7 @@ import { parseMailboxes } from '../../schemas/addresses.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
 import { defaultSecret } from '../monitors/mail-parameters.ts'
 import type { MailChannel } from './configuration.ts'
+import { durationMs } from './duration.ts'
 import { isRecord } from './is-record.ts'
 import type { Path, Report } from './problem.ts'
 import { readLimits } from './read-limits.ts'
@@ -14,6 +15,7 @@ import { contentsOf } from './surroundings.ts'
 import type { Surroundings } from './surroundings.ts'
 
 const defaultConnections = 5
+const usualGiveUpAfter = '5d'
 const howUrl = 'write smtps://user@host:465 or smtp://user@host:587'
 
 interface Server {
@@ -182,6 +184,7 @@ const readChannel = (
     ca,
     helloName,
     limits,
+    giveUpAfterMs: durationMs(read.give_up_after ?? usualGiveUpAfter) as number,
   }
 }
 

@@ -84,6 +84,11 @@ export const channelShape = z.strictObject({
     description:
       'Letters in a time at most; what is above waits, is gathered, and the severest goes first: nothing is dropped',
   }),
+  give_up_after: durationShape(
+    '1m',
+    '30d',
+    'How long a letter that the server defers is tried again before it is undeliverable; default 5d',
+  ).optional(),
   hello_name: nonEmpty.optional().meta({ description: 'Name with which the relay greets the mail server' }),
 })
 

@@ -16,6 +16,8 @@ export interface OpenChannel {
   readonly from: Mailbox
   /** Left out: none. */
   readonly limits?: MailLimits
+  /** A letter that the server defers is tried again for so long, ms; left out: five days. */
+  readonly giveUpAfterMs?: number
 }
 
 export interface DeliverOptions {

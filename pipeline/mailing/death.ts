@@ -4,10 +4,10 @@ import { topics } from '../../schemas/topics.ts'
 export const deathClasses = ['refused', 'expired', 'unwritable', 'no-channel'] as const
 export type DeathClass = (typeof deathClasses)[number]
 
-/** What each kind means, in a sentence; `no-channel` is completed by the channel's name. */
+/** What each kind means, in a sentence; `no-channel` is completed by the channel's name, `expired` by a duration. */
 export const deathReasons: Readonly<Record<DeathClass, string>> = {
   refused: 'the mail server refused it',
-  expired: 'the mail server deferred it for five days',
+  expired: 'the mail server deferred it for',
   unwritable: 'the letter could not be written',
   'no-channel': 'the configuration has no mail channel',
 }

@@ -26,7 +26,7 @@ export interface MetricsOptions {
   readonly diskFree: () => Promise<number | null>
 }
 
-/** Seconds: from half a second to the five days after which a deferred letter is given up. */
+/** Seconds: from half a second to the five days after which a deferred letter is usually given up. */
 const ageBuckets = [0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 86_400, 5 * 86_400]
 
 /** Facts of a happening that its counter is split by; each has few values, fixed by the configuration. */

@@ -94,9 +94,9 @@ const play = async (scenario: Scenario, configuration: Configuration): Promise<E
     world: {
       velociraptor,
       channels: new Map(
-        configuration.channels.map(({ name, from, connections, limits }): [string, OpenChannel] => [
+        configuration.channels.map(({ name, from, connections, limits, giveUpAfterMs }): [string, OpenChannel] => [
           name,
-          { name, from, limits, sink: { ...outbox, connections } },
+          { name, from, limits, giveUpAfterMs, sink: { ...outbox, connections } },
         ]),
       ),
       clock: clocks.service,

@@ -127,12 +127,23 @@ describe('a letter', () => {
       expect.objectContaining({
         outcome: 'undeliverable',
         code: 451,
-        reason: 'the mail server deferred it for five days',
+        reason: 'the mail server deferred it for 5d',
       }),
     ])
     expect(await world.rejects()).toHaveLength(1)
     const [last, before] = timesOf(sink).toReversed()
     expect((last ?? 0) - (before ?? 0)).toBeLessThanOrEqual(4 * hour)
+  })
+
+  it('is given up when its channel says, with a last try at the end of the time', async () => {
+    const sink = openHandSink(world.clock, answering(deferred))
+    startProcess(world, { sinks: { default: sink }, giveUpAfterMs: 200_000 })
+    await world.notify(one)
+    await world.pass(hour)
+    expect(timesOf(sink)).toEqual([0, 45_000, 135_000, 200_000])
+    expect(await world.deliveries()).toEqual([
+      expect.objectContaining({ outcome: 'undeliverable', reason: 'the mail server deferred it for 200s' }),
+    ])
   })
 
   it('that was given back unsent is sent again at once', async () => {

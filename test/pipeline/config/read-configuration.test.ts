@@ -94,6 +94,7 @@ describe('a good file', () => {
       ca: null,
       helloName: null,
       limits: { channel: null, recipient: null, domain: null },
+      giveUpAfterMs: 432_000_000,
     })
     const login = channels[0]?.login ?? null
     expect(login?.user).toBe('relay')
@@ -126,6 +127,7 @@ mail:
       tls: required
       ca_file: ca.pem
       hello_name: relay.example.org
+      give_up_after: 36h
     local: { url: 'smtp://127.0.0.1', from: b@example.org }
 log: { embedded: { dir: /var/lib/relay, partitions: 8, max_size: 20GiB } }
 monitors:
@@ -145,6 +147,7 @@ log_level: debug
       connections: 2,
       ca: certificate,
       helloName: 'relay.example.org',
+      giveUpAfterMs: 129_600_000,
       limits: { channel: null, recipient: null, domain: null },
     })
     expect(channels[1]).toMatchObject({ name: 'local', host: '127.0.0.1', port: 587, tls: 'off', login: null })
@@ -318,6 +321,16 @@ describe('a wrong file is refused at the place of its fault:', () => {
       'too many connections',
       changed('monitors:', '  connections: 1000\nmonitors:'),
       ['9:16 mail.connections: must be at most 50'],
+    ],
+    [
+      'a letter that is given up at once',
+      changed('monitors:', '  give_up_after: 0s\nmonitors:'),
+      ['9:18 mail.give_up_after: must be a duration from 1m to 30d, such as 30s or 2h'],
+    ],
+    [
+      'a letter that is never given up',
+      changed('monitors:', '  give_up_after: off\nmonitors:'),
+      ['9:18 mail.give_up_after: must be a duration from 1m to 30d, such as 30s or 2h'],
     ],
     [
       'half a connection',

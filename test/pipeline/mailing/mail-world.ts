@@ -108,6 +108,8 @@ export interface ProcessOptions {
   readonly name?: string
   /** Of the channel `default`. */
   readonly limits?: Partial<MailLimits>
+  /** Of all its channels; default: five days. */
+  readonly giveUpAfterMs?: number
   /** In place of the log's. */
   readonly append?: MailWorld['log']['append']
   /** What its log says of other processes; default: they may live. */
@@ -116,7 +118,15 @@ export interface ProcessOptions {
 
 export const startProcess = (
   world: StageWorld,
-  { sinks, compose = composePlainly, name = 'p1', limits, append, othersAreDead = false }: ProcessOptions,
+  {
+    sinks,
+    compose = composePlainly,
+    name = 'p1',
+    limits,
+    giveUpAfterMs,
+    append,
+    othersAreDead = false,
+  }: ProcessOptions,
 ): Process => {
   let isDead = false
   const { log, clock } = world
@@ -126,6 +136,7 @@ export const startProcess = (
       name: channel,
       sink,
       from: { address: 'relay@example.org', name: '' },
+      ...(giveUpAfterMs === undefined ? {} : { giveUpAfterMs }),
       ...(limits === undefined ? {} : { limits: { channel: null, recipient: null, domain: null, ...limits } }),
     },
   ])
