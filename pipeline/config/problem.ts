@@ -15,11 +15,11 @@ export interface Problem {
   readonly level: 'error' | 'warning'
 }
 
-/** Takes note of a problem. `at` says which part of the file to point to; by default the value. */
+/** Takes note of a problem. `at` says which part of the file to point to, by default the value; `unnamed`: the last key is not shown. */
 export type Report = (
   path: Path,
   message: string,
-  options?: { readonly level?: Problem['level']; readonly at?: 'key' | 'value' },
+  options?: { readonly level?: Problem['level']; readonly at?: 'key' | 'value'; readonly unnamed?: boolean },
 ) => void
 
 const longestShown = 60
@@ -35,9 +35,12 @@ export const shown = (text: string): string => {
   return short.replace(unprintable, escaped)
 }
 
+/** Keys that somebody chose as a word; what else stands as a key may be anything, also a secret at the wrong place. */
+export const isWord = (key: string): boolean => /^[\w$-]+$/.test(key)
+
 const step = (key: string | number): string => {
   if (typeof key === 'number') return `[${key}]`
-  return /^[\w$-]+$/.test(key) ? `.${key}` : `["${shown(key)}"]`
+  return isWord(key) ? `.${key}` : `["${shown(key)}"]`
 }
 
 export const pathText = (path: Path): string => path.map(step).join('').replace(/^\./, '')

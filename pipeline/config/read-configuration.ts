@@ -33,8 +33,9 @@ const sections = {
  */
 export const readConfigurationOf = (source: Source, surroundings: Surroundings): ReadConfiguration => {
   const problems: Problem[] = []
-  const report: Report = (path, message, { level = 'error', at = 'value' } = {}) => {
-    problems.push({ file: surroundings.file, ...source.positionOf(path, at), path: pathText(path), message, level })
+  const report: Report = (path, message, { level = 'error', at = 'value', unnamed = false } = {}) => {
+    const named = pathText(unnamed ? path.slice(0, -1) : path)
+    problems.push({ file: surroundings.file, ...source.positionOf(path, at), path: named, message, level })
   }
   const { value } = source
   const read = readRecord(sections, value ?? {}, [], report)

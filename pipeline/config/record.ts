@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { instead, nearest } from './did-you-mean.ts'
 import { isRecord } from './is-record.ts'
-import type { Path, Report } from './problem.ts'
+import { isWord, type Path, type Report } from './problem.ts'
 
 type Shape = Readonly<Record<string, z.ZodType>>
 /** What could be read of a mapping: a key is absent when it was left out or wrong. */
@@ -53,6 +53,12 @@ export const readValue = <T extends z.ZodType>(
   return undefined
 }
 
+const withSecrets: readonly unknown[] = ['mail', 'log']
+
+/** Passwords stand in these parts, and with a quote or a blank missing they become keys. */
+const mayBeSecret = ([part]: Path, key: string, known: readonly string[]): boolean =>
+  !isWord(key) || (withSecrets.includes(part) && nearest(key, known) === undefined)
+
 /**
  * Reads a mapping key by key, so that one wrong key hides no other. `later` names keys of coming versions, with what to say of
  * them. null when there is no mapping at all.
@@ -75,8 +81,11 @@ export const readRecord = <S extends Shape>(
   const known = Object.keys(shape)
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue
-    const message = Object.hasOwn(later, key) ? (later[key] ?? '') : `is not known here: ${instead(key, known)}`
-    report([...path, key], message, { at: 'key' })
+    const at = [...path, key]
+    if (Object.hasOwn(later, key)) report(at, later[key] ?? '', { at: 'key' })
+    else if (mayBeSecret(at, key, known))
+      report(at, `a key stands here that is not known: known are ${known.join(', ')}`, { at: 'key', unnamed: true })
+    else report(at, `is not known here: ${instead(key, known)}`, { at: 'key' })
   }
   const read = Object.entries(shape).map(([key, schema]) => {
     const own = Object.hasOwn(value, key) ? value[key] : undefined

@@ -571,7 +571,7 @@ describe('a wrong file is refused at the place of its fault:', () => {
       'a terminal sequence',
       `${good}"a\\e[2Jb": 1\n`,
       [
-        '13:1 ["a\\u001b[2Jb"]: is not known here: known are velociraptor, mail, log, monitors, http, trouble, heartbeat, log_level',
+        '13:1: a key stands here that is not known: known are velociraptor, mail, log, monitors, http, trouble, heartbeat, log_level',
       ],
     ],
   ])('%s', (_fault, text, expected) => {
@@ -732,6 +732,9 @@ describe('whatever stands in a file', () => {
       `"${secret}" x`,
       `|${secret}\n  x`,
       `{ file: { ${secret}: [] } }`,
+      `${secret}: x`,
+      `\n  ${secret}: x`,
+      '\n  hunter2: x',
       '',
     ]
     const urls = [
@@ -747,6 +750,8 @@ describe('whatever stands in a file', () => {
       fc.nat(good.length),
       fc.constantFrom('', ' ', '\n', '"', '{', ': '),
     )
+    // A quote or a brace too many behind `password` makes a key of what follows it.
+    const afterPassword = changed('smtps:', 'smtp:').indexOf('password:') + 'password:'.length
     fc.assert(
       fc.property(cases, ([place, url, at, put]) => {
         const text = changed('{ file: mail.password }', place).replace('smtps://relay@mail.example.org', url)
@@ -760,7 +765,10 @@ describe('whatever stands in a file', () => {
           inspect(configuration, { depth: 9 })
         expect(said).not.toContain('hunter2')
       }),
-      { numRuns: 250 },
+      {
+        numRuns: 250,
+        examples: ['"', '{', '": '].map((put) => [[`{ ${secret}: file }`, urls[4] ?? '', afterPassword, put]]),
+      },
     )
   })
 })
