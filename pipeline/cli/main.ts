@@ -3,6 +3,7 @@ import { auditCommand } from './audit-command.ts'
 import { checkCommand } from './check-command.ts'
 import { deadCommand } from './dead-command.ts'
 import { demoCommand } from './demo-command.ts'
+import { importCommand } from './import-command.ts'
 import { initCommand } from './init-command.ts'
 import { previewCommand } from './preview-command.ts'
 import { replayCommand } from './replay-command.ts'
@@ -36,6 +37,7 @@ const program = new Command('relay')
 for (const command of [
   demoCommand(),
   initCommand(),
+  importCommand(),
   runCommand(),
   checkCommand(),
   testScenarios(),

@@ -1,3 +1,5 @@
+import { yamlText } from './yaml-text.ts'
+
 /** What `init` asks for. */
 export interface InitialAnswers {
   /** Where links in letters lead: https://velociraptor.example.org/app/index.html */
@@ -15,16 +17,8 @@ export interface InitialAnswers {
 /** The environment variable that a new configuration takes the mail password from. */
 export const passwordVariable = 'RELAY_MAIL_PASSWORD'
 
-/** A YAML scalar on one line: plain where that is safe, else in double quotes. */
-const scalar = (text: string): string =>
-  /^(?:[A-Za-z/]|\.{1,2}\/)[\w./@+-]*(:\/\/[\w./@:+-]*)?$/.test(text) ? text : JSON.stringify(text)
-
-/** Plain words that YAML reads as something else than text. */
-const isWord = (text: string): boolean => /^(true|false|null|\.inf|\.nan)$/i.test(text)
-
-const quoted = (text: string): string => (isWord(text) || text.endsWith(':') ? JSON.stringify(text) : scalar(text))
-
-const withoutPassword = (mailUrl: string): string => mailUrl.replace(/^(\w+:\/\/[^:@/]*):.*@/s, '$1@')
+/** A mail url without the password that somebody wrote into it. */
+export const withoutPassword = (mailUrl: string): string => mailUrl.replace(/^(\w+:\/\/[^:@/]*):.*@/s, '$1@')
 
 const domainOf = (address: string): string => /@([\w.-]+)>?\s*$/.exec(address)?.[1] ?? 'example.org'
 
@@ -38,17 +32,17 @@ export const initialConfiguration = ({ guiUrl, apiConfig, mailUrl, from, recipie
 
 velociraptor:
   # Made on the Velociraptor server; it holds a private key: chmod 600.
-  api_config: ${quoted(apiConfig)}
+  api_config: ${yamlText(apiConfig)}
   # Where the links in letters lead.
-  gui_url: ${quoted(guiUrl)}
+  gui_url: ${yamlText(guiUrl)}
 
 mail:
   # smtps:// is TLS from the first byte (465), smtp:// is STARTTLS (587). For a server without TLS: tls: off
-  url: ${quoted(url)}
+  url: ${yamlText(url)}
 ${password}
-  from: ${quoted(from)}
+  from: ${yamlText(from)}
   # Only these domains for addresses that come from user names or client metadata. Fixed recipients are always allowed.
-  allowed_domains: [${quoted(domainOf(recipient))}]
+  allowed_domains: [${yamlText(domainOf(recipient))}]
 
 # Events are kept in ./relay-data beside this file, unless another place is named:
 # log: { embedded: { dir: /var/lib/raptor-relay, max_size: 20GiB } }
@@ -64,7 +58,7 @@ monitors:
     # The server's own artifacts and their parameters; what is left out has the artifact's default.
     artifact: Server.Monitor.FlowCompletion
     parameters:
-      Recipients: [${quoted(recipient)}]
+      Recipients: [${yamlText(recipient)}]
       # NotifyExecutor: true          # also tell the user who started the flow
       # DelayThreshold: 10            # seconds: quicker flows are not told, whoever started them still looks
       # NotifyHunts: false            # flows of hunts

@@ -6,6 +6,7 @@ import {
   flowCompletionParameters,
   readFlowCompletionParameters,
 } from '../monitors/flow-completion-parameters.ts'
+import type { MonitorSettings } from './configuration.ts'
 import type { Parameter, Reading } from './parameters.ts'
 import type { Path } from './problem.ts'
 
@@ -59,3 +60,17 @@ export const alertsArtifact: MonitorArtifact<'Server.Monitor.Alerts', AlertsPara
   alikeNeeds: 'alert.name',
   others: 'alerts of different names',
 }
+
+/** An artifact that monitors may follow, by what every reader of parameters needs. */
+export interface KnownArtifact {
+  readonly artifact: string
+  readonly parameters: Readonly<Record<string, Parameter<unknown>>>
+  /** The parameter that names the mail channel, where it sends mail. */
+  readonly secret?: string
+}
+
+/** Every artifact whose work the relay does, by name. */
+export const knownArtifacts = {
+  'Server.Monitor.FlowCompletion': flowCompletionArtifact,
+  'Server.Monitor.Alerts': alertsArtifact,
+} satisfies Readonly<Record<MonitorSettings['artifact'], KnownArtifact>>

@@ -28,11 +28,14 @@ const unprintable = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\
 
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
+/** The text with escapes for what could steer a terminal: controls, line ends, marks of direction. */
+export const printable = (text: string): string => text.replace(unprintable, escaped)
+
 /** Text of the file inside a message: printable, 60 characters at most. Never for secrets. */
 export const shown = (text: string): string => {
   const characters = Array.from(text.slice(0, 4 * longestShown))
   const short = characters.length > longestShown ? `${characters.slice(0, longestShown).join('')}…` : text
-  return short.replace(unprintable, escaped)
+  return printable(short)
 }
 
 /** Keys that somebody chose as a word; what else stands as a key may be anything, also a secret at the wrong place. */
