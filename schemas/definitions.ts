@@ -43,14 +43,18 @@ const uses: Readonly<Record<string, readonly string[]>> = {
 }
 
 const text = textType()
-const typeHook = (schema: avro.Schema): avro.Type | undefined => (schema === 'string' ? text : undefined)
 
-const parse = (schema: object): avro.Type => {
-  const registry: Record<string, avro.Type> = {}
-  const options = { registry, wrapUnions: false, omitRecordMethods: true, typeHook }
+type TypeHook = NonNullable<avro.ForSchemaOptions['typeHook']>
+
+/** The type that stands in the place of avsc's own; undefined: that one does. */
+export const typeHook = (schema: avro.Schema): avro.Type | undefined => (schema === 'string' ? text : undefined)
+
+/** The type of a schema, and of those that it names, with other types in it where a hook says so. */
+export const parse = (schema: object, hook: TypeHook = typeHook): avro.Type => {
+  const options = { registry: {}, wrapUnions: false, omitRecordMethods: true, typeHook }
   for (const name of uses[(schema as { name: string }).name] ?? [])
     avro.Type.forSchema(definitions.get(name) as avro.Schema, options)
-  return avro.Type.forSchema(schema as avro.Schema, options)
+  return avro.Type.forSchema(schema as avro.Schema, { ...options, typeHook: hook })
 }
 
 /** The present schemas, by name. */

@@ -136,15 +136,19 @@ interface Plan {
   readonly topic: string
   readonly monitors: string | null
   readonly warmUpMs: number | null
+  readonly listsKept: boolean
   /** The hash of the rules; null: not begun. */
   readonly rules: string | null
 }
+
+/** What is kept is written down only for those who ask for it: it is the most. */
+const needsKept = ({ json, again }: Options): boolean => json === true || again === true
 
 const planOf = (options: Options): Plan | string => {
   const range = rangeOf(options, Date.now())
   if (typeof range === 'string') return range
   const { topic, monitors = null, warmUp = null } = options
-  return { range, topic, monitors, warmUpMs: warmUp, rules: null }
+  return { range, topic, monitors, warmUpMs: warmUp, listsKept: needsKept(options), rules: null }
 }
 
 const planIn = (path: string): Plan | string => {
@@ -185,6 +189,8 @@ const run = async ({ options, plan, configuration, judging }: Setting): Promise<
   const rules = { monitors: monitorsOf(judging), configuration: configurationHash(judging) }
   if (plan.rules !== null && plan.rules !== rules.configuration)
     return say('The rules have changed since that replay was begun: begin it anew, without --resume.', 2)
+  if (needsKept(options) && !plan.listsKept)
+    return say('--json and --again need what the interrupted replay did not write down: begin it anew with them.', 2)
   const kind = kindOfTopic(plan.topic)
   if (kind === null) return say(`Topic ${singleLine(plan.topic)} cannot be replayed.`, 2)
   const dir = dirOf(configuration)
@@ -205,7 +211,7 @@ const run = async ({ options, plan, configuration, judging }: Setting): Promise<
     if (options.resume === undefined) removeReplayFile(path)
     const file = openReplayFile(path)
     file.set('plan', JSON.stringify({ ...plan, rules: rules.configuration }))
-    const { topic, range, warmUpMs } = plan
+    const { topic, range, warmUpMs, listsKept } = plan
     const progress = openProgress(line.show, () => performance.now())
     const work = {
       log,
@@ -217,6 +223,7 @@ const run = async ({ options, plan, configuration, judging }: Setting): Promise<
       range,
       rules,
       warmUpMs,
+      listsKept,
       progress,
       stop: stop.signal,
     }
@@ -241,7 +248,7 @@ const run = async ({ options, plan, configuration, judging }: Setting): Promise<
 
 const idOf = (plan: Plan, rules: string): string =>
   createHash('sha256')
-    .update(`${plan.topic} ${rangeText(plan.range)} ${rules} ${plan.warmUpMs ?? ''}`)
+    .update(`${plan.topic} ${rangeText(plan.range)} ${rules} ${plan.warmUpMs ?? ''} ${plan.listsKept}`)
     .digest('hex')
     .slice(0, 8)
 

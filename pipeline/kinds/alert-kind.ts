@@ -1,5 +1,5 @@
 import { huntOf } from '../../operators/flow-facts.ts'
-import { encode } from '../../schemas/codec.ts'
+import { encode, openSkimmer } from '../../schemas/codec.ts'
 import { topics } from '../../schemas/topics.ts'
 import { composeAlerts } from '../mailing/compose-alerts.ts'
 import { alertEventOf, subjectOf } from '../sources/alert-event.ts'
@@ -14,6 +14,7 @@ export const alertKind: EventKind<'AlertEvent'> = {
   raw: topics.rawAlerts,
   topic: topics.alertEvents,
   decide: 'decide.alerts',
+  skim: openSkimmer('AlertEvent', ['org_name', 'artifact_type']),
   readRow(raw) {
     const row = JSON.parse(raw.row) as Readonly<Record<string, unknown>>
     const { name, client: reportedBy, ...own } = readAlert(row)

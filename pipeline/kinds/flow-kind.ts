@@ -1,5 +1,5 @@
 import { huntOf } from '../../operators/flow-facts.ts'
-import { encode } from '../../schemas/codec.ts'
+import { encode, openSkimmer } from '../../schemas/codec.ts'
 import { topics } from '../../schemas/topics.ts'
 import { composeFlows } from '../mailing/compose-flows.ts'
 import { readFlowCompletion } from '../sources/flow-completion-row.ts'
@@ -9,12 +9,28 @@ import type { EventKind } from './kind.ts'
 
 const texts = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(', ')
 
+/** What no monitor looks at, and no letter is written of without the event itself. */
+const unjudged = [
+  'org_name',
+  'client.fqdn',
+  'client.hostname',
+  'client.system',
+  'client.release',
+  'client.machine',
+  'flow.arguments',
+  'flow.sources_with_results',
+  'flow.queries.status',
+  'hunt.description',
+  'row',
+]
+
 /** Completed collections. */
 export const flowKind: EventKind<'FlowEvent'> = {
   name: 'FlowEvent',
   raw: topics.rawFlowCompletions,
   topic: topics.flowEvents,
   decide: 'decide',
+  skim: openSkimmer('FlowEvent', unjudged),
   readRow(raw) {
     const row: unknown = JSON.parse(raw.row)
     const { client, flow } = readFlowCompletion(row)

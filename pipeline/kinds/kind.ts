@@ -1,3 +1,4 @@
+import type { Decode } from '../../schemas/codec.ts'
 import type { FlowKey } from '../../connectors/velociraptor/lookups.ts'
 import type { Notice, Outcome, RawEvent, Schemas } from '../../schemas/generated.ts'
 import type { Topic } from '../../schemas/topics.ts'
@@ -32,6 +33,8 @@ export interface EventKind<N extends EventName> {
   readonly topic: Topic
   /** The topology that judges them. */
   readonly decide: string
+  /** Reads an event as far as monitors judge it and `about` tells of it: the rest is empty. */
+  readonly skim: Decode<N>
   /** Reads a row. Throws an Error whose text is the reason for a reject. */
   readRow(raw: RawEvent): RowToComplete
   about(event: Schemas[N]): About

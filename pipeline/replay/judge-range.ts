@@ -13,7 +13,7 @@ const stage = 'judge'
 const tailStage = 'tail'
 const countsName = 'counts'
 /** Between two commits of what was found, ms: as much is found again after a kill. */
-const commitMs = 1000
+const commitMs = 3000
 
 /**
  * Judges the range's events by the rules of the replay, in the order of the log, and writes down how that differs from what is on
@@ -30,7 +30,7 @@ export const judgeRange = async (work: ReplayWork): Promise<boolean> => {
 
 /** What was counted so far. */
 export const countsOf = ({ file }: Pick<ReplayWork, 'file'>): Counts => {
-  const counts: Counts = { events: 0, before: 0, foreign: 0, unrecorded: 0 }
+  const counts: Counts = { events: 0, before: 0, foreign: 0, unrecorded: 0, kept: {} }
   const kept = file.setting(countsName)
   return kept === undefined ? counts : { ...counts, ...(JSON.parse(kept) as Counts) }
 }
@@ -55,12 +55,16 @@ const judgePartition = async <N extends EventName>(
   let next: number | undefined
   let first: number | undefined
   let committedAt = performance.now()
-  const commit = (): void => {
+  const commit = (isDone: boolean): void => {
     if (next === undefined) return
     const at = next
     file.commit(() => {
-      for (const pair of pairs) file.addPair(pair)
-      memory.save()
+      for (const pair of pairs) {
+        if (pair.kind === 'kept') counts.kept[pair.monitor] = (counts.kept[pair.monitor] ?? 0) + 1
+        if (pair.kind !== 'kept' || work.listsKept) file.addPair(pair)
+      }
+      // Nothing of a partition is judged after its end.
+      if (!isDone) memory.save()
       file.set(countsName, JSON.stringify(counts))
       file.move(stage, partition, at)
     })
@@ -69,7 +73,7 @@ const judgePartition = async <N extends EventName>(
   }
   const to = lastOf(edges, work)
   for await (const records of log.read({ topic, partition, ...from, ...to })) {
-    for (const decoded of await decodeAll<N>(kind.name, records, work, work.lost)) {
+    for (const decoded of await decodeAll<N>(kind.name, records, work, work.lost, kind.skim)) {
       if ('problem' in decoded) {
         if (isRecordInRange(decoded.record, work)) counts.foreign++
         continue
@@ -91,13 +95,13 @@ const judgePartition = async <N extends EventName>(
     next = offset + 1
     const end = to.to?.offset ?? next
     progress.report('judging', (partition + (next - first) / Math.max(1, end - first)) / log.partitions, records.length)
-    if (performance.now() - committedAt >= commitMs) commit()
+    if (performance.now() - committedAt >= commitMs) commit(false)
     if (isStopped(work)) {
-      commit()
+      commit(false)
       return false
     }
   }
-  commit()
+  commit(true)
   if (edges === undefined || 'partition' in range || file.next(tailStage, partition) !== undefined) return true
   const unjudged = await work.kind.with((each) => unjudgedIn(each, partition, edges, work))
   file.commit(() => {
@@ -118,7 +122,7 @@ const unjudgedIn = async <N extends EventName>(
   const { log, topic, range } = work
   let count = 0
   for await (const records of log.read({ topic, partition, from: { offset: edges.last + 1 } }))
-    for (const decoded of await decodeAll<N>(kind.name, records, work, work.lost))
+    for (const decoded of await decodeAll<N>(kind.name, records, work, work.lost, kind.skim))
       if ('value' in decoded && isInRange(range, kind.about(decoded.value).received_at, decoded.record)) count++
   return count
 }
@@ -174,18 +178,40 @@ interface Judged {
 
 const same = (address: string): string => address.toLowerCase()
 
+interface WouldTell {
+  readonly monitor: string
+  readonly recipient: string
+  readonly name: string
+}
+
+/** What is not delivered yet tells whom by the id of its notice alone, where it is one of those who would be told. */
+const withRecipients = (
+  recorded: readonly Recorded[],
+  would: readonly WouldTell[],
+  event: string,
+): readonly Recorded[] => {
+  const lacks = ({ recipient, replay }: Recorded): boolean => recipient === '' && replay === ''
+  const lacking = recorded.filter(lacks)
+  if (lacking.length === 0 || would.length === 0) return recorded
+  const byId = new Map<string, string>()
+  for (const monitor of new Set(lacking.map((row) => row.monitor)))
+    for (const { recipient } of would) byId.set(noticeId(monitor, event, recipient), recipient)
+  return recorded.map((row) => (lacks(row) ? { ...row, recipient: byId.get(row.notice) ?? '' } : row))
+}
+
 /** How the judgements of one event differ from what is on record: by recipient, whichever monitor told. */
 const pairsOf = (
   { partition, offset, timestamp }: LogRecord,
   { event, client, flow }: About,
   judged: readonly Judged[],
-  recorded: readonly Recorded[],
+  onRecord: readonly Recorded[],
   pairs: Pair[],
 ): void => {
-  const would = judged.flatMap(({ monitor, judgement }) =>
+  const would = judged.flatMap<WouldTell>(({ monitor, judgement }) =>
     isTold(judgement) ? judgement.recipients.map(({ address, name }) => ({ monitor, recipient: address, name })) : [],
   )
-  if (would.length === 0 && recorded.length === 0) return
+  if (would.length === 0 && onRecord.length === 0) return
+  const recorded = withRecipients(onRecord, would, event)
   const common = { partition, offset, event, client, flow, at: timestamp }
   // A notice that has no recipient was put on record by a replay, and was never written.
   const told = Map.groupBy(
@@ -212,10 +238,12 @@ const pairsOf = (
       told_in: own?.told_in ?? '',
       replays: [...new Set(rows.map(({ replay }) => replay))].filter((id) => id !== '').join(' '),
       unwritten: promised ?? '',
+      notice: '',
     })
   }
   const wanted = new Set(would.map(({ recipient }) => same(recipient)))
-  for (const { recipient, monitor, told_in, replay } of recorded)
+  const nothing = { name: '', unwritten: '' }
+  for (const { notice, recipient, monitor, told_in, replay } of recorded)
     if (!wanted.has(same(recipient)) && (recipient !== '' || replay === ''))
-      pairs.push({ ...common, kind: 'lost', monitor, recipient, name: '', told_in, replays: replay, unwritten: '' })
+      pairs.push({ ...common, ...nothing, kind: 'lost', monitor, recipient, told_in, replays: replay, notice })
 }

@@ -1,4 +1,5 @@
 import { type Bound, type LogRecord } from '../../connectors/log/event-log.ts'
+import { openSkimmer } from '../../schemas/codec.ts'
 import type { Outcome } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { topics } from '../../schemas/topics.ts'
@@ -7,24 +8,50 @@ import type { JudgedEdges } from './replay-file.ts'
 import { clockMarginMs, isInRange } from './replay-range.ts'
 import { isStopped, type ReplayWork } from './replay-work.ts'
 
+/** Whom a replay compares: reasons and texts for people are passed over. */
+const skimOutcome = openSkimmer('Outcome', [
+  'event',
+  'org',
+  'client',
+  'flow',
+  'hunt',
+  'name',
+  'configuration',
+  'verdicts.artifact',
+  'verdicts.objections',
+  'verdicts.overruled_by',
+  'verdicts.of',
+  'verdicts.reason',
+  'verdicts.warnings',
+  'deliveries.artifact',
+  'deliveries.reply',
+  'deliveries.reason',
+  'deliveries.command',
+])
+const skimNotice = openSkimmer('Notice', ['flow', 'flow_letter', 'alert', 'alert_letter'])
+
 const stage = 'record'
-const noticesStage = 'notices'
 
 /**
  * Writes down what the log's outcomes say of the range's events: which have verdicts, and who was told in which letter. Says
  * whether it came to its end, or was stopped before.
  */
 export const readRecord = async (work: ReplayWork): Promise<boolean> => {
-  const { log, file, range } = work
-  // What is told of an event is written after it.
-  const since = 'from' in range ? range.from - clockMarginMs : await timeAt(work, range)
+  const { log, file } = work
+  const since = await recordedSince(work)
   for (let partition = 0; partition < log.partitions; partition++)
     if (!(await readPartition(partition, since, work))) return false
-  if (!file.lacksRecipient()) return true
-  for (let partition = 0; partition < log.partitions; partition++)
-    if (!(await readNotices(partition, since, work))) return false
-  return true
+  if (!file.hasPromised()) return true
+  return readNotices('notices', since, work, file.putRecipient)
 }
+
+/** Finds the addresses of those who are lost and not delivered to yet. Says whether it came to its end, or was stopped before. */
+export const nameLost = async (work: ReplayWork): Promise<boolean> =>
+  !work.file.hasNamelessLost() || readNotices('lost', await recordedSince(work), work, work.file.nameLost)
+
+/** What is told of an event is written after it. */
+const recordedSince = async (work: ReplayWork): Promise<EpochMs> =>
+  'from' in work.range ? work.range.from - clockMarginMs : await timeAt(work, work.range)
 
 const timeAt = async (
   { log, topic }: ReplayWork,
@@ -41,7 +68,7 @@ const readPartition = async (partition: number, since: EpochMs, work: ReplayWork
   const next = file.next(stage, partition)
   const from: Bound = next === undefined ? { timestamp: since } : { offset: next }
   for await (const records of log.read({ topic: topics.outcomes.name, partition, from })) {
-    const decoded = await decodeAll('Outcome', records, work, work.lost)
+    const decoded = await decodeAll('Outcome', records, work, work.lost, skimOutcome)
     file.commit(() => {
       for (const one of decoded) if (!('problem' in one)) take(one.value, edges, work)
       for (const [lane, edge] of edges) file.putEdges(lane, edge)
@@ -83,18 +110,30 @@ const take = (outcome: Outcome, edges: Map<number, JudgedEdges>, { file, topic, 
 }
 
 /** Who is told by what is not delivered yet stands only in the notices. */
-const readNotices = async (partition: number, since: EpochMs, work: ReplayWork): Promise<boolean> => {
-  const { log, file, progress } = work
-  const next = file.next(noticesStage, partition)
-  const from: Bound = next === undefined ? { timestamp: since } : { offset: next }
-  for await (const records of log.read({ topic: topics.notices.name, partition, from })) {
-    const decoded = await decodeAll('Notice', records, work, work.lost)
-    file.commit(() => {
-      for (const one of decoded) if (!('problem' in one)) file.putRecipient(one.value.id, one.value.recipient.address)
-      file.move(noticesStage, partition, (records.at(-1) as LogRecord).offset + 1)
-    })
-    progress.report('reading notices on their way', (partition + 0.5) / log.partitions, records.length)
-    if (isStopped(work)) return false
+const readNotices = async (
+  reading: 'notices' | 'lost',
+  since: EpochMs,
+  work: ReplayWork,
+  put: (notice: string, recipient: string) => void,
+): Promise<boolean> => {
+  const { log, file, progress, clock } = work
+  for (let partition = 0; partition < log.partitions; partition++) {
+    const next = file.next(reading, partition)
+    const from: Bound = next === undefined ? { timestamp: since } : { offset: next }
+    for await (const records of log.read({ topic: topics.notices.name, partition, from })) {
+      const decoded = await decodeAll('Notice', records, work, work.lost, skimNotice)
+      const { offset, timestamp } = records.at(-1) as LogRecord
+      file.commit(() => {
+        for (const one of decoded) if (!('problem' in one)) put(one.value.id, one.value.recipient.address)
+        file.move(reading, partition, offset + 1)
+      })
+      progress.report(
+        'reading notices on their way',
+        (partition + share(timestamp, since, clock.now())) / log.partitions,
+        records.length,
+      )
+      if (isStopped(work)) return false
+    }
   }
   return true
 }

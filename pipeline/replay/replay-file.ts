@@ -28,6 +28,8 @@ export interface Pair {
   readonly replays: string
   /** A notice that a replay put on record and could not write: it is written again under this id. */
   readonly unwritten: string
+  /** Of what is lost: the notice on record, else empty. */
+  readonly notice: string
 }
 
 /** What is on record of one notice. */
@@ -48,6 +50,13 @@ export interface JudgedEdges {
   readonly lastInRange: number
 }
 
+/** Pairs of a kind by one monitor. */
+export interface PairCount {
+  readonly monitor: string
+  readonly kind: PairKind
+  readonly count: number
+}
+
 export interface Counts {
   /** Events of the range that were judged. */
   events: number
@@ -57,6 +66,8 @@ export interface Counts {
   foreign: number
   /** Events of the range that the service has not judged yet, or whose outcome is no longer kept. */
   unrecorded: number
+  /** Pairs that are kept, by monitor. */
+  readonly kept: Record<string, number>
 }
 
 /** What a replay has found so far, in one SQLite file, so that it is bounded in memory and can go on where it was interrupted. */
@@ -70,9 +81,12 @@ export interface ReplayFile {
   move(stage: string, partition: number, next: number): void
   putVerdict(partition: number, offset: number, notice: string, monitor: string, replay: string): void
   putDelivery(partition: number, recorded: Recorded): void
-  /** Some notice on record has no recipient yet. */
-  lacksRecipient(): boolean
+  /** Some notice that a replay put on record has no recipient: whether it was ever written is not known. */
+  hasPromised(): boolean
   putRecipient(notice: string, recipient: string): void
+  /** Somebody is lost whose address is not known. */
+  hasNamelessLost(): boolean
+  nameLost(notice: string, recipient: string): void
   edges(partition: number): JudgedEdges | undefined
   putEdges(partition: number, edges: JudgedEdges): void
   /** Notices on record from an offset on, in order. */
@@ -85,7 +99,7 @@ export interface ReplayFile {
   pairs(kinds: readonly PairKind[]): IterableIterator<Pair>
   /** The pairs of so many events after a place, in the order of the log. */
   pairsByEvent(kinds: readonly PairKind[], after: { partition: number; offset: number }, most: number): readonly Pair[]
-  pairCounts(): readonly { readonly monitor: string; readonly kind: PairKind; readonly count: number }[]
+  pairCounts(): readonly PairCount[]
   close(): void
 }
 
@@ -95,15 +109,19 @@ const tables = `
     WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS recorded (partition INTEGER NOT NULL, offset INTEGER NOT NULL, notice TEXT NOT NULL, monitor TEXT NOT NULL,
     recipient TEXT NOT NULL, replay TEXT NOT NULL, told_in TEXT NOT NULL, PRIMARY KEY (partition, offset, notice)) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS recorded_lacking ON recorded (notice) WHERE recipient = '';
   CREATE TABLE IF NOT EXISTS edge (partition INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, lastInRange INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS mark (partition INTEGER NOT NULL, key TEXT NOT NULL, event TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (partition, key)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS pair (partition INTEGER NOT NULL, offset INTEGER NOT NULL, kind TEXT NOT NULL, event TEXT NOT NULL,
     client TEXT NOT NULL, flow TEXT NOT NULL, monitor TEXT NOT NULL, recipient TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, told_in TEXT NOT NULL,
-    replays TEXT NOT NULL, unwritten TEXT NOT NULL);
-  CREATE INDEX IF NOT EXISTS pair_event ON pair (partition, offset);
+    replays TEXT NOT NULL, unwritten TEXT NOT NULL, notice TEXT NOT NULL);
 `
+/** Made when they are needed: most replays end without. */
+const indexes = {
+  recorded_lacking: `recorded (notice) WHERE recipient = ''`,
+  pair_nameless: `pair (notice) WHERE recipient = ''`,
+  pair_event: 'pair (partition, offset)',
+} as const
 
 const cacheKiB = 65_536
 /** The same pages are written again and again: they are brought over seldom. */
@@ -145,10 +163,21 @@ const assemble = (database: Sqlite.Database): ReplayFile => {
   const putDelivery = database.prepare<[number, number, string, string, string, string, string]>(
     `INSERT INTO recorded VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET recipient = excluded.recipient, told_in = excluded.told_in`,
   )
-  const lacking = database.prepare<[], number>(`SELECT 1 FROM recorded WHERE recipient = '' LIMIT 1`).pluck()
+  const promised = database
+    .prepare<[], number>(`SELECT 1 FROM recorded WHERE recipient = '' AND replay <> '' LIMIT 1`)
+    .pluck()
   const putRecipient = database.prepare<[string, string]>(
     `UPDATE recorded SET recipient = ? WHERE notice = ? AND recipient = ''`,
   )
+  const nameless = database
+    .prepare<[], number>(`SELECT 1 FROM pair WHERE kind = 'lost' AND recipient = '' LIMIT 1`)
+    .pluck()
+  const nameLost = database.prepare<[string, string]>(
+    `UPDATE pair SET recipient = ? WHERE notice = ? AND recipient = ''`,
+  )
+  const index = (name: keyof typeof indexes): void => {
+    database.exec(`CREATE INDEX IF NOT EXISTS ${name} ON ${indexes[name]}`)
+  }
   const getEdges = database.prepare<[number], JudgedEdges>(
     'SELECT first, last, lastInRange FROM edge WHERE partition = ?',
   )
@@ -159,8 +188,10 @@ const assemble = (database: Sqlite.Database): ReplayFile => {
   const getMark = database.prepare<[number, string], Mark>('SELECT event, at FROM mark WHERE partition = ? AND key = ?')
   const putMark = database.prepare<[number, string, string, number]>('INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?)')
   const anyMark = database.prepare<[number], number>('SELECT 1 FROM mark WHERE partition = ? LIMIT 1').pluck()
-  const addPair = database.prepare<Pair>(
-    `INSERT INTO pair VALUES (@partition, @offset, @kind, @event, @client, @flow, @monitor, @recipient, @name, @at, @told_in, @replays, @unwritten)`,
+  // By place: by name costs twice as much.
+  const addPair = database.prepare<(string | number)[]>(
+    `INSERT INTO pair (partition, offset, kind, event, client, flow, monitor, recipient, name, at, told_in, replays, unwritten, notice)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   return {
     setting: (name) => getSetting.get(name),
@@ -172,32 +203,62 @@ const assemble = (database: Sqlite.Database): ReplayFile => {
       void putVerdict.run(partition, offset, notice, monitor, replay),
     putDelivery: (partition, { offset, notice, monitor, recipient, replay, told_in }) =>
       void putDelivery.run(partition, offset, notice, monitor, recipient, replay, told_in),
-    lacksRecipient: () => lacking.get() !== undefined,
+    hasPromised() {
+      if (promised.get() === undefined) return false
+      index('recorded_lacking')
+      return true
+    },
     putRecipient: (notice, recipient) => void putRecipient.run(recipient, notice),
+    hasNamelessLost() {
+      if (nameless.get() === undefined) return false
+      index('pair_nameless')
+      return true
+    },
+    nameLost: (notice, recipient) => void nameLost.run(recipient, notice),
     edges: (partition) => getEdges.get(partition),
     putEdges: (partition, { first, last, lastInRange }) => void putEdges.run(partition, first, last, lastInRange),
     recorded: (partition, from, most) => recorded.all(partition, from, most),
     mark: (partition, key) => getMark.get(partition, key),
     putMark: (partition, key, { event, at }) => void putMark.run(partition, key, event, at),
     hasNoMark: (partition) => anyMark.get(partition) === undefined,
-    addPair: (pair) => void addPair.run(pair),
+    addPair({ partition, offset, kind, event, client, flow, monitor, recipient, name, at, ...rest }) {
+      const { told_in, replays, unwritten, notice } = rest
+      addPair.run(
+        partition,
+        offset,
+        kind,
+        event,
+        client,
+        flow,
+        monitor,
+        recipient,
+        name,
+        at,
+        told_in,
+        replays,
+        unwritten,
+        notice,
+      )
+    },
     pairs: (kinds) =>
       database
         .prepare<[], Pair>(
           `SELECT * FROM pair WHERE kind IN (${listOf(kinds)}) ORDER BY monitor, lower(recipient), at, partition, offset`,
         )
         .iterate(),
-    pairsByEvent: (kinds, { partition, offset }, most) =>
-      database
+    pairsByEvent(kinds, { partition, offset }, most) {
+      index('pair_event')
+      return database
         .prepare<[number, number, number], Pair>(
           `SELECT pair.* FROM pair JOIN (SELECT DISTINCT partition AS p, offset AS o FROM pair WHERE kind IN (${listOf(kinds)})
             AND (partition, offset) > (?, ?) ORDER BY partition, offset LIMIT ?) ON partition = p AND offset = o
             WHERE kind IN (${listOf(kinds)}) ORDER BY partition, offset, monitor, recipient`,
         )
-        .all(partition, offset, most),
+        .all(partition, offset, most)
+    },
     pairCounts: () =>
       database
-        .prepare<[], { monitor: string; kind: PairKind; count: number }>(
+        .prepare<[], PairCount>(
           'SELECT monitor, kind, count(*) AS count FROM pair GROUP BY monitor, kind ORDER BY monitor, kind',
         )
         .all(),

@@ -27,6 +27,8 @@ export interface ReplayWork {
   readonly rules: Rules
   /** Ms before the range from which on events are judged for what monitors remember; null: all that is kept. */
   readonly warmUpMs: number | null
+  /** Pairs that are kept are not only counted. */
+  readonly listsKept: boolean
   readonly progress: Progress
   /** Aborted when it shall stop where it stands. */
   readonly stop: AbortSignal

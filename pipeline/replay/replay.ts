@@ -1,13 +1,13 @@
 import { ConnectorError } from '../../connectors/errors.ts'
 import { countsOf, judgeRange } from './judge-range.ts'
-import { readRecord } from './read-record.ts'
-import type { Counts } from './replay-file.ts'
+import { nameLost, readRecord } from './read-record.ts'
+import type { Counts, PairCount } from './replay-file.ts'
 import type { ReplayWork } from './replay-work.ts'
 
 /** What a replay came to; its pairs stand in its file. */
 export interface Replayed {
-  readonly counts: Counts
-  readonly pairs: ReturnType<ReplayWork['file']['pairCounts']>
+  readonly counts: Omit<Counts, 'kept'>
+  readonly pairs: readonly PairCount[]
 }
 
 /** Records whose schema this program does not know are waited for so long. */
@@ -20,10 +20,13 @@ const longestWaitMs = 10_000
 export const replay = async (given: Omit<ReplayWork, 'lost'>): Promise<Replayed | null> => {
   const work: ReplayWork = { ...given, lost: AbortSignal.timeout(longestWaitMs) }
   try {
-    if (!(await readRecord(work)) || !(await judgeRange(work))) return null
+    if (!(await readRecord(work)) || !(await judgeRange(work)) || !(await nameLost(work))) return null
   } catch (cause) {
     if (!(cause instanceof DOMException)) throw cause
     throw new ConnectorError('LOG_DENIED', 'a newer version of the relay writes into this log: replay with that one')
   }
-  return { counts: countsOf(work), pairs: work.file.pairCounts() }
+  const { kept, ...counts } = countsOf(work)
+  const keptCounts = Object.entries(kept).map(([monitor, count]) => ({ monitor, kind: 'kept' as const, count }))
+  const differing = work.file.pairCounts().filter(({ kind }) => kind !== 'kept')
+  return { counts, pairs: [...differing, ...keptCounts] }
 }

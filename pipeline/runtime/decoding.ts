@@ -1,5 +1,5 @@
 import type { EventLog, LogRecord } from '../../connectors/log/event-log.ts'
-import { decode, DecodeError, learnSchema, type SchemaName, writersSchemas } from '../../schemas/codec.ts'
+import { decode, type Decode, DecodeError, learnSchema, type SchemaName, writersSchemas } from '../../schemas/codec.ts'
 import type { Schemas } from '../../schemas/generated.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
@@ -21,30 +21,32 @@ const longestWaitMs = 30_000
 
 /**
  * Reads a turn's records of one topic. Damaged or unmarked ones come back with the reason; one whose schema nobody here
- * knows is looked for in the topic of schemas, and holds its partition until a program that knows it runs.
+ * knows is looked for in the topic of schemas, and holds its partition until a program that knows it runs. `read`: reads a value;
+ * left out: the whole of it.
  */
 export const decodeAll = async <N extends SchemaName>(
   name: N,
   records: readonly LogRecord[],
   decoding: Decoding,
   lost: AbortSignal,
+  read: Decode<N> = (bytes) => decode(name, bytes),
 ): Promise<readonly Decoded<N>[]> => {
   const decoded: Decoded<N>[] = []
   for (const record of records) {
-    const tried = tryDecode(name, record)
-    decoded.push('unknown' in tried ? await decodeOne(name, record, decoding, lost) : tried)
+    const tried = tryDecode(read, record)
+    decoded.push('unknown' in tried ? await decodeOne(read, record, decoding, lost) : tried)
   }
   return decoded
 }
 
 const decodeOne = async <N extends SchemaName>(
-  name: N,
+  read: Decode<N>,
   record: LogRecord,
   decoding: Decoding,
   lost: AbortSignal,
 ): Promise<Decoded<N>> => {
   for (let tries = 0; ; tries++) {
-    const decoded = tryDecode(name, record)
+    const decoded = tryDecode(read, record)
     if (!('unknown' in decoded)) return decoded
     const { topic, partition, offset } = record
     if (tries === 1) decoding.tell({ name: 'schema unknown', topic, partition, offset, fingerprint: decoded.unknown })
@@ -53,9 +55,12 @@ const decodeOne = async <N extends SchemaName>(
   }
 }
 
-const tryDecode = <N extends SchemaName>(name: N, record: LogRecord): Decoded<N> | { readonly unknown: string } => {
+const tryDecode = <N extends SchemaName>(
+  read: Decode<N>,
+  record: LogRecord,
+): Decoded<N> | { readonly unknown: string } => {
   try {
-    return { record, value: decode(name, record.value) }
+    return { record, value: read(record.value) }
   } catch (cause) {
     if (!(cause instanceof DecodeError)) throw cause
     return cause.code === 'UNKNOWN_SCHEMA' ? { unknown: cause.fingerprint } : { record, problem: cause.message }

@@ -59,6 +59,7 @@ export const replayRate = async (log: EventLog, count: number, dir: string): Pro
     range: { from: 0, to: Number.MAX_SAFE_INTEGER },
     rules: { monitors: monitorsOf(configuration), configuration: configurationHash(configuration) },
     warmUpMs: null,
+    listsKept: false,
     progress: openProgress(quiet, () => performance.now()),
     stop: new AbortController().signal,
   })

@@ -42,6 +42,7 @@ export const workOf = ({
   range,
   rules,
   warmUpMs,
+  listsKept: true,
   progress: openProgress(onProgress, () => performance.now()),
   stop,
 })
