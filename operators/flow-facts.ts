@@ -21,6 +21,8 @@ export const isCancelled = ({ flow }: FlowEvent): boolean => {
 
 /** The hunt that made a flow with this id, or null: hunt H.X names its flows F.X.H. */
 export const huntOf = (flow: string): string | null => {
+  // Asked several times of every flow, and most are of none.
+  if (!flow.endsWith('.H')) return null
   const match = /^F\.([^.]+)\.H$/.exec(flow)
   return match === null ? null : `H.${match[1]}`
 }

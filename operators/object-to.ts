@@ -5,9 +5,13 @@ import type { Judgement } from './judgement.ts'
 /** Looks at an event and may object, with a sentence that holds the compared values. */
 export type Filter<E> = (event: E) => Objection | null
 
-/** Adds the filter's objection to each event that it objects to; every event passes on. */
-export const objectTo = <E>(filter: Filter<E>): MonoTypeOperatorFunction<Judgement<E>> =>
+/** Adds the filters' objections to each event that they object to, in the order of the filters; every event passes on. */
+export const objectTo = <E>(...filters: readonly Filter<E>[]): MonoTypeOperatorFunction<Judgement<E>> =>
   map((judgement) => {
-    const objection = filter(judgement.event)
-    return objection === null ? judgement : { ...judgement, objections: [...judgement.objections, objection] }
+    let raised: Objection[] | undefined
+    for (const filter of filters) {
+      const objection = filter(judgement.event)
+      if (objection !== null) (raised ??= []).push(objection)
+    }
+    return raised === undefined ? judgement : { ...judgement, objections: [...judgement.objections, ...raised] }
   })

@@ -7,10 +7,10 @@ export interface Override<E> {
   appliesTo(event: E): boolean
 }
 
-/** Names the override on each event that it applies to; every event passes on. */
-export const overruleFor = <E>(override: Override<E>): MonoTypeOperatorFunction<Judgement<E>> =>
-  map((judgement) =>
-    override.appliesTo(judgement.event)
-      ? { ...judgement, overruledBy: [...judgement.overruledBy, override.name] }
-      : judgement,
-  )
+/** Names the overrides on each event that they apply to, in their order; every event passes on. */
+export const overruleFor = <E>(...overrides: readonly Override<E>[]): MonoTypeOperatorFunction<Judgement<E>> =>
+  map((judgement) => {
+    let names: string[] | undefined
+    for (const override of overrides) if (override.appliesTo(judgement.event)) (names ??= []).push(override.name)
+    return names === undefined ? judgement : { ...judgement, overruledBy: [...judgement.overruledBy, ...names] }
+  })

@@ -63,7 +63,7 @@ const decideTurn = async <N extends EventName>(
       outcomeRecord(record.key, kind.about(event), verdicts[n] ?? [], { at: record, configuration, now: turn.now }),
     ),
   )
-  return { append, put: state.puts(), afterwards: () => countVerdicts(verdicts.flat(), options.tell) }
+  return { append, put: state.puts(), afterwards: () => countVerdicts(verdicts, options.tell) }
 }
 
 /** Runs the events of a turn through a monitor's chain. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { Subject } from 'rxjs'
+import { Observable, type Subscriber } from 'rxjs'
 import type { NewRecord, Position } from '../connectors/log/event-log.ts'
 import type { BatchRule } from '../operators/batch.ts'
 import { isStanding, type Judgement, judgementOf } from '../operators/judgement.ts'
@@ -64,7 +64,11 @@ export const openJudge = <N extends EventName>(
   monitor: Monitor<N>,
   memory: MonitorMemory,
 ): ((event: Schemas[N]) => Judgement<Schemas[N]>) => {
-  const events = new Subject<Judgement<Schemas[N]>>()
+  let given: Subscriber<Judgement<Schemas[N]>> | undefined
+  // A Subject would gather its listeners anew for each event.
+  const events = new Observable<Judgement<Schemas[N]>>((subscriber) => {
+    given = subscriber
+  })
   const judged: Judgement<Schemas[N]>[] = []
   let failure: unknown
   events.pipe(monitor.chain(memory)).subscribe({
@@ -75,7 +79,7 @@ export const openJudge = <N extends EventName>(
   })
   return (event) => {
     judged.length = 0
-    events.next(judgementOf(event))
+    given?.next(judgementOf(event))
     const [judgement] = judged
     if (failure !== undefined) throw failure
     if (judgement === undefined || judged.length !== 1)

@@ -74,8 +74,10 @@ export const alertsMonitor = (
     batch,
     chain: ({ told, windows }) =>
       pipe(
-        objectTo(messageFilter({ include: p.AlertMsgInclude, exclude: p.AlertMsgExclude })),
-        objectTo(severityFilter({ threshold: p.SeverityThreshold, severityOf })),
+        objectTo(
+          messageFilter({ include: p.AlertMsgInclude, exclude: p.AlertMsgExclude }),
+          severityFilter({ threshold: p.SeverityThreshold, severityOf }),
+        ),
         // First who is told, then whether: what nobody was told of is no reason to keep silent about the next one.
         addressedTo<AlertEvent>(recipients(recipientRule(p, allowedDomains))),
         withoutRepeats(told, toldBefore),

@@ -97,25 +97,24 @@ export const flowCompletionMonitor = (
     batch,
     chain: ({ told, windows }) =>
       pipe(
-        objectTo(serverFilter()),
-        objectTo(ofClients(artifactFilter(artifacts))),
-        objectTo(ofClients(delayFilter({ thresholdS: p.DelayThreshold, exceptFailed: bypasses.has('IgnoreDelay') }))),
-        objectTo(ofClients(huntFilter({ letHunts: p.NotifyHunts, exceptFailed: bypasses.has('IncludeHunts') }))),
-        objectTo(ofClients(cancelledFilter({ ignoreCancelled: bypasses.has('IgnoreCancelled') }))),
-        objectTo(ofClients(labelFilter({ alertOn: p.ClientLabelsToAlertOn, ignore: p.ClientLabelsToIgnore }))),
-        objectTo(ofClients(permissionFilter({ alertOn: p.ArtifactPermToAlertOn }))),
-        // `pipe` is typed for nine operators.
-        pipe(
-          overruleFor(newClients({ artifacts: p.NewClientArtifacts, thresholdS: p.NewClientThreshold })),
-          overruleFor(labelledResults(p.NotifyIfResultsLabels)),
-          overruleFor(labelledUploads(p.NotifyIfUploadsLabels)),
+        objectTo(
+          serverFilter(),
+          ofClients(artifactFilter(artifacts)),
+          ofClients(delayFilter({ thresholdS: p.DelayThreshold, exceptFailed: bypasses.has('IgnoreDelay') })),
+          ofClients(huntFilter({ letHunts: p.NotifyHunts, exceptFailed: bypasses.has('IncludeHunts') })),
+          ofClients(cancelledFilter({ ignoreCancelled: bypasses.has('IgnoreCancelled') })),
+          ofClients(labelFilter({ alertOn: p.ClientLabelsToAlertOn, ignore: p.ClientLabelsToIgnore })),
+          ofClients(permissionFilter({ alertOn: p.ArtifactPermToAlertOn })),
         ),
-        pipe(
-          // First who is told, then whether: what nobody was told of is no reason to keep silent about the next one.
-          addressedTo<FlowEvent>(recipients(recipientRule(p, allowedDomains))),
-          withoutRepeats(told, completedAgain),
-          dedup === null ? identity : dedupWindow(windows, windowRule(dedup)),
+        overruleFor(
+          newClients({ artifacts: p.NewClientArtifacts, thresholdS: p.NewClientThreshold }),
+          labelledResults(p.NotifyIfResultsLabels),
+          labelledUploads(p.NotifyIfUploadsLabels),
         ),
+        // First who is told, then whether: what nobody was told of is no reason to keep silent about the next one.
+        addressedTo<FlowEvent>(recipients(recipientRule(p, allowedDomains))),
+        withoutRepeats(told, completedAgain),
+        dedup === null ? identity : dedupWindow(windows, windowRule(dedup)),
       ),
     // The artifacts call an error medium unless told otherwise.
     noticeOf: (event) => ({

@@ -22,4 +22,13 @@ describe('objectTo', () => {
       .subscribe(({ objections }) => seen.push(objections))
     expect(seen).toEqual([[earlier, { by: 'odd', reason: '1 is odd' }]])
   })
+
+  it('adds what each of several filters says, in their order', () => {
+    const small = (n: number) => (n < 10 ? { by: 'small', reason: `${n} is small` } : null)
+    const seen: unknown[] = []
+    from([1, 2, 12].map(judgementOf))
+      .pipe(objectTo(small, odd))
+      .subscribe(({ objections }) => seen.push(objections.map(({ by }) => by)))
+    expect(seen).toEqual([['small', 'odd'], ['small'], []])
+  })
 })

@@ -22,4 +22,13 @@ describe('overruleFor', () => {
       .subscribe((judgement) => seen.push(judgement.objections, judgement.overruledBy, isStanding(judgement)))
     expect(seen).toEqual([objections, ['liked', 'even'], true])
   })
+
+  it('names each of several overrides that applies, in their order', () => {
+    const large = { name: 'large', appliesTo: (n: number) => n > 10 }
+    const seen: unknown[] = []
+    from([1, 2, 11, 12].map(judgementOf))
+      .pipe(overruleFor(large, even))
+      .subscribe(({ overruledBy }) => seen.push(overruledBy))
+    expect(seen).toEqual([[], ['even'], ['large'], ['large', 'even']])
+  })
 })
