@@ -13,11 +13,13 @@ import { openInputBuffer, type InputBuffer } from './input-buffer.ts'
 import { asKafkaError } from './kafka-errors.ts'
 import type { PartitionReader } from './partition-reader.ts'
 import type { Standby } from './standby.ts'
-import { openTaskProducer, type OutgoingShare, type TaskProducer } from './task-producer.ts'
+import { openTaskProducer, type TaskProducer } from './task-producer.ts'
+import type { OutgoingShare } from './transaction-line.ts'
 
 /** What the seats of one topology share. */
 export interface KafkaSeatSurroundings {
-  readonly kafka: Kafka
+  /** The client that commits: what fails there is tried again by the writer. */
+  readonly writers: Kafka
   readonly brokers: readonly string[]
   readonly topology: Topology
   /** Topic names, as admission numbers them, and their full names. */
@@ -30,6 +32,7 @@ export interface KafkaSeatSurroundings {
   readonly standby: Standby
   readonly member: () => GroupMember
   readonly restoreMs: number
+  readonly metadataMs: number
   readonly admission: Admission
   readonly clock: Clock
   readonly tell: Tell
@@ -122,11 +125,12 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     await closing
     if (hasLeft) return
     const producer = await openTaskProducer({
-      kafka: surroundings.kafka,
+      kafka: surroundings.writers,
       brokers: surroundings.brokers,
       transactionalId: `${surroundings.group}-${partition}${unsafe?.withoutFence === true ? randomUUID() : ''}`,
       changelog,
       partition,
+      metadata: surroundings.metadataMs,
       isWanted: () => !hasLeft,
     })
     try {

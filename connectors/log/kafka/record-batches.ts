@@ -30,7 +30,8 @@ export const sendInOrder = async (
   return offsets
 }
 
-function* batchesOf(records: readonly Outgoing[]): Iterable<readonly Outgoing[]> {
+/** Records in batches that a broker takes; a record that is too large by itself is a batch of its own. */
+export function* batchesOf(records: readonly Outgoing[]): Generator<readonly Outgoing[], undefined> {
   let batch: Outgoing[] = []
   let bytes = 0
   for (const record of records) {
@@ -44,4 +45,5 @@ function* batchesOf(records: readonly Outgoing[]): Iterable<readonly Outgoing[]>
     bytes += size
   }
   if (batch.length > 0) yield batch
+  return undefined
 }

@@ -60,7 +60,9 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
     ...options,
     reader,
     standby,
+    writers: options.readers,
     restoreMs: timings.restore,
+    metadataMs: timings.metadata,
     member: () => member as GroupMember,
   }
 

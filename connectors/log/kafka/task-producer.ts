@@ -1,17 +1,8 @@
-import { Partitioners, type Kafka, type Transaction } from 'kafkajs'
+import type { Kafka } from 'kafkajs'
 import type { EpochMs } from '../../../schemas/time.ts'
-import { ConnectorError } from '../../errors.ts'
 import type { ChangelogEntry } from './changelog.ts'
-import { patient } from './connection.ts'
 import { asKafkaError } from './kafka-errors.ts'
-import { sendInOrder, type Outgoing } from './record-batches.ts'
-
-/** Records for one partition of one topic, by the topic's full name. */
-export interface OutgoingShare {
-  readonly topic: string
-  readonly partition: number
-  readonly records: readonly Outgoing[]
-}
+import { openTransactionLine, type OutgoingShare, type TransactionLine } from './transaction-line.ts'
 
 export interface Transacted {
   /** Offsets of each share's records. */
@@ -34,6 +25,8 @@ export interface TaskProducerOptions {
   readonly transactionalId: string
   readonly changelog: string
   readonly partition: number
+  /** How old knowledge of leaders may be, ms. */
+  readonly metadata: number
   /** Asked before anybody is fenced: whoever has lost the partition meanwhile must not. Left out: always. */
   readonly isWanted?: () => boolean
 }
@@ -45,26 +38,13 @@ const commitMostMs = 45_000
 
 /** Opens a producer and fences the one before it. Rejects with ConnectorError. */
 export const openTaskProducer = async (options: TaskProducerOptions): Promise<TaskProducer> => {
-  const { kafka, brokers, transactionalId, changelog, partition, isWanted } = options
+  const { kafka, brokers, transactionalId, changelog, partition, metadata, isWanted } = options
   const place = { brokers, deed: 'cannot commit', topic: changelog, partition }
-  const producer = kafka.producer({
-    transactionalId,
-    idempotent: true,
-    maxInFlightRequests: 1,
-    transactionTimeout,
-    createPartitioner: Partitioners.DefaultPartitioner,
-    allowAutoTopicCreation: false,
-    retry: patient,
-  })
-  let first: Transaction | undefined
+  let line: TransactionLine
   let running: Promise<unknown> = Promise.resolve()
   try {
-    await producer.connect()
-    if (isWanted?.() === false) throw new ConnectorError('CLOSED', `${transactionalId} is not wanted any more`)
-    // The first one asks for the producer's number, which fences; it is used by the first commit.
-    first = await producer.transaction()
+    line = await openTransactionLine({ kafka, brokers, transactionalId, transactionTimeout, metadata, isWanted })
   } catch (cause) {
-    await producer.disconnect().catch(() => undefined)
     throw asKafkaError(cause, { ...place, deed: `cannot become the writer ${transactionalId}` })
   }
 
@@ -73,18 +53,12 @@ export const openTaskProducer = async (options: TaskProducerOptions): Promise<Ta
     entries: readonly ChangelogEntry[],
     at: EpochMs,
   ): Promise<Transacted> => {
-    const transaction = first ?? (await producer.transaction())
-    first = undefined
-    const offsets: (readonly number[])[] = []
-    for (const share of shares)
-      offsets.push(await sendInOrder(transaction.send, share.topic, share.partition, share.records, at))
     const records = entries.map(({ key, value }) => ({
       key: Buffer.from(key),
       value: value === null ? null : Buffer.from(value),
     }))
-    const placed = await sendInOrder(transaction.send, changelog, partition, records, at)
-    await transaction.commit()
-    return { shares: offsets, entries: placed }
+    const placed = await line.commit([...shares, { topic: changelog, partition, records }], at)
+    return { shares: placed.slice(0, -1), entries: placed.at(-1) ?? [] }
   }
 
   return {
@@ -99,7 +73,7 @@ export const openTaskProducer = async (options: TaskProducerOptions): Promise<Ta
     },
     close: async () => {
       await running
-      await producer.disconnect().catch(() => undefined)
+      await line.close()
     },
   }
 }

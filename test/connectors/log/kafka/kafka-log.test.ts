@@ -156,6 +156,7 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
         transactionalId: `${full('reader')}-0`,
         changelog: full('state.reader'),
         partition: 0,
+        metadata: 30_000,
       })
       expect(
         await refusalOf(turn.commit({ append: [record('out', 'late')], put: [['a', bytes('b')]] }), 'LOG_UNAVAILABLE'),
