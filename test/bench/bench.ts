@@ -19,14 +19,14 @@ import { outage } from './rows/outage.ts'
 import { replay } from './rows/replay.ts'
 import { start } from './rows/start.ts'
 
-const rows: readonly BenchRow[] = [log, events, alerts, letters, deliver, outage, start, latency, replay, kafka]
+const rows: readonly BenchRow[] = [log, events, alerts, letters, deliver, outage, start, latency, replay, ...kafka]
 
 const help = `Usage: npm run bench [-- name…] [-- --json]
 
 Measures, each figure beside its baseline in the same run:
-${rows.map(({ name, about }) => `  ${name.padEnd(10)}${about}`).join('\n')}
+${rows.map(({ name, about }) => `  ${name.padEnd(15)}${about}`).join('\n')}
 
-Without names all of them, which takes some minutes. --json: one object a line.
+kafka means all that begin with it. Without names all of them, which takes some minutes. --json: one object a line.
 Ends with 1 when a bar is missed or a baseline is too slow to be compared with. Ratios count: run it on a quiet machine.`
 
 const barText = ({ bar, unit }: Figure): string | null => {
@@ -68,11 +68,14 @@ const printTable = (figures: readonly Figure[]): void => {
   for (const { name, note } of figures) console.log(`${name}: ${note}`)
 }
 
+/** By its name, or by what the names of several begin with. */
+const isMeant = (row: BenchRow, name: string): boolean => row.name === name || row.name.startsWith(`${name}-`)
+
 const chosen = (names: readonly string[]): readonly BenchRow[] | string => {
-  const unknown = names.filter((name) => !rows.some((row) => row.name === name))
+  const unknown = names.filter((name) => !rows.some((row) => isMeant(row, name)))
   if (unknown.length > 0)
     return `there is no row ${unknown.join(', ')}: there are ${rows.map(({ name }) => name).join(', ')}`
-  return names.length === 0 ? rows : rows.filter(({ name }) => names.includes(name))
+  return names.length === 0 ? rows : rows.filter((row) => names.some((name) => isMeant(row, name)))
 }
 
 const run = async (names: readonly string[], isJson: boolean): Promise<number> => {

@@ -1,7 +1,7 @@
-import type { EventLog } from '../../connectors/log/event-log.ts'
+import type { EventLog, LogRecord } from '../../connectors/log/event-log.ts'
 import { decode } from '../../schemas/codec.ts'
 import type { Outcome } from '../../schemas/generated.ts'
-import { topics } from '../../schemas/topics.ts'
+import { topics, type Topic } from '../../schemas/topics.ts'
 
 /** What a log says became of its events, read on as it grows. */
 export interface Account {
@@ -16,6 +16,8 @@ export interface Account {
   notices: number
   /** When verdicts of each partition were written, epoch ms. */
   readonly decidedAt: number[][]
+  /** When events came into each partition, epoch ms. */
+  readonly arrivedAt: number[][]
 }
 
 export const openAccount = (partitions: number): Account => ({
@@ -25,30 +27,39 @@ export const openAccount = (partitions: number): Account => ({
   events: 0,
   notices: 0,
   decidedAt: Array.from({ length: partitions }, () => []),
+  arrivedAt: Array.from({ length: partitions }, () => []),
 })
 
 /** Reads on from where it stood. */
 export const accountReader = (log: EventLog): { readonly account: Account; readOn(): Promise<Account> } => {
   const account = openAccount(log.partitions)
-  const next = Array.from({ length: log.partitions }, () => 0)
-  const readPartition = async (partition: number): Promise<void> => {
-    const from = { offset: next[partition] ?? 0 }
-    for await (const page of log.read({ topic: topics.outcomes.name, partition, from }))
-      for (const { value, offset, timestamp } of page) {
-        next[partition] = offset + 1
-        add(account, decode('Outcome', value), { partition, timestamp })
+  const readersOf = ({ name: topic }: Topic, add: (record: LogRecord) => void) =>
+    Array.from({ length: log.partitions }, (_, partition) => {
+      let next = 0
+      return async (): Promise<void> => {
+        for await (const page of log.read({ topic, partition, from: { offset: next } }))
+          for (const record of page) {
+            next = record.offset + 1
+            add(record)
+          }
       }
-  }
+    })
+  const readers = [
+    ...readersOf(topics.outcomes, (record) => addOutcome(account, decode('Outcome', record.value), record)),
+    ...readersOf(topics.rawFlowCompletions, ({ partition, timestamp }) =>
+      account.arrivedAt[partition]?.push(timestamp),
+    ),
+  ]
   return {
     account,
     readOn: async () => {
-      for (let partition = 0; partition < log.partitions; partition++) await readPartition(partition)
+      for (const readOn of readers) await readOn()
       return account
     },
   }
 }
 
-const add = (
+const addOutcome = (
   account: Account,
   { event, verdicts, deliveries }: Outcome,
   at: { readonly partition: number; readonly timestamp: number },
@@ -88,17 +99,22 @@ export const differences = (what: string, found: readonly string[], wanted: read
 const said = (what: string, lines: readonly string[]): readonly string[] =>
   lines.length === 0 ? [] : [`${lines.length} ${what}, such as: ${lines.slice(0, 3).join(' ### ')}`]
 
-/** The longest time without a verdict in any partition within a span of time, ms, and in which. */
+/** The longest time within a span in which a partition had an event to judge and gave no verdict, ms, and in which. */
 export const longestSilence = (
-  { decidedAt }: Account,
+  { decidedAt, arrivedAt }: Account,
   { from, to }: { readonly from: number; readonly to: number },
 ): { readonly ms: number; readonly partition: number } => {
   let longest = { ms: 0, partition: -1 }
-  for (const [partition, times] of decidedAt.entries()) {
-    const within = times.filter((time) => time > from && time < to)
-    for (const [index, time] of [...within, to].entries()) {
-      const ms = time - (within[index - 1] ?? from)
+  for (const [partition, verdicts] of decidedAt.entries()) {
+    const arrivals = arrivedAt[partition] ?? []
+    let decided = verdicts.findIndex((time) => time > from)
+    if (decided < 0) decided = verdicts.length
+    for (let since = from; since < to; decided++) {
+      const until = Math.min(verdicts[decided] ?? to, to)
+      // The event that this verdict, or the next one, is about: before it has come there is nothing to say.
+      const ms = until - Math.max(since, arrivals[decided] ?? until)
       if (ms > longest.ms) longest = { ms, partition }
+      since = until
     }
   }
   return longest

@@ -1,4 +1,5 @@
 import { Partitioners, type Kafka, type Producer } from 'kafkajs'
+import { setTimeout } from 'node:timers/promises'
 import type { EpochMs } from '../../../schemas/time.ts'
 import { patient } from './connection.ts'
 import { asKafkaError } from './kafka-errors.ts'
@@ -38,12 +39,17 @@ interface Used {
   isDone: boolean
 }
 
+const connectAgainMs = 200
+/** The client's own patience comes on top. */
+const connectPatienceMs = 10_000
+
 /** One producer, one send at a time to each partition, which holds all that waits for it. */
 export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender => {
   const lanes = new Map<string, Lane>()
   let used: Used | undefined
+  let isClosed = false
 
-  const connect = async (): Promise<Producer> => {
+  const connectOnce = async (): Promise<Producer> => {
     const producer = kafka.producer({
       idempotent: true,
       maxInFlightRequests: 1,
@@ -58,6 +64,17 @@ export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender
       await producer.disconnect().catch(() => undefined)
       throw cause
     }
+  }
+
+  /** The client gives up at once when the connection breaks while it asks for the producer's number; nothing was sent by then. */
+  const connect = async (): Promise<Producer> => {
+    for (const begun = performance.now(); ; await setTimeout(connectAgainMs))
+      try {
+        return await connectOnce()
+      } catch (cause) {
+        const { code } = asKafkaError(cause, { brokers, deed: 'cannot append' })
+        if (isClosed || code !== 'LOG_UNAVAILABLE' || performance.now() - begun > connectPatienceMs) throw cause
+      }
   }
 
   const retire = (of: Used): void => {
@@ -109,6 +126,7 @@ export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender
         lane.running ??= Promise.resolve().then(() => run(lane))
       }),
     close: async () => {
+      isClosed = true
       await Promise.all([...lanes.values()].flatMap(({ running }) => running ?? []))
       const last = used
       if (last !== undefined) retire(last)

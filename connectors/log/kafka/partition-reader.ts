@@ -13,6 +13,8 @@ export interface Source {
   /** The offset to read from; undefined: enough for now. */
   wants(): number | undefined
   take(page: FetchedPage): void
+  /** Everything that may be read for now was. */
+  reachedEnd?(): void
   /** The offset that was wanted lies below or beyond what the partition holds. */
   outOfRange(bounds: Bounds): void
 }
@@ -219,8 +221,10 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
           asked.find(({ topic, partition }) => topic === got.topic && partition === got.partition) ?? {}
         if (source === undefined || from === undefined || !sources.has(source) || source.wants() !== from) continue
         const page = pageOf(got, from)
+        const end = Number(got.lastStableOffset)
         if (page.next > from) source.take(page)
-        else if (from < Number(got.lastStableOffset)) await takeAlone(cluster, source, from)
+        else if (from < end) await takeAlone(cluster, source, from)
+        if ((source.wants() ?? -1) >= end) source.reachedEnd?.()
       }
     } catch (cause) {
       if (!hasSign(cause, 'OFFSET_OUT_OF_RANGE')) throw cause

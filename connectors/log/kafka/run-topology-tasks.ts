@@ -39,6 +39,9 @@ export interface TopologyTasksOptions {
   readonly deny: (error: ConnectorError) => void
 }
 
+/** A changelog of which nothing has come for so long is not waited for any longer. */
+const warmIdleMs = 4000
+
 /** Runs this process's share of a topology's tasks until the returned function is called: it ends them at once and resolves when all is over. */
 export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<void>) => {
   const { kafka, brokers, topology, changelog, group, count, cache, timings, tell, deny } = options
@@ -46,6 +49,7 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
   const leaving = new Set<Promise<void>>()
   const outage = openOutage(tell, { topology: topology.name })
   let member: GroupMember | undefined
+  const left = Promise.withResolvers<void>()
   let hasLeft = false
 
   const reader = openPartitionReader({
@@ -90,16 +94,20 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
   }
 
   const topics = topology.inputs.length > 0 ? topology.inputs.map(options.fullName) : [changelog]
-  member = joinGroup({
-    kafka,
-    brokers,
-    group,
-    topics,
-    partitions: count,
-    timings,
-    onAssigned: assigned,
-    onTrouble: (error) => outage.report('group', error),
-    onDenied: deny,
+  // Whoever joins first and reads then would let the partitions that come to it stand still meanwhile.
+  const joining = Promise.race([standby.warm(warmIdleMs), left.promise]).then(() => {
+    if (hasLeft) return
+    member = joinGroup({
+      kafka,
+      brokers,
+      group,
+      topics,
+      partitions: count,
+      timings,
+      onAssigned: assigned,
+      onTrouble: (error) => outage.report('group', error),
+      onDenied: deny,
+    })
   })
   const showing = setInterval(
     () => member?.showPositions([...seats.values()].flatMap((seat) => seat.positions())),
@@ -110,7 +118,9 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
     hasLeft = true
     clearInterval(showing)
     for (const partition of [...seats.keys()]) leave(partition)
-    await Promise.all([member.leave(), ...leaving])
+    left.resolve()
+    await joining
+    await Promise.all([member?.leave(), ...leaving])
     standby.close()
     outage.close()
     await reader.close()

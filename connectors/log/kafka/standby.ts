@@ -14,6 +14,8 @@ export interface Standby {
    * with ConnectorError.
    */
   seen(partition: number, marker: string, written: Promise<number>, waitMs: number): Promise<void>
+  /** Resolves when every partition was read to its end once, or nothing more has come for `idleMs`. */
+  warm(idleMs: number): Promise<void>
   close(): void
 }
 
@@ -29,6 +31,9 @@ export interface StandbyOptions {
 
 export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: StandbyOptions): Standby => {
   const waiting = new Map<string, () => void>()
+  const cold = new Set(Array.from({ length: partitions }, (_, partition) => partition))
+  const warmed = Promise.withResolvers<void>()
+  let heard = performance.now()
   const another = (partition: number, end: number, position: number): ConnectorError =>
     new ConnectorError(
       'LOG_DENIED',
@@ -49,6 +54,7 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
         if (text === ownerKey) markers.push(value?.toString() ?? '')
         else entries.push({ key: text, value, offset })
       }
+      heard = performance.now()
       cached.read(entries, next)
       from = next
       for (const marker of markers) waiting.get(marker)?.()
@@ -62,7 +68,11 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
       cached.forget()
       from = low
     }
-    return { topic: changelog, partition, wants: () => (isDenied ? undefined : from), take, outOfRange }
+    const reachedEnd = (): void => {
+      cold.delete(partition)
+      if (cold.size === 0) warmed.resolve()
+    }
+    return { topic: changelog, partition, wants: () => (isDenied ? undefined : from), take, reachedEnd, outOfRange }
   })
   const removals = sources.map((source) => reader.add(source))
 
@@ -92,7 +102,14 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
           if (waiting.has(marker) && position > offset) settle(another(partition, offset + 1, position))
         }, settle)
       }),
+    warm: async (idleMs) => {
+      heard = performance.now()
+      const idle = setInterval(() => performance.now() - heard > idleMs && warmed.resolve(), idleMs / 8)
+      await warmed.promise
+      clearInterval(idle)
+    },
     close: () => {
+      warmed.resolve()
       for (const remove of removals) remove()
     },
   }

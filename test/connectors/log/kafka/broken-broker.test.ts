@@ -86,8 +86,12 @@ describe.skipIf(broker === null)('the log on Kafka', () => {
       .then(trouble)
       .finally(() => (isOver = true))
     let appended = 0
-    for (; !isOver || appended < 30; appended++) await log.append([record('in', `${appended}`, appended % 3)])
-    await troubling
+    try {
+      for (; !isOver || appended < 30; appended++) await log.append([record('in', `${appended}`, appended % 3)])
+    } finally {
+      // Whatever went wrong, the broker is back for the next test.
+      await troubling
+    }
     await log.append([record('in', 'last', 0)])
     const deadline = performance.now() + 30_000
     while ((await all(log, 'out')).length <= appended && performance.now() < deadline) await setTimeout(100)

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { PartitionReader, Source } from '../../../../connectors/log/kafka/partition-reader.ts'
+import { openStandby, type Standby } from '../../../../connectors/log/kafka/standby.ts'
+import { openStateCache, type StateCache } from '../../../../connectors/log/kafka/state-cache.ts'
+
+const longMs = 3_600_000
+
+describe('the standby of a topology', () => {
+  let dir = ''
+  let cache: StateCache
+  let sources: Source[] = []
+  let standby: Standby
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'relay-state-'))
+    cache = openStateCache({ dir, log: 'cluster one.', now: () => 1_700_000_000_000 })
+    sources = []
+    const refused = (): never => {
+      throw new Error('nobody asks for it here')
+    }
+    const reader: PartitionReader = {
+      add: (source) => {
+        sources.push(source)
+        return () => undefined
+      },
+      look: () => undefined,
+      bounds: refused,
+      offsetAt: refused,
+      fetch: refused,
+      close: async () => undefined,
+    }
+    const onDenied = refused
+    standby = openStandby({ reader, cache, changelog: 'state.reader', partitions: 2, onDenied })
+  })
+  afterEach(() => {
+    standby.close()
+    cache.close()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  const isWarm = (idleMs: number): { readonly now: () => boolean; readonly warmed: Promise<void> } => {
+    let yes = false
+    const warmed = standby.warm(idleMs).then(() => void (yes = true))
+    return { now: () => yes, warmed }
+  }
+
+  it('is warm when every partition was read to its end, and not before', async () => {
+    const warm = isWarm(longMs)
+    sources[0]?.reachedEnd?.()
+    sources[0]?.reachedEnd?.()
+    sources[1]?.take({
+      records: [{ offset: 0, timestamp: 1, key: Buffer.from('sa'), value: Buffer.from('1') }],
+      next: 1,
+    })
+    await Promise.resolve()
+    expect(warm.now()).toBe(false)
+    sources[1]?.reachedEnd?.()
+    await warm.warmed
+    expect(standby.partition(1).state.get('a')).toEqual(Buffer.from('1'))
+  })
+
+  it('is not waited for any longer when nothing comes', async () => {
+    const warm = isWarm(50)
+    sources[0]?.reachedEnd?.()
+    await warm.warmed
+    expect(warm.now()).toBe(true)
+  })
+
+  it('is not waited for when it is closed', async () => {
+    const warm = isWarm(longMs)
+    standby.close()
+    await warm.warmed
+    expect(warm.now()).toBe(true)
+  })
+})
