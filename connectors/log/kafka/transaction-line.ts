@@ -67,6 +67,7 @@ interface Numbered {
 const transactionCoordinator = 1
 const sequences = 2 ** 31
 const firstWaitMs = 2
+const shortWaitMs = 50
 const longestWaitMs = 1000
 /** Troubles of so long are ridden out. */
 const patienceMs = 25_000
@@ -109,9 +110,10 @@ export const openTransactionLine = async (options: TransactionLineOptions): Prom
         return await work(await connected())
       } catch (cause) {
         if (isClosed || !mayPass(cause, brokers) || performance.now() - begun > patienceMs) throw cause
-        await setTimeout(Math.min(longestWaitMs, firstWaitMs * 2 ** failures))
         // The one before has been decided, and is still being written down.
-        if (!hasSign(cause, 'CONCURRENT_TRANSACTIONS')) await recover(cause, failures)
+        const isSoonOver = hasSign(cause, 'CONCURRENT_TRANSACTIONS')
+        await setTimeout(Math.min(isSoonOver ? shortWaitMs : longestWaitMs, firstWaitMs * 2 ** failures))
+        if (!isSoonOver) await recover(cause, failures)
       }
     }
   }
