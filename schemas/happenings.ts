@@ -35,6 +35,7 @@ export const happenings = {
   'mail server away': 'error',
   'mail server back': 'info',
   'receipt not written': 'warn',
+  'receipts written again': 'info',
   'letter answered': 'count',
   'notice told': 'count',
   'notices open': 'count',

@@ -1,10 +1,11 @@
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { Receipt } from '../../schemas/generated.ts'
+import { type Backoff, backoffMs } from '../runtime/backoff.ts'
 import { type DeliverOptions, receiptRecord } from './claim.ts'
 
 /** Writes what is learnt of letters, many in one append. */
 export interface Receipts {
-  /** Resolves when it is durable, or with false when the log took it not. */
+  /** Resolves when it is durable, however late; with false when the log will never take it, or takes no `waiting` now. */
   write(partition: number, receipt: Receipt): Promise<boolean>
 }
 
@@ -15,6 +16,7 @@ const longestGatherMs = 100
 const waitPerAppend = 4
 /** A process that is killed doubles at most so many letters of a channel whose reply it had already read. */
 export const mostGathered = 32
+const refusedWaits: Backoff = { firstMs: 200, longestMs: 5000 }
 
 interface Waiting {
   readonly partition: number
@@ -22,23 +24,35 @@ interface Waiting {
   readonly resolve: (stands: boolean) => void
 }
 
-/** One append at a time; what comes meanwhile goes with the next. `expectsMore`: other receipts will follow soon. */
+/** What came of an append. */
+type Written = 'stands' | 'not now' | 'never'
+
+/**
+ * One append at a time; what comes meanwhile goes with the next. What the log does not take now is tried again for as long as the process
+ * lives: a reply that is forgotten is a letter sent twice. `expectsMore`: other receipts will follow soon.
+ */
 export const openReceipts = (
-  { log, clock, tell }: Pick<DeliverOptions, 'log' | 'clock' | 'tell'>,
+  { log, clock, random, tell }: Pick<DeliverOptions, 'log' | 'clock' | 'random' | 'tell'>,
   expectsMore: () => boolean,
 ): Receipts => {
   let waiting: Waiting[] = []
   let isAppending = false
   let cancel: (() => void) | undefined
   let waitMs = gatherMs
+  let failures = 0
+  /** Some of those that wait were refused before. */
+  let isRefused = false
 
-  const append = async (group: readonly Waiting[]): Promise<boolean> => {
+  const append = async (group: readonly Waiting[]): Promise<Written> => {
     try {
       await log.append(group.map(({ partition, receipt }) => receiptRecord(partition, receipt)))
-      return true
+      if (failures > 0) tell({ name: 'receipts written again', failed: failures })
+      failures = 0
+      return 'stands'
     } catch (cause) {
-      tell({ name: 'receipt not written', reason: cause instanceof ConnectorError ? cause.code : String(cause) })
-      return false
+      const code = cause instanceof ConnectorError ? cause.code : String(cause)
+      if (failures++ === 0) tell({ name: 'receipt not written', reason: code })
+      return code === 'LOG_UNAVAILABLE' ? 'not now' : 'never'
     }
   }
 
@@ -49,28 +63,36 @@ export const openReceipts = (
     waiting = waiting.slice(mostGathered)
     isAppending = true
     const begun = performance.now()
-    const stands = await append(group)
+    const written = await append(group)
     waitMs = Math.min(longestGatherMs, Math.max(gatherMs, Math.round((performance.now() - begun) * waitPerAppend)))
     isAppending = false
-    for (const { resolve } of group) resolve(stands)
+    // A word that prolongs a claim is worth nothing late.
+    const isKept = ({ receipt }: Waiting): boolean => written === 'not now' && receipt.kind !== 'waiting'
+    const kept = group.filter(isKept)
+    waiting = [...kept, ...waiting]
+    isRefused = kept.length > 0
+    for (const each of group) if (!isKept(each)) each.resolve(written === 'stands')
     look()
+  }
+
+  const flushIn = (ms: number): void => {
+    cancel ??= clock.at(clock.now() + ms, () => {
+      cancel = undefined
+      if (!isAppending && waiting.length > 0) void flush()
+    })
   }
 
   const look = (): void => {
     if (isAppending || waiting.length === 0) return
-    if (waiting.length >= mostGathered || !expectsMore()) void flush()
-    else
-      cancel ??= clock.at(clock.now() + waitMs, () => {
-        cancel = undefined
-        if (!isAppending && waiting.length > 0) void flush()
-      })
+    if (isRefused) flushIn(backoffMs(refusedWaits, failures, random))
+    else if (waiting.length >= mostGathered || !expectsMore()) void flush()
+    else flushIn(waitMs)
   }
 
   return {
     write: (partition, receipt) =>
       new Promise((resolve) => {
         waiting.push({ partition, receipt, resolve })
-        // A word that prolongs a claim is worth nothing late.
         if (receipt.kind === 'waiting' && !isAppending) void flush()
         else look()
       }),

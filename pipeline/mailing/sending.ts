@@ -181,7 +181,7 @@ export const openSending = (options: DeliverOptions): Sending => {
 
   /** Writes down what came of a letter, and only then gives its place to another. */
   const end = async (job: Job, state: ChannelState, { kind, code, text }: MailReply): Promise<void> => {
-    job.stopSaying()
+    // Until the log has taken it, the claim goes on being prolonged.
     await write(job, kindOf(kind), code, text)
     if (kind === 'denied') job.fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${text}`))
   }

@@ -416,6 +416,25 @@ describe('a claim', () => {
     expect(await world.deliveries()).toEqual([expect.objectContaining({ outcome: 'told', attempts: 1 })])
   })
 
+  it('is not given up, nor its letter sent again, when the log does not take the reply at once', async () => {
+    const sink = openHandSink(world.clock, answering(accepted))
+    const fullUntil = world.clock.now() + 10 * minute
+    const append: typeof world.log.append = (records) =>
+      world.clock.now() < fullUntil
+        ? Promise.reject(new ConnectorError('LOG_UNAVAILABLE', 'the disk is full'))
+        : world.log.append(records)
+    const process = startProcess(world, { sinks: { default: sink }, append })
+    await world.notify(one)
+    await world.pass(9 * minute)
+    expect([sink.given.length, await world.deliveries()]).toEqual([1, []])
+    await world.pass(2 * minute)
+    expect(await world.deliveries()).toEqual([expect.objectContaining({ outcome: 'told', attempts: 1 })])
+    expect(sink.given).toHaveLength(1)
+    expect(world.saidOf('receipt not written')).toHaveLength(1)
+    expect(world.saidOf('receipts written again')).toHaveLength(1)
+    await process.leave()
+  })
+
   it('holds while the letter takes minutes to write, and it is sent', async () => {
     const sink = openHandSink(world.clock, answering(accepted))
     const compose: typeof composePlainly = async (...given) => {
