@@ -93,9 +93,13 @@ export const learnSchema = (text: string): boolean => {
 for (const type of presentTypes.values()) learnSchema(canonicalForm(type))
 for (const { text } of writtenForms()) learnSchema(text)
 
+let written: ReadonlyMap<string, string> | undefined
+
 /** The schemas that this program writes with: fingerprint → canonical JSON text. */
 export const writersSchemas = (): ReadonlyMap<string, string> =>
-  new Map([...presentTypes.values()].map((type) => [hex(fingerprint(canonicalForm(type))), canonicalForm(type)]))
+  (written ??= new Map(
+    [...presentTypes.values()].map((type) => [hex(fingerprint(canonicalForm(type))), canonicalForm(type)]),
+  ))
 
 /** Nearly every record fits, and is copied out at once. */
 const scratch = Buffer.allocUnsafeSlow(65_536)

@@ -1,17 +1,25 @@
 /**
- * `npm run soak:simulation [-- --seeds 10000] [--from 1] [--seed N]`: whole stages on a log in memory and a virtual clock, with something
- * befalling them at each commit, send and receipt; checks that every event came to its end. One seed alone prints its story.
+ * `npm run soak:simulation [-- --seeds 10000] [--from 1] [--workers N] [--seed N]`: whole stages on a log in memory and a virtual clock, with
+ * something befalling them at each commit, send and receipt; checks that every event came to its end. One seed alone prints its story.
  */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { simulate } from './oracle/simulate.ts'
+import { simulate, type Simulated } from './oracle/simulate.ts'
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '10000' },
     from: { type: 'string', default: '1' },
+    workers: { type: 'string', default: String(availableParallelism()) },
     seed: { type: 'string' },
+    /** One seed of so many, for a worker. */
+    every: { type: 'string', default: '1' },
   },
 })
+const from = Number(values.from)
+const end = from + Number(values.seeds)
 
 const replay = async (seed: number): Promise<number> => {
   const { story, findings, facts } = await simulate(seed, { hasStory: true })
@@ -21,34 +29,65 @@ const replay = async (seed: number): Promise<number> => {
   return findings.length
 }
 
+/** What a worker says of a seed. */
+type Said = Omit<Simulated, 'story'> & { readonly seed: number; readonly cpuMs: number }
+
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
+const work = async (tell: (said: Said) => void): Promise<void> => {
+  for (let seed = from; seed < end; seed += Number(values.every)) {
+    const before = cpuMs()
+    const { findings, facts } = await simulate(seed)
+    tell({ seed, findings, facts, cpuMs: cpuMs() - before })
+  }
+}
+
 const mostShown = 5
 
-const soak = async (from: number, count: number): Promise<number> => {
-  const begun = process.cpuUsage()
+const soak = async (): Promise<number> => {
+  const begun = performance.now()
+  const workers = Math.max(1, Math.min(Number(values.workers), end - from))
   const sums: Record<string, number> = {}
   let failed = 0
-  for (let seed = from; seed < from + count; seed++) {
-    const { findings, facts } = await simulate(seed)
+  let cpu = 0
+  let done = 0
+  const take = ({ seed, findings, facts, cpuMs: spent }: Said): void => {
+    done++
+    cpu += spent
     for (const [fact, value] of Object.entries(facts)) sums[fact] = (sums[fact] ?? 0) + value
-    if (findings.length === 0) continue
+    if (findings.length === 0) return
     failed++
     console.error(`seed ${seed} (npm run soak:simulation -- --seed ${seed}):`)
     for (const finding of findings.slice(0, mostShown)) console.error(`  ${finding}`)
   }
-  const { user, system } = process.cpuUsage(begun)
-  const cpuMs = (user + system) / 1000
-  console.log(
-    JSON.stringify({
-      seeds: count,
-      failed,
-      ...sums,
-      'cpu s': Math.round(cpuMs / 1000),
-      'cpu ms/seed': Number((cpuMs / count).toFixed(1)),
+  await Promise.all(
+    Array.from({ length: workers }, async (_, n) => {
+      const terms = ['--from', `${from + n}`, '--seeds', `${end - from - n}`, '--every', `${workers}`]
+      const child = fork(import.meta.filename, terms, { env: { ...process.env, SIMULATION_WORKER: '1' } })
+      child.on('message', take)
+      await once(child, 'exit')
     }),
   )
-  return failed
+  if (done < end - from) console.error(`${end - from - done} seeds were not run: a worker ended early`)
+  console.log(
+    JSON.stringify({
+      seeds: done,
+      failed,
+      ...sums,
+      workers,
+      s: Math.round((performance.now() - begun) / 1000),
+      'cpu ms a seed': Number((cpu / done).toFixed(1)),
+    }),
+  )
+  return failed + (end - from - done)
 }
 
-const failed =
-  values.seed === undefined ? await soak(Number(values.from), Number(values.seeds)) : await replay(Number(values.seed))
-process.exit(failed === 0 ? 0 : 1)
+if (values.seed !== undefined) process.exitCode = (await replay(Number(values.seed))) === 0 ? 0 : 1
+else if (process.env['SIMULATION_WORKER'] === undefined) process.exitCode = (await soak()) === 0 ? 0 : 1
+else {
+  await work((said) => void process.send?.(said))
+  process.disconnect()
+}

@@ -46,6 +46,7 @@ mail:
       ${channel}
 log: ${log}
 http: off
+trouble: off
 monitors:
   - name: plain
     artifact: Server.Monitor.FlowCompletion

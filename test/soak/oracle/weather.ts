@@ -34,7 +34,7 @@ const some = (random: Random, most: number): number => (random() < 0.4 ? 0 : ran
 export const weatherOf = (random: Random): Weather => ({
   isAlone: random() < 0.5,
   processes: 1 + Math.floor(random() * 3),
-  events: 2 + Math.floor(random() * 8),
+  events: 2 + Math.floor(random() * 5),
   kill: some(random, 0.02),
   freeze: some(random, 0.02),
   fence: some(random, 0.02),
