@@ -1,16 +1,4 @@
-import {
-  distinctUntilChanged,
-  ignoreElements,
-  map,
-  merge,
-  type MonoTypeOperatorFunction,
-  type Observable,
-  of,
-  retry,
-  switchMap,
-  tap,
-  throwError,
-} from 'rxjs'
+import { combineLatest, defer, ignoreElements, map, type Observable, of, shareReplay, tap } from 'rxjs'
 import { ConnectorError } from '../connectors/errors.ts'
 import type { EventLog, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import { partitionOf } from '../connectors/log/partition-of.ts'
@@ -19,14 +7,17 @@ import { decode, encode } from '../schemas/codec.ts'
 import type { CollectCursor } from '../schemas/generated.ts'
 import type { Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
-import { backoffMs, type Random } from './runtime/backoff.ts'
+import type { Random } from './runtime/backoff.ts'
 import { marksIn } from './runtime/marks.ts'
 import { mostRowBytes } from './runtime/record-sizes.ts'
 import { rejection } from './runtime/rejection.ts'
+import { runEach } from './runtime/run-each.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState, type TurnState } from './runtime/turn-state.ts'
-import { wait } from './runtime/wait.ts'
+import { readFlowCompletion } from './sources/flow-completion-row.ts'
+import { type KnownOrg, knownOrgs } from './sources/known-orgs.ts'
 import type { QueueSource } from './sources/queue-source.ts'
+import { reconnecting, unlessGone } from './sources/reconnecting.ts'
 import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
 import { substanceHash } from './sources/substance.ts'
 
@@ -36,21 +27,26 @@ export interface CollectOptions {
   readonly clock: Clock
   readonly random: Random
   readonly tell: Tell
+  /** Organisation ids; `*`: every one that the certificate's user may see, also those to come. */
   readonly orgs: readonly string[]
   /** The queues that are read from now on. */
   readonly sources: Observable<readonly QueueSource[]>
   /** Where a first run begins, epoch ms; null: now. */
   readonly since: EpochMs | null
+  /** Rows held in memory before the log has them; beyond it the stream is given up and history asked instead. Default 100,000. */
+  readonly mostHeld?: number
 }
 
 const markBucketMs = 3_600_000
 const mostArrivalsPerTurn = 1000
-/** Rows held in memory before the log has them; beyond it the stream is given up and history asked instead. */
-const mostHeld = 100_000
+const usuallyMostHeld = 100_000
+/** Flows that ended, so that a look through all flows tells none of them again. */
+const endedPrefix = (org: string): string => `ended/${org}`
+const endedBucketMs = 86_400_000
+const endedKeptMs = 7 * endedBucketMs
 const cursorEveryMs = 30_000
 /** Rows told live up to a beat may still be on their way when it comes. */
 const beatMarginMs = 2000
-const reconnect = { firstMs: 1000, longestMs: 60_000 }
 
 const cursorKey = (org: string, queue: string): string => `cursor/${org}/${queue}`
 const seenPrefix = (org: string, queue: string): string => `seen/${org}/${queue}`
@@ -64,12 +60,12 @@ interface Collecting extends CollectOptions {
 export const collect = (given: CollectOptions): Observable<never> => {
   const options: Collecting = { ...given, begun: new Map() }
   const slots = options.log.partitions
+  const orgs = knownOrgs(options.orgs, options).pipe(shareReplay({ bufferSize: 1, refCount: true }))
   return runTopology(options.log, { name: 'collect', inputs: [], slots }, (task) =>
     collectSlot(
       task,
-      options.sources.pipe(
-        map((sources) => readersOf(sources, options.orgs, { partition: task.partition, slots })),
-        distinctUntilChanged((a, b) => queuesOf(a) === queuesOf(b)),
+      combineLatest([options.sources, orgs]).pipe(
+        map(([sources, known]) => readersOf(sources, known, { partition: task.partition, slots })),
       ),
       options,
     ),
@@ -79,21 +75,27 @@ export const collect = (given: CollectOptions): Observable<never> => {
 /** Who reads in a slot: of each organisation the queues that belong to it. */
 const readersOf = (
   all: readonly QueueSource[],
-  orgs: readonly string[],
+  orgs: readonly KnownOrg[],
   { partition, slots }: { readonly partition: number; readonly slots: number },
 ): readonly Reader[] =>
   orgs
-    .map((org) => ({ org, sources: all.filter(({ queue }) => partitionOf(`${org}/${queue}`, slots) === partition) }))
+    .map(({ id: org, since }) => ({
+      org,
+      foundSince: since,
+      sources: all.filter(({ queue }) => partitionOf(`${org}/${queue}`, slots) === partition),
+    }))
     .filter(({ sources }) => sources.length > 0)
 
-const queuesOf = (readers: readonly Reader[]): string =>
-  readers.map(({ org, sources }) => [org, ...sources.map(({ queue }) => queue)].join('\n')).join('\n\n')
+const nameOf = ({ org, sources }: Reader): string => [org, ...sources.map(({ queue }) => queue)].join('\n')
 
 interface Reader {
   readonly org: string
+  /** The organisation was found while running and came after this time, epoch ms; null: it was there. */
+  readonly foundSince: EpochMs | null
   readonly sources: readonly QueueSource[]
 }
-type Held = Arrival & Reader
+/** `isRepair`: the stream lived while the row should have come by it. */
+type Held = Arrival & Reader & { readonly isRepair: boolean }
 
 /** One slot: its readers fill a bounded inbox, its turns empty it. */
 const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options: Collecting): TaskWork => {
@@ -102,7 +104,8 @@ const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options
     const stored = task.state.get(cursorKey(org, queue))
     return stored === undefined ? undefined : decode('CollectCursor', stored)
   }
-  const hold = (reader: Reader, arrival: Arrival): void => {
+  const mostHeld = options.mostHeld ?? usuallyMostHeld
+  const hold = (reader: Reader, arrival: Arrival, isRepair: boolean): void => {
     // Most beats say nothing new: they would only wake the task for an empty commit.
     if (
       arrival.kind === 'beat' &&
@@ -116,29 +119,34 @@ const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options
         'VELOCIRAPTOR_UNAVAILABLE',
         `${mostHeld} rows wait for the log: the stream is given up, history will be asked instead`,
       )
-    inbox.push({ ...arrival, ...reader })
+    inbox.push({ ...arrival, ...reader, isRepair })
     task.wake(options.clock.now())
   }
   return {
     turn(turn) {
       const taken = inbox.splice(0, mostArrivalsPerTurn)
       if (inbox.length > 0) task.wake(turn.now)
-      return of(turnResult(taken, turn, openTurnState(task.state), options))
+      const { repaired, ...result } = turnResult(taken, turn, openTurnState(task.state), options)
+      return of({ ...result, afterwards: () => tellRepaired(repaired, options.tell) })
     },
-    beside: readers.pipe(
-      switchMap((some) =>
-        merge(
-          ...some.map((reader) =>
-            read(task, reader, options).pipe(
-              tap((arrival) => hold(reader, arrival)),
-              reconnecting(reader, options),
-            ),
-          ),
-        ),
-      ),
-      ignoreElements(),
-    ),
+    beside: runEach(readers, nameOf, (reader) =>
+      defer(() => {
+        let isInSync = false
+        return read(task, reader, options).pipe(
+          tap((arrival) => {
+            hold(reader, arrival, isInSync && arrival.kind === 'row' && arrival.origin === 'history')
+            if (arrival.kind !== 'row') isInSync ||= arrival.isInSync
+          }),
+        )
+      }).pipe(reconnecting(reader, options), unlessGone(reader.org, options)),
+    ).pipe(ignoreElements()),
   }
+}
+
+type Repaired = ReadonlyMap<string, { readonly org: string; readonly queue: string; readonly rows: number }>
+
+const tellRepaired = (repaired: Repaired, tell: Tell): void => {
+  for (const { org, queue, rows } of repaired.values()) tell({ name: 'gap repaired', org, queue, rows })
 }
 
 /** Whether a row of history is in the log already. */
@@ -158,7 +166,7 @@ const isKnown = (task: Task, { org }: Reader, arrival: Arrival, now: EpochMs): b
 /** Where a queue's history is read from: its cursor, less the overlap; a first run begins now or at `since`. */
 const read = (
   task: Task,
-  { org, sources }: Reader,
+  { org, sources, foundSince }: Reader,
   { velociraptor, clock, since, tell, begun }: Collecting,
 ): Observable<Arrival> =>
   subscription({
@@ -169,54 +177,44 @@ const read = (
     historyFrom({ queue }, serverNow) {
       const key = cursorKey(org, queue)
       const stored = task.state.get(key)
-      if (stored !== undefined) return Math.max(0, decode('CollectCursor', stored).history_at - overlapMs)
+      if (stored !== undefined) {
+        const { history_at } = decode('CollectCursor', stored)
+        tell({ name: 'queue read back', org, queue, from: history_at, to: serverNow })
+        return Math.max(0, history_at - overlapMs)
+      }
       const before = begun.get(key)
       if (before !== undefined) return before
-      const beginning = since ?? serverNow
+      const beginning = since ?? foundSince ?? serverNow
       begun.set(key, beginning)
       tell({ name: 'collect begins', org, queue, at: new Date(beginning).toISOString() })
+      if (beginning < serverNow) tell({ name: 'queue read back', org, queue, from: beginning, to: serverNow })
       return beginning
     },
+    sweepFailed: (reason) => tell({ name: 'flow sweep failed', org, reason }),
   })
 
-/** Begins anew after an outage, with growing jittered waits; says its begin and its end once. */
-const reconnecting =
-  ({ org, sources }: Reader, { clock, random, tell }: CollectOptions): MonoTypeOperatorFunction<Arrival> =>
-  (arrivals) => {
-    let failures = 0
-    let awaySince: EpochMs | null = null
-    const queues = sources.map(({ queue }) => queue).join(', ')
-    return arrivals.pipe(
-      tap((arrival) => {
-        if (arrival.kind === 'complete' && arrival.isInSync) tell({ name: 'source in sync', org, queues })
-        if (arrival.kind !== 'row' && arrival.isInSync)
-          for (const { queue } of sources) tell({ name: 'queue in sync', org, queue })
-        if (arrival.kind !== 'beat') return
-        if (awaySince !== null)
-          tell({ name: 'source back', org, queues, away_ms: clock.now() - awaySince, tries: failures })
-        awaySince = null
-        failures = 0
-      }),
-      retry({
-        delay: (cause: unknown) => {
-          if (!(cause instanceof ConnectorError) || cause.code !== 'VELOCIRAPTOR_UNAVAILABLE')
-            return throwError(() => cause)
-          failures += 1
-          if (awaySince === null) tell({ name: 'source away', org, queues, reason: cause.message })
-          awaySince ??= clock.now()
-          return wait(clock, backoffMs(reconnect, failures, random))
-        },
-      }),
-    )
-  }
-
-const turnResult = (taken: readonly Held[], turn: Turn, state: TurnState, options: Collecting): TurnResult => {
+const turnResult = (
+  taken: readonly Held[],
+  turn: Turn,
+  state: TurnState,
+  options: Collecting,
+): TurnResult & { readonly repaired: Repaired } => {
   const append: NewRecord[] = []
+  const repaired = new Map<string, { org: string; queue: string; rows: number }>()
   for (const held of taken) {
-    if (held.kind === 'row') append.push(...takeRow(held, turn, state))
-    else for (const { queue } of held.sources) advance(state, held, queue, options)
+    if (held.kind !== 'row') {
+      for (const { queue } of held.sources) advance(state, held, queue, options)
+      continue
+    }
+    const records = takeRow(held, turn, state)
+    append.push(...records)
+    if (!held.isRepair || records.length === 0) continue
+    const { org } = held
+    const { queue } = held.source
+    const key = JSON.stringify([org, queue])
+    repaired.set(key, { org, queue, rows: 1 + (repaired.get(key)?.rows ?? 0) })
   }
-  return { append, put: state.puts() }
+  return { append, put: state.puts(), repaired }
 }
 
 const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): readonly NewRecord[] => {
@@ -227,6 +225,7 @@ const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): re
     if (origin === 'history' && cursor !== undefined && receivedAt < cursor.began_at) return []
     const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
     if (seen.get(id, receivedAt) !== undefined) return []
+    if (source.endsFlows === true && !isFirstEnd(held, state, turn.now, cursor)) return []
     seen.put(id, { event: '', at: receivedAt })
     const kept = Buffer.byteLength(json) <= mostRowBytes ? json : source.shorten(row)
     const raw = { org, queue: source.queue, id, received_at: receivedAt, read_at: turn.now, origin, row: kept }
@@ -234,6 +233,22 @@ const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): re
   } catch (cause) {
     return rejectRow(held, turn, state, (cause as Error).message)
   }
+}
+
+/** Remembers that a flow ended. A flow found by looking through all is told only if no event has said so before. */
+const isFirstEnd = (
+  { org, row, origin }: Held & { kind: 'row' },
+  state: TurnState,
+  now: EpochMs,
+  cursor: CollectCursor | undefined,
+): boolean => {
+  const { client, flow, timestamp, receivedAt } = readFlowCompletion(row)
+  const at = timestamp ?? receivedAt ?? now
+  const ended = marksIn(state, endedPrefix(org), endedBucketMs)
+  const key = `${client}/${flow}`
+  if (origin === 'sweep' && (ended.get(key, at) !== undefined || at < (cursor?.began_at ?? 0))) return false
+  ended.put(key, { event: '', at })
+  return true
 }
 
 /** A row that cannot be identified is set aside once, however often history repeats it. */
@@ -272,6 +287,7 @@ const advance = (
   if (history_at === null) return
   state.put('CollectCursor', key, { ...cursor, history_at })
   marksIn(state, seenPrefix(held.org, queue), markBucketMs).forget(history_at - overlapMs - 2 * markBucketMs)
+  marksIn(state, endedPrefix(held.org), endedBucketMs).forget(history_at - endedKeptMs)
 }
 
 /** Where an arrival moves a cursor to, epoch ms; null: it stays. */

@@ -20,6 +20,12 @@ export const happenings = {
   'source back': 'info',
   'source in sync': 'info',
   'queue in sync': 'count',
+  'queue read back': 'count',
+  'gap repaired': 'warn',
+  'flows without event': 'warn',
+  'flow sweep failed': 'warn',
+  'organisation found': 'info',
+  'organisation gone': 'warn',
   // enrich
   'lookups away': 'error',
   'lookups back': 'info',

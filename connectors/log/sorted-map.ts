@@ -9,14 +9,16 @@ export interface SortedMap<V> {
 
 export const openSortedMap = <V>(): SortedMap<V> => {
   const values = new Map<string, V>()
-  const keys: string[] = []
+  let entries: (readonly [string, V])[] = []
+  /** Whoever reads a range goes on over these entries: they are copied before the next change. */
+  let isShared = false
 
   const indexFrom = (key: string): number => {
     let low = 0
-    let high = keys.length
+    let high = entries.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (compareUtf8(keys[middle] as string, key) < 0) low = middle + 1
+      if (compareUtf8((entries[middle] as readonly [string, V])[0], key) < 0) low = middle + 1
       else high = middle
     }
     return low
@@ -26,17 +28,24 @@ export const openSortedMap = <V>(): SortedMap<V> => {
     get: (key) => values.get(key),
     set: (key, value) => {
       const isKnown = values.has(key)
+      if (value === undefined && !isKnown) return
+      if (isShared) entries = entries.slice()
+      isShared = false
+      const removed = isKnown ? 1 : 0
       if (value === undefined) {
-        if (isKnown) keys.splice(indexFrom(key), 1)
+        entries.splice(indexFrom(key), removed)
         values.delete(key)
-        return
+      } else {
+        entries.splice(indexFrom(key), removed, [key, value])
+        values.set(key, value)
       }
-      if (!isKnown) keys.splice(indexFrom(key), 0, key)
-      values.set(key, value)
     },
+    // Who wants only the first entry must not pay for all.
     range: function* (from, to) {
-      const entries = keys.slice(indexFrom(from), indexFrom(to)).map((key) => [key, values.get(key) as V] as const)
-      yield* entries
+      isShared = true
+      const seen = entries
+      const end = indexFrom(to)
+      for (let at = indexFrom(from); at < end; at++) yield seen[at] as readonly [string, V]
     },
   }
 }

@@ -4,6 +4,7 @@ import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
 import { askRows, lookUpDefinitions, orgs, serverMonitoring } from '../../connectors/velociraptor/lookups.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import type { Configuration } from '../config/configuration.ts'
+import { everyOrg } from '../sources/known-orgs.ts'
 import { flowCompletions } from '../sources/queue-source.ts'
 import type { Findings } from './finding.ts'
 
@@ -22,8 +23,8 @@ export const checkVelociraptor = async (
   const velociraptor = openVelociraptor({ config: apiConfig })
   try {
     if (!(await checkServer(velociraptor, apiConfig, findings))) return
-    await checkOrgs(velociraptor, configuration, findings)
-    for (const org of configuration.velociraptor.orgs) await checkOrg(velociraptor, org, configuration, findings)
+    const visible = await checkOrgs(velociraptor, configuration, findings)
+    for (const org of wantedOrgs(configuration, visible)) await checkOrg(velociraptor, org, configuration, findings)
   } finally {
     await velociraptor.close()
   }
@@ -86,22 +87,29 @@ const checkServer = async (
   return isThere
 }
 
+const wantedOrgs = (
+  { velociraptor: { orgs: wanted } }: Configuration,
+  visible: readonly string[],
+): readonly string[] => [...new Set(wanted.flatMap((org) => (org === everyOrg ? visible : [org])))]
+
 const checkOrgs = async (
   velociraptor: Velociraptor,
   { velociraptor: { orgs: wanted } }: Configuration,
   findings: Findings,
-): Promise<void> => {
+): Promise<readonly string[]> => {
+  let visible: readonly string[] = []
   await attempt(findings, async () => {
-    const visible = (await orgs(velociraptor)).map(({ id }) => id)
-    const unread = visible.filter((id) => !wanted.includes(id))
+    visible = (await orgs(velociraptor)).map(({ id }) => id)
+    const unread = wanted.includes(everyOrg) ? [] : visible.filter((id) => !wanted.includes(id))
     if (unread.length > 0)
       findings.add(
         'warning',
         about,
-        `organisation(s) ${unread.join(', ')} are not listened to: name them in velociraptor.orgs`,
+        `organisation(s) ${unread.join(', ')} are not listened to: name them in velociraptor.orgs, or '*' for all`,
       )
     return `${visible.length} organisation(s) visible`
   })
+  return visible
 }
 
 const checkOrg = async (

@@ -19,7 +19,9 @@ export const velociraptorShape = z.strictObject({
   server_name: nonEmpty
     .optional()
     .meta({ description: "Name in the server's certificate, if it is not the usual VelociraptorServer" }),
-  orgs: z.array(nonEmpty).min(1).optional().meta({ description: 'Organisation ids; default [root]' }),
+  orgs: z.array(nonEmpty).min(1).optional().meta({
+    description: "Organisation ids; '*': every one that the user may see, also those to come; default [root]",
+  }),
 })
 
 /** Letters in a time: 60/h, 10/15m. */

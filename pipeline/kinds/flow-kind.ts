@@ -1,5 +1,6 @@
 import { huntOf } from '../../operators/flow-facts.ts'
 import { encode, openSkimmer } from '../../schemas/codec.ts'
+import type { Origin } from '../../schemas/generated.ts'
 import { topics } from '../../schemas/topics.ts'
 import { composeFlows } from '../mailing/compose-flows.ts'
 import { readFlowCompletion } from '../sources/flow-completion-row.ts'
@@ -23,6 +24,12 @@ const unjudged = [
   'hunt.description',
   'row',
 ]
+
+const cameBy: Readonly<Record<Origin, string>> = {
+  live: '',
+  history: 'late: read back from what the server keeps',
+  sweep: 'by a look through all flows: the server sent no event for it',
+}
 
 /** Completed collections. */
 export const flowKind: EventKind<'FlowEvent'> = {
@@ -60,7 +67,7 @@ export const flowKind: EventKind<'FlowEvent'> = {
   }),
   inNotice: ({ flow }) => flow,
   compose: composeFlows,
-  facts: ({ client, flow, hunt, completed_at }) => [
+  facts: ({ client, flow, hunt, completed_at, origin }) => [
     ['state', texts(flow.state, flow.status)],
     ['artifacts', flow.artifacts.join(', ')],
     ['started by', flow.creator],
@@ -71,5 +78,6 @@ export const flowKind: EventKind<'FlowEvent'> = {
     ['uploads', String(flow.uploaded_files)],
     ['created', flow.created_at === null ? 'unknown' : new Date(flow.created_at).toISOString()],
     ['completed', new Date(completed_at).toISOString()],
+    ['came', cameBy[origin]],
   ],
 }

@@ -5,6 +5,7 @@ import { ConnectorError } from '../../connectors/errors.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock } from '../../schemas/time.ts'
 import type { Configuration, HttpSettings } from '../config/configuration.ts'
+import { everyOrg } from '../sources/known-orgs.ts'
 import { lookForTrouble } from '../trouble/look.ts'
 import type { Trouble } from '../trouble/troubles.ts'
 import { endpoints } from './endpoints.ts'
@@ -52,7 +53,7 @@ export const openObserving = ({ configuration, clock, log, version }: ObservingO
   const metrics = openMetrics({
     clock,
     version,
-    orgs: velociraptor.orgs,
+    orgs: velociraptor.orgs.filter((org) => org !== everyOrg),
     channels: channels.map(({ name }) => name),
     watch: () => watch,
     diskFree: () => freeIn(dir),

@@ -21,6 +21,8 @@ export interface QueueSource {
   readonly topic: Topic
   /** Stored per client, so that history is read client by client. */
   readonly isPerClient: boolean
+  /** Its rows say that flows have ended, so that a flow without one can be found. */
+  readonly endsFlows?: true
   /** Throws an Error whose text is the reason for a reject. */
   identify(org: string, row: unknown, readAt: EpochMs): Identified
   /** The JSON text of an identified row that is too large for the log, without what can be looked up. */
@@ -31,6 +33,7 @@ export const flowCompletions: QueueSource = {
   queue: 'System.Flow.Completion',
   topic: topics.rawFlowCompletions,
   isPerClient: true,
+  endsFlows: true,
   identify(org, row, readAt) {
     const completion = readFlowCompletion(row)
     const receivedAt = completion.receivedAt ?? readAt

@@ -1,7 +1,11 @@
 import { Observable } from 'rxjs'
 import { ConnectorError } from '../../connectors/errors.ts'
 import { failureOf, type LogLine } from '../../connectors/velociraptor/failures.ts'
-import { clientsHistoryQuery, serverHistoryQuery } from '../../connectors/velociraptor/history-query.ts'
+import {
+  clientsHistoryQuery,
+  endedFlowsQuery,
+  serverHistoryQuery,
+} from '../../connectors/velociraptor/history-query.ts'
 import type { QueryMessage, Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { watchQuery } from '../../connectors/velociraptor/watch-query.ts'
 import type { Origin } from '../../schemas/generated.ts'
@@ -27,6 +31,8 @@ export interface SubscriptionOptions {
   readonly sources: readonly QueueSource[]
   /** Where history is to be read from, asked once the stream lives; given the server's time. */
   readonly historyFrom: (source: QueueSource, serverNow: EpochMs) => EpochMs
+  /** Told when flows could not be looked through: nothing else stops for that. */
+  readonly sweepFailed: (reason: string) => void
 }
 
 const heartbeatS = 2
@@ -35,6 +41,15 @@ const silenceMs = 3 * heartbeatS * 1000 + 2500
 /** What the server has told live may reach its disk later than that. */
 const flushMs = 10_000
 const mostLogLines = 100
+/** Independent of outages: how often the latest hour is read again, for what the server lost on its way to us. */
+const reconcileEveryMs = 15 * 60_000
+const reconcileSpanMs = 60 * 60_000
+/** Flows are looked through less often: the server loads each of them. */
+const sweepEveryMs = 60 * 60_000
+const sweepSpanMs = 2 * sweepEveryMs
+/** An event may be that late without being missed. */
+const sweepGraceMs = 5 * 60_000
+const sweepTimeoutS = 600
 /** The server ends a reading of history after that; the next one goes on from the cursor. */
 const historyTimeoutS = 3600
 
@@ -57,7 +72,7 @@ const parse = (json: string): unknown => {
  */
 export const subscription = (options: SubscriptionOptions): Observable<Arrival> =>
   new Observable<Arrival>((subscriber) => {
-    const { velociraptor, clock, org, sources, historyFrom } = options
+    const { velociraptor, clock, org, sources, historyFrom, sweepFailed } = options
     const byQueue = new Map(sources.map((source) => [source.queue, source]))
     const lines: LogLine[] = []
     const watch = watchQuery(
@@ -66,6 +81,8 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
     )
     let isLive = false
     let isInSync = false
+    let lastBeat = 0
+    let sweptAt = 0
     let cancelWatchdog = (): void => undefined
 
     const listen = (): void => {
@@ -108,10 +125,62 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
         })
     }
 
+    /** What ended without an event: the row that the event would have been. */
+    const sweep = (source: QueueSource, from: EpochMs, done: () => void): void => {
+      const { vql, env } = endedFlowsQuery({ fromMs: from })
+      const log: LogLine[] = []
+      const failed = (cause: ConnectorError): void => {
+        sweepFailed(cause.message)
+        done()
+      }
+      subscriber.add(
+        velociraptor.query({ org, vql, env, timeoutS: sweepTimeoutS }).subscribe({
+          next(message) {
+            if (message.kind === 'log') return void log.push(message)
+            for (const json of message.rows) {
+              const { client_id: ClientId, session_id: FlowId, active_time: activeUs } = fieldsOf(parse(json))
+              const Timestamp = Math.floor(Number(activeUs) / 1_000_000)
+              if (Timestamp * 1000 > lastBeat - sweepGraceMs) continue
+              const row = { Timestamp, ClientId, FlowId }
+              subscriber.next({ kind: 'row', source, json: JSON.stringify(row), row, origin: 'sweep' })
+            }
+          },
+          error: (cause: unknown) => (cause instanceof ConnectorError ? failed(cause) : subscriber.error(cause)),
+          complete: () => {
+            const failure = failureOf(log, vql)
+            if (failure === null) done()
+            else failed(failure)
+          },
+        }),
+      )
+    }
+
+    const sweepFrom = (from: EpochMs, done: () => void): void => {
+      const source = sources.find(({ endsFlows }) => endsFlows)
+      if (source === undefined) return done()
+      sweptAt = lastBeat
+      sweep(source, from, done)
+    }
+
+    const reconcileLater = (): void => {
+      subscriber.add(
+        clock.at(clock.now() + reconcileEveryMs, () =>
+          readAll(
+            () => lastBeat - reconcileSpanMs,
+            () => {
+              if (lastBeat - sweptAt >= sweepEveryMs) sweepFrom(lastBeat - sweepSpanMs, reconcileLater)
+              else reconcileLater()
+            },
+          ),
+        ),
+      )
+    }
+
     const begin = (serverNow: EpochMs): void => {
+      const firstFrom = new Map(sources.map((source) => [source, historyFrom(source, serverNow)]))
       const secondFrom = serverNow - overlapMs
       readAll(
-        (source) => historyFrom(source, serverNow),
+        (source) => firstFrom.get(source) ?? serverNow,
         () => {
           subscriber.next({ kind: 'complete', at: serverNow - overlapMs, isInSync: false })
           subscriber.add(
@@ -121,6 +190,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
                 () => {
                   isInSync = true
                   subscriber.next({ kind: 'complete', at: serverNow, isInSync })
+                  sweepFrom(Math.min(...firstFrom.values(), lastBeat - sweepSpanMs), reconcileLater)
                 },
               ),
             ),
@@ -133,6 +203,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       const row = parse(json)
       const { _Queue: queue, _Beat: beat } = fieldsOf(row)
       if (typeof beat === 'number') {
+        lastBeat = beat * 1000
         subscriber.next({ kind: 'beat', at: beat * 1000, isInSync })
         if (!isLive) begin(beat * 1000)
         isLive = true

@@ -333,10 +333,11 @@ describe('a stream', () => {
   })
 
   it('that brings more than the log takes is given up, and history is asked for the rest', async () => {
-    run()
+    const mostHeld = 3000
+    run({ mostHeld })
     await world.settle()
     await beats(2000)
-    const rows = 100_500
+    const rows = mostHeld + 500
     const open = stream()
     for (let n = 0; n < rows; n++) {
       keep(`F.${n}`, start + 2000)
@@ -362,5 +363,131 @@ describe('several organisations', () => {
     for (const open of server.streams) open.row(completionRow('F.1', second + 2))
     await beats(2000)
     expect((await collected()).map(({ org }) => org).toSorted()).toEqual(['O2', 'O3', 'root'])
+  })
+})
+
+describe('a queue in sync', () => {
+  it('is read again each quarter of an hour: what the stream did not bring is told, and said to be a repaired gap', async () => {
+    run()
+    await world.settle()
+    await beats(60_000)
+    keep('F.lost', world.clock.now() - 20_000)
+    await beats(14 * minute)
+    expect(await flows()).toEqual([])
+    await beats(2 * minute)
+    expect(await flows()).toEqual(['F.lost history'])
+    expect(world.saidOf('gap repaired')).toEqual([
+      { name: 'gap repaired', org: 'root', queue: 'System.Flow.Completion', rows: 1 },
+    ])
+    expect(world.saidOf('source in sync')).toHaveLength(1)
+    await beats(20 * minute)
+    expect(world.saidOf('gap repaired')).toHaveLength(1)
+  })
+
+  it('does not say of an outage that it repaired a gap', async () => {
+    run()
+    await world.settle()
+    await beats(60_000)
+    stream().fail(away)
+    keep('F.1', world.clock.now())
+    await world.pass(1000)
+    await beats(20_000)
+    expect(await flows()).toEqual(['F.1 history'])
+    expect(world.saidOf('gap repaired')).toEqual([])
+  })
+})
+
+describe('a flow that ended without an event', () => {
+  /** As `flows()` tells it, ended at this time. */
+  const end = (flow: string, at: number): void =>
+    void server.ended.push({ client_id: 'C.1', session_id: flow, active_time: at * 1000, state: 'FINISHED' })
+
+  it('is found by looking through the flows, once, and only when its event has had its time', async () => {
+    run()
+    await world.settle()
+    await beats(60_000)
+    const at = world.clock.now()
+    end('F.mute', at)
+    stream().row(completionRow('F.told', Math.floor(at / 1000)))
+    keep('F.told', at)
+    end('F.told', at)
+    await beats(55 * minute)
+    expect(await flows()).toEqual(['F.told live'])
+    await beats(10 * minute)
+    expect(await flows()).toEqual(['F.told live', 'F.mute sweep'])
+    await beats(130 * minute)
+    expect(await flows()).toHaveLength(2)
+  })
+
+  it('before the relay began to listen is not looked for', async () => {
+    end('F.old', start - minute)
+    run()
+    await world.settle()
+    await beats(90 * minute)
+    expect(await flows()).toEqual([])
+  })
+
+  it('cannot be found where flows cannot be looked through: that is said, and nothing else stops', async () => {
+    server.failureFor = ({ vql }) => (vql.includes('FROM flows(client_id=CId) WHERE') ? denied : null)
+    const running = run()
+    await world.settle()
+    await beats(20_000)
+    expect(world.saidOf('flow sweep failed')).toEqual([
+      { name: 'flow sweep failed', org: 'root', reason: 'permission is missing' },
+    ])
+    stream().row(completionRow('F.1', Math.floor(world.clock.now() / 1000)))
+    await beats(2000)
+    expect(await flows()).toEqual(['F.1 live'])
+    expect(running.failure()).toBeUndefined()
+  })
+})
+
+describe('every organisation', () => {
+  const listened = (): readonly string[] => server.streams.map(({ request }) => request.org).toSorted()
+
+  it('is listened to: one that comes later from before it was found, one that goes no longer, the others undisturbed', async () => {
+    server.orgs.push({ OrgId: 'root', Name: '' }, { OrgId: 'O1', Name: '' })
+    const running = run({ orgs: ['*'] })
+    await world.settle()
+    await beats(20_000)
+    const first = server.streams.find(({ request }) => request.org === 'root')
+    expect(listened()).toEqual(['O1', 'root'])
+    server.orgs.push({ OrgId: 'O2', Name: '' })
+    await beats(60_000)
+    expect(listened()).toEqual(['O1', 'O2', 'root'])
+    expect(world.saidOf('organisation found')).toEqual([{ name: 'organisation found', org: 'O2' }])
+    expect(world.saidOf('collect begins').find(({ org }) => org === 'O2')).toMatchObject({
+      at: new Date(start).toISOString(),
+    })
+    server.orgs.splice(1, 1)
+    server.streams.find(({ request }) => request.org === 'O1')?.fail(denied)
+    await world.settle()
+    expect(running.failure()).toBeUndefined()
+    await beats(60_000)
+    expect(listened()).toEqual(['O2', 'root'])
+    expect(world.saidOf('organisation gone')).toEqual([{ name: 'organisation gone', org: 'O1' }])
+    expect(server.streams.find(({ request }) => request.org === 'root')).toBe(first)
+  })
+
+  it('is asked for again when the server was away, and what is known stays', async () => {
+    server.failure = away
+    run({ orgs: ['*'] })
+    await world.settle()
+    server.orgs.push({ OrgId: 'root', Name: '' })
+    server.failure = null
+    await world.pass(1000)
+    expect(listened()).toEqual(['root'])
+    server.failureFor = ({ vql }) => (vql.includes('FROM orgs(') ? away : null)
+    await beats(120_000)
+    expect(listened()).toEqual(['root'])
+  })
+
+  it('that is denied although it is there ends the collecting', async () => {
+    server.orgs.push({ OrgId: 'O1', Name: '' })
+    const running = run({ orgs: ['*'] })
+    await world.settle()
+    stream().fail(denied)
+    await world.settle()
+    expect(running.failure()).toBe(denied)
   })
 })

@@ -19,6 +19,8 @@ export interface HandVelociraptor extends Velociraptor {
   readonly results: Map<string, readonly Row[]>
   /** Stored rows of the event queue, verbatim, oldest first, with the server's time of writing. */
   readonly history: { readonly at: number; readonly json: string }[]
+  /** What `flows()` says of each flow that has ended; told to whoever looks through all. */
+  readonly ended: Row[]
   /** Instead of answers, while it is there. */
   failure: ConnectorError | null
   /** Of single queries: their failure, or null. */
@@ -59,6 +61,7 @@ export const openHandVelociraptor = (): HandVelociraptor => {
     uploads: [],
     results: new Map(),
     history: [],
+    ended: [],
     failure: null,
     failureFor: () => null,
     asked: [],
@@ -98,6 +101,8 @@ export const openHandVelociraptor = (): HandVelociraptor => {
     return rowsOf(request, vql).map((row) => JSON.stringify(row))
   }
   const rowsOf = (request: QueryRequest, vql: string): readonly Row[] => {
+    if (vql.includes('FROM flows(client_id=CId) WHERE'))
+      return server.ended.filter(({ active_time }) => Number(active_time) > Number(env(request, 'FromUs')))
     if (vql.includes('FROM flows('))
       return keys(request).map(({ CId, FId }) => ({
         CId,

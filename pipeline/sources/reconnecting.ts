@@ -1,0 +1,71 @@
+import { catchError, defer, EMPTY, mergeMap, type MonoTypeOperatorFunction, retry, tap, throwError } from 'rxjs'
+import { ConnectorError } from '../../connectors/errors.ts'
+import { orgs as visibleOrgs } from '../../connectors/velociraptor/lookups.ts'
+import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
+import type { Tell } from '../../schemas/happenings.ts'
+import type { Clock, EpochMs } from '../../schemas/time.ts'
+import { backoffMs, type Random } from '../runtime/backoff.ts'
+import { wait } from '../runtime/wait.ts'
+import type { QueueSource } from './queue-source.ts'
+import type { Arrival } from './subscription.ts'
+
+interface Read {
+  readonly org: string
+  readonly sources: readonly QueueSource[]
+}
+
+interface ReconnectOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly tell: Tell
+}
+
+const reconnect = { firstMs: 1000, longestMs: 60_000 }
+
+/** Begins anew after an outage, with growing jittered waits; says its begin and its end once. */
+export const reconnecting =
+  ({ org, sources }: Read, { clock, random, tell }: ReconnectOptions): MonoTypeOperatorFunction<Arrival> =>
+  (arrivals) => {
+    let failures = 0
+    let awaySince: EpochMs | null = null
+    const queues = sources.map(({ queue }) => queue).join(', ')
+    return arrivals.pipe(
+      tap((arrival) => {
+        if (arrival.kind === 'complete' && arrival.isInSync) tell({ name: 'source in sync', org, queues })
+        if (arrival.kind !== 'row' && arrival.isInSync)
+          for (const { queue } of sources) tell({ name: 'queue in sync', org, queue })
+        if (arrival.kind !== 'beat') return
+        if (awaySince !== null)
+          tell({ name: 'source back', org, queues, away_ms: clock.now() - awaySince, tries: failures })
+        awaySince = null
+        failures = 0
+      }),
+      retry({
+        delay: (cause: unknown) => {
+          if (!(cause instanceof ConnectorError) || cause.code !== 'VELOCIRAPTOR_UNAVAILABLE')
+            return throwError(() => cause)
+          failures += 1
+          if (awaySince === null) tell({ name: 'source away', org, queues, reason: cause.message })
+          awaySince ??= clock.now()
+          return wait(clock, backoffMs(reconnect, failures, random))
+        },
+      }),
+    )
+  }
+
+/** An organisation that nobody named may go: its streams end with it. */
+export const unlessGone =
+  (
+    org: string,
+    { orgs, velociraptor }: { readonly orgs: readonly string[]; readonly velociraptor: Velociraptor },
+  ): MonoTypeOperatorFunction<Arrival> =>
+  (arrivals) =>
+    arrivals.pipe(
+      catchError((cause: unknown) => {
+        if (orgs.includes(org)) return throwError(() => cause)
+        return defer(() => visibleOrgs(velociraptor)).pipe(
+          catchError(() => throwError(() => cause)),
+          mergeMap((visible) => (visible.some(({ id }) => id === org) ? throwError(() => cause) : EMPTY)),
+        )
+      }),
+    )
