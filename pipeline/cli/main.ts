@@ -9,6 +9,7 @@ import { previewCommand } from './preview-command.ts'
 import { replayCommand } from './replay-command.ts'
 import { runCommand } from './run-command.ts'
 import { schemaCommand } from './schema-command.ts'
+import { sendMailCommand } from './send-mail-command.ts'
 import { simulateCommand } from './simulate-command.ts'
 import { topicsCommand } from './topics-command.ts'
 import { testCommand } from './test-command.ts'
@@ -49,6 +50,7 @@ for (const command of [
   previewCommand(),
   replayCommand(),
   topicsCommand(),
+  sendMailCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program))
   for (const part of command.commands) part.copyInheritedSettings(command)
