@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { BehaviorSubject, map, merge, NEVER, type Observable, Subscription } from 'rxjs'
 import type { EventLog } from '../connectors/log/event-log.ts'
+import { openMessageChannel } from '../connectors/message/message-channel.ts'
 import { velociraptorMessages } from '../connectors/message/velociraptor-messages.ts'
+import type { MailSink } from '../connectors/mail/mail.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
 import type { Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
@@ -14,6 +16,7 @@ import { enrich } from './enrich.ts'
 import { index } from './index/index-stage.ts'
 import { composeNotices } from './mailing/compose-notices.ts'
 import type { OpenChannel } from './mailing/claim.ts'
+import { inAppChannel } from './monitors/in-app-channel.ts'
 import { monitorsOf, sourcesOf } from './monitors/monitors-of.ts'
 import type { Random } from './runtime/backoff.ts'
 import { publishSchemas } from './runtime/decoding.ts'
@@ -81,6 +84,12 @@ const troubleOf = (world: World, { trouble, heartbeatMs }: Configuration): Troub
   }
 }
 
+/** Says it once at the start when there are no in-app messages. */
+const sayIfTooOld = async (messages: MailSink, tell: Tell): Promise<void> => {
+  const { kind, text } = await messages.probe()
+  if (kind === 'refused') tell({ name: 'in-app messages refused', reason: text })
+}
+
 /** Runs stages over a log until it is stopped or fails. */
 export const startService = async (world: World, options: ServiceOptions): Promise<Service> => {
   const { log, velociraptor, channels, clock, random, indexFile } = world
@@ -93,9 +102,12 @@ export const startService = async (world: World, options: ServiceOptions): Promi
   const common = { log, clock, random, tell }
   const rulesOf = (from: Configuration) => ({ monitors: monitorsOf(from), configuration: configurationHash(from) })
   const rules = new BehaviorSubject(rulesOf(configuration))
+  const messages = openMessageChannel(velociraptor)
+  const inApp: OpenChannel = { name: inAppChannel, sink: messages, from: { address: '', name: '' } }
+  if (configuration.monitors.some(({ channel }) => channel === inAppChannel)) void sayIfTooOld(messages, tell)
   const delivery = deliver({
     ...common,
-    channels,
+    channels: new Map([...channels, [inAppChannel, inApp]]),
     process: randomUUID(),
     compose: composeNotices({ velociraptor, guiUrl: configuration.velociraptor.guiUrl }),
   })

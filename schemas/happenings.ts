@@ -40,6 +40,7 @@ export const happenings = {
   'command declined': 'warn',
   'mail server away': 'error',
   'mail server back': 'info',
+  'in-app messages refused': 'error',
   'receipt not written': 'warn',
   'receipts written again': 'info',
   'letter answered': 'count',

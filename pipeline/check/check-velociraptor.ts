@@ -4,6 +4,7 @@ import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
 import { askRows, lookUpDefinitions, orgs, serverMonitoring } from '../../connectors/velociraptor/lookups.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import type { Configuration } from '../config/configuration.ts'
+import { inAppChannel } from '../monitors/in-app-channel.ts'
 import { everyOrg } from '../sources/known-orgs.ts'
 import { flowCompletions } from '../sources/queue-source.ts'
 import type { Findings } from './finding.ts'
@@ -22,7 +23,7 @@ export const checkVelociraptor = async (
   checkFile(apiConfig, findings)
   const velociraptor = openVelociraptor({ config: apiConfig })
   try {
-    if (!(await checkServer(velociraptor, apiConfig, findings))) return
+    if (!(await checkServer(velociraptor, apiConfig, configuration, findings))) return
     const visible = await checkOrgs(velociraptor, configuration, findings)
     for (const org of wantedOrgs(configuration, visible)) await checkOrg(velociraptor, org, configuration, findings)
   } finally {
@@ -65,6 +66,7 @@ const attempt = async (findings: Findings, what: () => Promise<string>): Promise
 const checkServer = async (
   velociraptor: Velociraptor,
   { address }: ApiConfig,
+  { monitors }: Configuration,
   findings: Findings,
 ): Promise<boolean> => {
   let version: unknown
@@ -75,7 +77,11 @@ const checkServer = async (
     })
     version = row?.['Version']
     if (row?.['Messages'] === null)
-      findings.add('warning', about, `the server is older than ${usualVersion}: in-app messages are not available`)
+      findings.add(
+        monitors.some(({ channel }) => channel === inAppChannel) ? 'failure' : 'warning',
+        about,
+        `the server is older than ${usualVersion}: in-app messages are not available`,
+      )
     return `${address} answers: version ${String(version)}, user ${String(row?.['User'])}`
   })
   if (!isThere)

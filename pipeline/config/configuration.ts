@@ -4,6 +4,7 @@ import type { RateRule } from '../../operators/rate-limit.ts'
 import type { FlowField } from '../../operators/flow-fields.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
 import type { AlertsParameters } from '../monitors/alerts-parameters.ts'
+import type { UserMessageParameters } from '../monitors/user-message-parameters.ts'
 import type { FlowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
 import type { Secret } from './secret.ts'
 
@@ -116,7 +117,7 @@ export interface SettingsOf<A extends string, P, F extends string> {
   /** Unique in its configuration; state belongs to it. */
   readonly name: string
   readonly artifact: A
-  /** Name of a mail channel of the configuration. */
+  /** Name of a mail channel of the configuration, or that of in-app messages. */
   readonly channel: string
   readonly parameters: P
   /** null: every event is judged by itself. */
@@ -126,9 +127,10 @@ export interface SettingsOf<A extends string, P, F extends string> {
 
 export type FlowCompletionSettings = SettingsOf<'Server.Monitor.FlowCompletion', FlowCompletionParameters, FlowField>
 export type AlertsSettings = SettingsOf<'Server.Monitor.Alerts', AlertsParameters, AlertField>
+export type UserMessageSettings = SettingsOf<'Server.Monitor.Alerts.UserMessage', UserMessageParameters, AlertField>
 
 /** One entry of `monitors:`. */
-export type MonitorSettings = FlowCompletionSettings | AlertsSettings
+export type MonitorSettings = FlowCompletionSettings | AlertsSettings | UserMessageSettings
 
 /** Where /metrics, /healthz and /readyz are. */
 export interface HttpSettings {

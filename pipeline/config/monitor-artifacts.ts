@@ -6,6 +6,11 @@ import {
   flowCompletionParameters,
   readFlowCompletionParameters,
 } from '../monitors/flow-completion-parameters.ts'
+import {
+  readUserMessageParameters,
+  type UserMessageParameters,
+  userMessageParameters,
+} from '../monitors/user-message-parameters.ts'
 import type { MonitorSettings } from './configuration.ts'
 import type { Parameter, Reading } from './parameters.ts'
 import type { Path } from './problem.ts'
@@ -22,8 +27,10 @@ export interface MonitorArtifact<A extends string, P extends CommonParameters, F
   readonly parameters: Readonly<Record<string, Parameter<unknown>>>
   /** null when there was an error. */
   read(value: unknown, path: Path, reading: Reading): P | null
-  /** The parameter that names the mail channel. */
-  readonly secret: string
+  /** The parameter that names the mail channel; null: it tells by in-app messages. */
+  readonly secret: string | null
+  /** `batch:` where none is written; left out: every event by itself. */
+  readonly batch?: { readonly first: 'now' }
   /** By what events may be alike. */
   readonly fields: readonly [F, ...F[]]
   /** By what they are unless told otherwise. */
@@ -61,16 +68,33 @@ export const alertsArtifact: MonitorArtifact<'Server.Monitor.Alerts', AlertsPara
   others: 'alerts of different names',
 }
 
+export const userMessageArtifact: MonitorArtifact<
+  'Server.Monitor.Alerts.UserMessage',
+  UserMessageParameters,
+  AlertField
+> = {
+  artifact: 'Server.Monitor.Alerts.UserMessage',
+  parameters: userMessageParameters,
+  read: readUserMessageParameters,
+  secret: null,
+  batch: { first: 'now' },
+  fields: alertFields,
+  alikeBy: ['alert.name', 'client.id'],
+  alikeNeeds: 'alert.name',
+  others: 'alerts of different names',
+}
+
 /** An artifact that monitors may follow, by what every reader of parameters needs. */
 export interface KnownArtifact {
   readonly artifact: string
   readonly parameters: Readonly<Record<string, Parameter<unknown>>>
   /** The parameter that names the mail channel, where it sends mail. */
-  readonly secret?: string
+  readonly secret?: string | null
 }
 
 /** Every artifact whose work the relay does, by name. */
 export const knownArtifacts = {
   'Server.Monitor.FlowCompletion': flowCompletionArtifact,
   'Server.Monitor.Alerts': alertsArtifact,
+  'Server.Monitor.Alerts.UserMessage': userMessageArtifact,
 } satisfies Readonly<Record<MonitorSettings['artifact'], KnownArtifact>>

@@ -1,11 +1,17 @@
 import { z } from 'zod'
+import { inAppChannel } from '../monitors/in-app-channel.ts'
 import { defaultSecret } from '../monitors/mail-parameters.ts'
 import { alone, type BatchRule } from '../../operators/batch.ts'
 import type { DedupSettings, MonitorSettings, SettingsOf } from './configuration.ts'
 import { durationMs } from './duration.ts'
 import { instead, nearest } from './did-you-mean.ts'
 import { isRecord } from './is-record.ts'
-import { alertsArtifact, flowCompletionArtifact, type MonitorArtifact } from './monitor-artifacts.ts'
+import {
+  alertsArtifact,
+  flowCompletionArtifact,
+  type MonitorArtifact,
+  userMessageArtifact,
+} from './monitor-artifacts.ts'
 import type { Reading } from './parameters.ts'
 import type { Path, Report } from './problem.ts'
 import { shown } from './problem.ts'
@@ -14,11 +20,7 @@ import { readRecord } from './record.ts'
 import { batchShape, dedupShape, nameShape } from './relay-shape.ts'
 
 /** Artifacts of the family that a later version does. */
-const laterArtifacts = [
-  'Server.Monitor.Alerts.UserMessage',
-  'Server.Monitor.Errors.Alert',
-  'Server.Monitor.Client.Errors.Alert',
-]
+const laterArtifacts = ['Server.Monitor.Errors.Alert', 'Server.Monitor.Client.Errors.Alert']
 
 /** Keys of a monitor that a later version reads. */
 const laterKeys = {
@@ -73,21 +75,24 @@ const readerOf =
     const parametersPath = [...path, 'parameters']
     const parameters = definition.read(read.parameters, parametersPath, reading)
     const { artifact, secret: parameter } = definition
-    const written = isRecord(read.parameters) ? read.parameters[parameter] : undefined
+    const written = parameter !== null && isRecord(read.parameters) ? read.parameters[parameter] : undefined
     const secret = typeof written === 'string' && written !== '' ? written : undefined
     const channel =
-      mail === null
-        ? ''
-        : channelOf(secret ?? defaultSecret, secret !== undefined, [...parametersPath, parameter], mail, report)
+      parameter === null
+        ? inAppChannel
+        : mail === null
+          ? ''
+          : channelOf(secret ?? defaultSecret, secret !== undefined, [...parametersPath, parameter], mail, report)
     if (parameters === null) return null
     const dedup = read.dedup === undefined ? null : readDedup(definition, read.dedup, path, report)
-    const batch = batchRule(read.batch, parameters.SendInterval)
+    const batch = batchRule(read.batch ?? definition.batch, parameters.SendInterval)
     return { name: read.name ?? artifact, artifact, channel, parameters, dedup, batch }
   }
 
 const readers = {
   'Server.Monitor.FlowCompletion': readerOf(flowCompletionArtifact),
   'Server.Monitor.Alerts': readerOf(alertsArtifact),
+  'Server.Monitor.Alerts.UserMessage': readerOf(userMessageArtifact),
 } satisfies Readonly<Record<MonitorSettings['artifact'], Reader<MonitorSettings>>>
 
 const isKnown = (artifact: string): artifact is keyof typeof readers => Object.hasOwn(readers, artifact)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defaultSecret } from '../monitors/mail-parameters.ts'
 import { durationShape } from './duration.ts'
-import { alertsArtifact, flowCompletionArtifact } from './monitor-artifacts.ts'
+import { alertsArtifact, flowCompletionArtifact, userMessageArtifact } from './monitor-artifacts.ts'
 import type { Parameter } from './parameters.ts'
 
 const nonEmpty = z.string().min(1)
@@ -244,7 +244,9 @@ export const relayShape = z.strictObject({
     .meta({ description: 'One mail channel, or `channels:` with several by name' }),
   log: logShape.optional().meta({ description: 'Where events are kept; left out: embedded, in ./relay-data' }),
   monitors: z
-    .array(z.union([monitorShape(flowCompletionArtifact), monitorShape(alertsArtifact)]))
+    .array(
+      z.union([monitorShape(flowCompletionArtifact), monitorShape(alertsArtifact), monitorShape(userMessageArtifact)]),
+    )
     .meta({ description: 'What is told to whom' }),
   http: z
     .union([z.literal('off'), httpShape], 'must be off or a mapping with listen')

@@ -64,8 +64,8 @@ const textOf = (monitor: ImportedMonitor, parameter: string): string | null => {
 
 /** The secret that a monitor sends mail by; null: it sends none. */
 const secretOf = (monitor: ImportedMonitor): string | null => {
-  const parameter = known.get(monitor.artifact)?.secret
-  return parameter === undefined ? null : (textOf(monitor, parameter) ?? defaultSecret)
+  const parameter = known.get(monitor.artifact)?.secret ?? null
+  return parameter === null ? null : (textOf(monitor, parameter) ?? defaultSecret)
 }
 
 const channelsOf = (monitors: readonly ImportedMonitor[]): readonly ImportedChannel[] => {
@@ -90,8 +90,8 @@ const channelsOf = (monitors: readonly ImportedMonitor[]): readonly ImportedChan
 const onChannel = (monitor: ImportedMonitor, channels: readonly ImportedChannel[]): ImportedMonitor => {
   const secret = secretOf(monitor)
   const channel = channels.find((one) => one.secret === secret)
-  const parameter = known.get(monitor.artifact)?.secret
-  if (channel === undefined || channel.name === secret || parameter === undefined) return monitor
+  const parameter = known.get(monitor.artifact)?.secret ?? null
+  if (channel === undefined || channel.name === secret || parameter === null) return monitor
   return {
     ...monitor,
     parameters: monitor.parameters.map((one) =>

@@ -3,7 +3,9 @@ import type { Notice } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { aboutNotice, kindOfNotice } from '../kinds/kinds.ts'
 import { composeMail } from '../letters/compose.ts'
+import { inAppChannel } from '../monitors/in-app-channel.ts'
 import type { OpenChannel } from './claim.ts'
+import { composeMessage } from './compose-message.ts'
 import type { ComposeOptions } from './composed.ts'
 
 export interface ComposeTerms {
@@ -18,6 +20,7 @@ export const composeNotices =
   async (notices: readonly Notice[], { messageId, now, channel }: ComposeTerms): Promise<OutgoingMail> => {
     const [notice, ...more] = notices
     if (notice === undefined) throw new TypeError('a letter without a notice')
+    if (notice.channel === inAppChannel) return composeMessage(notices, { messageId, now, channel })
     const kind = kindOfNotice(notice)
     if (kind === null) throw new TypeError(`the notice ${notice.id} tells nothing`)
     const { letter, html, attachments } = await kind.with(({ compose }) =>

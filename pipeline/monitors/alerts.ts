@@ -14,14 +14,16 @@ import { alerts } from '../sources/queue-source.ts'
 import type { AlertsParameters } from './alerts-parameters.ts'
 import type { AlertMonitor } from './monitor.ts'
 
-const toldBefore: RepeatRule<AlertEvent> = {
+/** An alert is told once. */
+export const toldBefore: RepeatRule<AlertEvent> = {
   identityOf: ({ told_once_as }) => told_once_as,
   idOf: ({ id }) => id,
   timeOf: ({ received_at }) => received_at,
   reason: 'told before',
 }
 
-const windowRule = (
+/** Which alerts are alike, for how long. */
+export const windowRule = (
   { windowMs, window, by }: DedupSettings<AlertField>,
   severityOf: (event: AlertEvent) => string,
 ): WindowRule<AlertEvent> => ({

@@ -2,6 +2,7 @@ import type { Configuration, MonitorSettings } from '../config/configuration.ts'
 import type { QueueSource } from '../sources/queue-source.ts'
 import { alertsMonitor } from './alerts.ts'
 import { flowCompletionMonitor } from './flow-completion.ts'
+import { userMessageMonitor } from './user-message.ts'
 import type { AlertMonitor, FlowMonitor, Monitors } from './monitor.ts'
 
 const monitorOf = (settings: MonitorSettings, allowedDomains: readonly string[] | null): FlowMonitor | AlertMonitor => {
@@ -10,6 +11,8 @@ const monitorOf = (settings: MonitorSettings, allowedDomains: readonly string[] 
       return flowCompletionMonitor(settings, allowedDomains)
     case 'Server.Monitor.Alerts':
       return alertsMonitor(settings, allowedDomains)
+    case 'Server.Monitor.Alerts.UserMessage':
+      return userMessageMonitor(settings)
   }
 }
 

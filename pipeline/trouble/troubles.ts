@@ -1,5 +1,6 @@
 import type { Happening } from '../../schemas/happenings.ts'
 import type { EpochMs } from '../../schemas/time.ts'
+import { inAppChannel } from '../monitors/in-app-channel.ts'
 import { outageChange } from '../observing/outages.ts'
 
 /** Something that keeps the relay from its work, or soon will. */
@@ -33,6 +34,8 @@ const begunBy = (happening: Happening): Trouble | null => {
   }
   const change = outageChange(happening)
   if (change === null || change.reason === null || change.part === 'log') return null
+  // It goes by Velociraptor's API, whose absence is a trouble of its own.
+  if (change.name === inAppChannel) return null
   const { part, name, reason } = change
   return { key: `${part}/${name}`, title: `${titles[part]} (${name})`, reason, isOfMail: part === 'mail' }
 }
