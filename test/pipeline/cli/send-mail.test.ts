@@ -52,7 +52,7 @@ monitors: [{ artifact: Server.Monitor.Alerts, parameters: { ServerSecret: soc, R
     expect(sent).toMatchObject({ code: 0, err: '' })
     expect(sent.out).toMatch(/^recipient 1: accepted: 250 [^\n]*\nrecipient 2: accepted: 250 [^\n]*\n$/)
     expect(sent.out).not.toContain('@')
-    expect(caught.map(({ to }) => to).toSorted()).toEqual([['lead@example.org'], ['soc@example.org']])
+    expect(caught.flatMap(({ to }) => to).toSorted()).toEqual(['lead@example.org', 'soc@example.org'])
     const mail = await simpleParser(caught[0]?.raw ?? '')
     expect(mail).toMatchObject({ subject: 'Report Bcc: other@example.org', html: '<p>Hello <b>you</b></p>' })
     expect(mail.headers.has('bcc')).toBe(false)
