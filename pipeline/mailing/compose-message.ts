@@ -2,7 +2,7 @@ import type { OutgoingMail } from '../../connectors/mail/mail.ts'
 import type { AlertEvent, Notice } from '../../schemas/generated.ts'
 import { isRecord } from '../config/is-record.ts'
 import { elideRight, singleLine, visible } from '../letters/texts.ts'
-import type { ComposeTerms } from './compose-notices.ts'
+import type { ComposeTerms } from './composed.ts'
 
 /** Alerts in one message at most; the others are counted. */
 const mostShown = 20

@@ -1,18 +1,10 @@
 import type { OutgoingMail } from '../../connectors/mail/mail.ts'
 import type { Notice } from '../../schemas/generated.ts'
-import type { EpochMs } from '../../schemas/time.ts'
 import { aboutNotice, kindOfNotice } from '../kinds/kinds.ts'
 import { composeMail } from '../letters/compose.ts'
 import { inAppChannel } from '../monitors/in-app-channel.ts'
-import type { OpenChannel } from './claim.ts'
 import { composeMessage } from './compose-message.ts'
-import type { ComposeOptions } from './composed.ts'
-
-export interface ComposeTerms {
-  readonly messageId: string
-  readonly now: EpochMs
-  readonly channel: OpenChannel
-}
+import type { ComposeOptions, ComposeTerms } from './composed.ts'
 
 /** Writes the letter of one notice, or of several of one kind to the same recipient; what stands only on the server is fetched now. */
 export const composeNotices =

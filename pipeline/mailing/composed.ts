@@ -1,3 +1,4 @@
+import type { OpenChannel } from './claim.ts'
 import type { Attachment } from '../../connectors/mail/mail.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import type { EpochMs } from '../../schemas/time.ts'
@@ -18,4 +19,11 @@ export interface Composed {
   /** false: the text part alone. */
   readonly html: boolean
   readonly attachments: readonly Attachment[]
+}
+
+/** What one letter is written with. */
+export interface ComposeTerms {
+  readonly messageId: string
+  readonly now: EpochMs
+  readonly channel: OpenChannel
 }
