@@ -76,7 +76,8 @@ export const openSending = (options: DeliverOptions): Sending => {
       },
     ]),
   )
-  const underWay = new Set<string>()
+  /** The latest claim of each letter: an earlier one may still be writing down its end when the letter is claimed again. */
+  const underWay = new Map<string, Job>()
   const watched = new WeakSet<Task>()
   const idlers = new Set<() => void>()
   const isIdle = (): boolean => [...states.values()].every(({ taken }) => taken === 0)
@@ -174,7 +175,7 @@ export const openSending = (options: DeliverOptions): Sending => {
   const leave = (job: Job, state: ChannelState): void => {
     job.stopSaying()
     state.ending -= 1
-    underWay.delete(job.claim.letter.id)
+    if (underWay.get(job.claim.letter.id) === job) underWay.delete(job.claim.letter.id)
     free(state)
     begin(state)
   }
@@ -262,7 +263,7 @@ export const openSending = (options: DeliverOptions): Sending => {
       // The monotonic clock is read first: a pause between the two readings then only shortens the term.
       const deadline = performance.now() + (claim.letter.until - clock.now()) - marginMs
       const job: Job = { claim, task, fail, deadline, stopSaying: () => undefined }
-      underWay.add(claim.letter.id)
+      underWay.set(claim.letter.id, job)
       keepSaying(job)
       state.ready.push(job)
       watchLoss(task)

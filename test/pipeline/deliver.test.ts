@@ -435,6 +435,32 @@ describe('a claim', () => {
     await process.leave()
   })
 
+  it('is known to be under way though the end of an earlier one of the letter is still being written down', async () => {
+    const reply = Promise.withResolvers<MailReply>()
+    let attempts = 0
+    const sink = openHandSink(world.clock, () => (attempts++ === 0 ? deferred : reply.promise), 3)
+    let isForgotten = true
+    // It stands, and the answer is lost: it will be written down once more.
+    const append: typeof world.log.append = async (records) => {
+      const positions = await world.log.append(records)
+      if (isForgotten) throw new ConnectorError('LOG_UNAVAILABLE', 'the answer was lost')
+      return positions
+    }
+    startProcess(world, { sinks: { default: sink }, append, othersAreDead: true })
+    await world.notify(one)
+    await world.pass(2 * minute)
+    expect(sink.given).toHaveLength(2)
+    isForgotten = false
+    await world.pass(10_000)
+    world.failCommits('deliver', 'before')
+    await world.notify(noticeTo('b@example.org', { channel: 'default' }))
+    await world.pass(5 * minute)
+    reply.resolve(accepted)
+    await world.pass(minute)
+    expect((await world.deliveries()).map(({ outcome }) => outcome)).toEqual(['told', 'told'])
+    expect(sink.given.filter(({ mail }) => mail.to.address === 'a@example.org')).toHaveLength(2)
+  })
+
   it('holds while the letter takes minutes to write, and it is sent', async () => {
     const sink = openHandSink(world.clock, answering(accepted))
     const compose: typeof composePlainly = async (...given) => {

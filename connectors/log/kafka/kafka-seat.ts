@@ -70,6 +70,7 @@ interface Held {
   readonly producer: TaskProducer
   readonly inputs: readonly { readonly input: TaskInput; readonly buffer: InputBuffer; readonly remove: () => void }[]
   readonly running: RunningTask
+  stopWatching: () => void
   soon: NodeJS.Immediate | undefined
 }
 
@@ -91,8 +92,9 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
 
   const release = (): void => {
     if (held === undefined) return
-    const { producer, inputs, soon } = held
+    const { producer, inputs, soon, stopWatching } = held
     held = undefined
+    stopWatching()
     clearImmediate(soon)
     for (const { remove } of inputs) remove()
     closing = producer.close()
@@ -134,10 +136,10 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
       isWanted: () => !hasLeft,
     })
     try {
-      await restore(producer)
+      const marker = await restore(producer)
       const places = await placeInputs()
       if (hasLeft) return await producer.close()
-      start(producer, places)
+      start(producer, places, marker)
     } catch (cause) {
       await producer.close()
       throw cause
@@ -145,13 +147,14 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
   }
 
   /** What was written before the fence, by whomever, is known when the own marker has come back. */
-  const restore = async (producer: TaskProducer): Promise<void> => {
+  const restore = async (producer: TaskProducer): Promise<string> => {
     await standby.verify(partition)
     const marker = randomUUID()
     const committing = producer.commit([], [{ key: ownerKey, value: Buffer.from(marker) }], clock.now())
     const written = committing.then(({ entries }) => entries[0] ?? -1)
     await standby.seen(partition, marker, written, surroundings.restoreMs)
     await committing
+    return marker
   }
 
   interface Place {
@@ -179,7 +182,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     return new ConnectorError('LOG_UNAVAILABLE', `the position in ${at.topic} ${partition} lies beyond its end`)
   }
 
-  const start = (producer: TaskProducer, places: readonly Place[]): void => {
+  const start = (producer: TaskProducer, places: readonly Place[], marker: string): void => {
     isHeld = false
     if (reason !== undefined && !isTold) tell({ name: 'task reopened', ...coordinates, reason, attempts: failures })
     isTold = reason !== undefined
@@ -208,10 +211,23 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     held = {
       producer,
       running,
+      stopWatching: () => undefined,
       soon: undefined,
       inputs: inputs.map((each) => ({ ...each, remove: reader.add(each.buffer.source) })),
     }
-    surroundings.emit(running.task)
+    watchOwner(held, marker)
+    if (held?.running === running) surroundings.emit(running.task)
+  }
+
+  /** A task whose partition somebody else has begins no turn, and sees nothing of what the other remembers. */
+  const watchOwner = (task: Held, marker: string): void => {
+    if (unsafe?.withoutFence === true) return
+    task.stopWatching = standby.whileOwner(partition, marker, () => {
+      task.running.end()
+      failed(
+        new ConnectorError('LOG_UNAVAILABLE', `another process has partition ${partition} of ${topology.name} now`),
+      )
+    })
   }
 
   const openInput = (

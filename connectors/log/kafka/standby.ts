@@ -14,6 +14,11 @@ export interface Standby {
    * with ConnectorError.
    */
   seen(partition: number, marker: string, written: Promise<number>, waitMs: number): Promise<void>
+  /**
+   * Calls once another owner's marker was read, before anything that this one wrote is known: who was frozen learns of it no later than of
+   * the other's deeds. Watches until the returned function is called.
+   */
+  whileOwner(partition: number, marker: string, onAnother: () => void): () => void
   /** Resolves when every partition was read to its end once, or nothing more has come for `idleMs`. */
   warm(idleMs: number): Promise<void>
   close(): void
@@ -31,6 +36,8 @@ export interface StandbyOptions {
 
 export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: StandbyOptions): Standby => {
   const waiting = new Map<string, () => void>()
+  const owners = new Map<number, string>()
+  const watching = new Map<number, () => void>()
   const cold = new Set(Array.from({ length: partitions }, (_, partition) => partition))
   const warmed = Promise.withResolvers<void>()
   let heard = performance.now()
@@ -55,6 +62,11 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
         else entries.push({ key: text, value, offset })
       }
       heard = performance.now()
+      const owner = markers.at(-1)
+      if (owner !== undefined) {
+        owners.set(partition, owner)
+        watching.get(partition)?.()
+      }
       cached.read(entries, next)
       from = next
       for (const marker of markers) waiting.get(marker)?.()
@@ -102,6 +114,18 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
           if (waiting.has(marker) && position > offset) settle(another(partition, offset + 1, position))
         }, settle)
       }),
+    whileOwner: (partition, marker, onAnother) => {
+      const look = (): void => {
+        if (owners.get(partition) === marker) return
+        watching.delete(partition)
+        onAnother()
+      }
+      watching.set(partition, look)
+      look()
+      return () => {
+        if (watching.get(partition) === look) watching.delete(partition)
+      }
+    },
     warm: async (idleMs) => {
       heard = performance.now()
       const idle = setInterval(() => performance.now() - heard > idleMs && warmed.resolve(), idleMs / 8)

@@ -76,6 +76,10 @@ export const openPartitionOwners = (
       lost.abort()
       reader?.complete()
     }
+    // As on Kafka: nobody sees what the next owner remembers before knowing that there is one.
+    const know = (): void => {
+      if (seat.given !== given) lose()
+    }
     group.endings.get(member)?.add(lose)
     task.lost.addEventListener('abort', () => member.learnLater(lose))
     const wrap = (turn: Turn): Turn => ({
@@ -98,7 +102,16 @@ export const openPartitionOwners = (
       partition: task.partition,
       lost: lost.signal,
       othersAreDead,
-      state: task.state,
+      state: {
+        get: (key) => {
+          know()
+          return task.state.get(key)
+        },
+        range: (from, to) => {
+          know()
+          return task.state.range(from, to)
+        },
+      },
       wake: (at) => task.wake(at - member.skew()),
       turns: new Observable((subscriber) => {
         if (seat.given !== given) lose()

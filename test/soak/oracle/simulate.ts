@@ -41,6 +41,8 @@ const longestMs = 20 * day
 const mostSteps = 50_000
 /** Rounds of the event loop that nothing here outlasts without waiting for time. */
 const mostRounds = 10
+/** Where nothing waits for time any more, everything comes to its end. */
+const mostLastRounds = 1000
 const place: RulesPlace = {
   apiConfig: './api.config.yaml',
   smtp: 'smtp://mail.example.org',
@@ -160,7 +162,9 @@ const play = async (
     else void emit(emitter.flow(clock.now()))
   }
 
+  let asking = 0
   const askForDead = async (kind: 'redrive' | 'drop'): Promise<void> => {
+    asking++
     const letters = await readDeadLetters(log, start)
     say(`somebody asks to ${kind} ${letters.length} dead letters`)
     const everyMs = random() < 0.5 ? 0 : 1000
@@ -168,6 +172,7 @@ const play = async (
     await commandLetters(log, chosen, { kind, now: clock.now(), everyMs })
     // Somebody is impatient.
     if (random() < 0.3) await commandLetters(log, chosen, { kind, now: clock.now(), everyMs })
+    asking--
   }
   const deeds: readonly (() => void)[] = [
     () => mailServer.goAway(clock.now() + Math.floor(random() * 3 * minute)),
@@ -208,9 +213,10 @@ const play = async (
 
   const settle = async (): Promise<void> => {
     // A turn that waits for time is open meanwhile.
-    for (let quiet = 0, rounds = 0; quiet < 3 && rounds < mostRounds; rounds++) {
+    const most = clock.next() === undefined ? mostLastRounds : mostRounds
+    for (let quiet = 0, rounds = 0; quiet < 3 && rounds < most; rounds++) {
       await setImmediate()
-      quiet = log.isIdle() ? quiet + 1 : 0
+      quiet = log.isIdle() && asking === 0 ? quiet + 1 : 0
     }
   }
   let steps = 0

@@ -4,8 +4,10 @@ import type { Configuration } from '../../../pipeline/config/configuration.ts'
 import type { OpenChannel } from '../../../pipeline/mailing/claim.ts'
 import type { Random } from '../../../pipeline/runtime/backoff.ts'
 import { type Service, startService } from '../../../pipeline/service.ts'
+import { decode } from '../../../schemas/codec.ts'
 import type { Happening } from '../../../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../../../schemas/time.ts'
+import { topics } from '../../../schemas/topics.ts'
 import { type EmittedFlow, knowingServer } from './emission.ts'
 import { openGate } from './gate.ts'
 import type { Member, PartitionOwners } from './partition-owners.ts'
@@ -64,6 +66,11 @@ const told = ({ name, channel, attempts, letter }: Happening): string =>
   [name, channel, letter === undefined ? undefined : String(letter).slice(0, 8), attempts]
     .filter((part) => part !== undefined)
     .join(' ')
+
+const receiptText = (bytes: Uint8Array): string => {
+  const { letter, attempt, kind } = decode('Receipt', bytes)
+  return `${kind} of ${letter.slice(0, 8)}, attempt ${attempt}`
+}
 
 /** Starts the stages enrich, decide and deliver in a process to which anything may happen at each of its ports. */
 export const startSimulatedProcess = (
@@ -137,6 +144,8 @@ export const startSimulatedProcess = (
     await cross('append')
     if (chance('refuse')) throw new ConnectorError('LOG_UNAVAILABLE', 'the append was refused by the weather')
     const positions = await world.log.append(records)
+    for (const { topic, value } of records)
+      if (topic === topics.receipts.name) say(`${name} wrote ${receiptText(value)}`)
     const isForgotten = chance('forget')
     await cross('append answered')
     if (isForgotten) throw new ConnectorError('LOG_UNAVAILABLE', 'the answer was lost by the weather')

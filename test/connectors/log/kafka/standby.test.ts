@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ownerKey, stateKeyOf } from '../../../../connectors/log/kafka/changelog.ts'
 import type { PartitionReader, Source } from '../../../../connectors/log/kafka/partition-reader.ts'
 import { openStandby, type Standby } from '../../../../connectors/log/kafka/standby.ts'
 import { openStateCache, type StateCache } from '../../../../connectors/log/kafka/state-cache.ts'
@@ -73,5 +74,39 @@ describe('the standby of a topology', () => {
     standby.close()
     await warm.warmed
     expect(warm.now()).toBe(true)
+  })
+
+  const page = (next: number, ...entries: readonly (readonly [key: string, value: string])[]): void =>
+    sources[0]?.take({
+      records: entries.map(([key, value], n) => ({
+        offset: next - entries.length + n,
+        timestamp: 1,
+        key: Buffer.from(key),
+        value: Buffer.from(value),
+      })),
+      next,
+    })
+  const kept = (): string => Buffer.from(standby.partition(0).state.get('a') ?? []).toString()
+
+  it('says that another owner has come before it knows what that one wrote', () => {
+    page(2, [ownerKey, 'mine'], [stateKeyOf('a'), 'of mine'])
+    const seen: string[] = []
+    standby.whileOwner(0, 'mine', () => seen.push(kept()))
+    page(3, [stateKeyOf('a'), 'still of mine'])
+    expect(seen).toEqual([])
+    page(5, [ownerKey, 'of another'], [stateKeyOf('a'), 'of another'])
+    expect([seen, kept()]).toEqual([['still of mine'], 'of another'])
+    page(6, [ownerKey, 'of a third'])
+    expect(seen).toHaveLength(1)
+  })
+
+  it('says at once that another owner has come already, and nothing to who looks no more', () => {
+    page(2, [ownerKey, 'mine'], [ownerKey, 'of another'])
+    let told = 0
+    standby.whileOwner(0, 'mine', () => told++)
+    expect(told).toBe(1)
+    standby.whileOwner(0, 'of another', () => told++)()
+    page(3, [ownerKey, 'of a third'])
+    expect(told).toBe(1)
   })
 })
