@@ -5,7 +5,7 @@ import { partitionOf } from '../connectors/log/partition-of.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
 import { decode, encode } from '../schemas/codec.ts'
 import type { CollectCursor } from '../schemas/generated.ts'
-import type { Tell } from '../schemas/happenings.ts'
+import type { Happening, Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
 import type { Random } from './runtime/backoff.ts'
 import { marksIn } from './runtime/marks.ts'
@@ -19,6 +19,7 @@ import { type KnownOrg, knownOrgs } from './sources/known-orgs.ts'
 import type { QueueSource } from './sources/queue-source.ts'
 import { reconnecting, unlessGone } from './sources/reconnecting.ts'
 import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
+import { openTurnTale } from './sources/turn-tale.ts'
 import { substanceHash } from './sources/substance.ts'
 
 export interface CollectOptions {
@@ -126,8 +127,8 @@ const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options
     turn(turn) {
       const taken = inbox.splice(0, mostArrivalsPerTurn)
       if (inbox.length > 0) task.wake(turn.now)
-      const { repaired, ...result } = turnResult(taken, turn, openTurnState(task.state), options)
-      return of({ ...result, afterwards: () => tellRepaired(repaired, options.tell) })
+      const { told, ...result } = turnResult(taken, turn, openTurnState(task.state), options)
+      return of({ ...result, afterwards: () => told.forEach((each) => options.tell(each)) })
     },
     beside: runEach(readers, nameOf, (reader) =>
       defer(() => {
@@ -141,12 +142,6 @@ const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options
       }).pipe(reconnecting(reader, options), unlessGone(reader.org, options)),
     ).pipe(ignoreElements()),
   }
-}
-
-type Repaired = ReadonlyMap<string, { readonly org: string; readonly queue: string; readonly rows: number }>
-
-const tellRepaired = (repaired: Repaired, tell: Tell): void => {
-  for (const { org, queue, rows } of repaired.values()) tell({ name: 'gap repaired', org, queue, rows })
 }
 
 /** Whether a row of history is in the log already. */
@@ -198,9 +193,9 @@ const turnResult = (
   turn: Turn,
   state: TurnState,
   options: Collecting,
-): TurnResult & { readonly repaired: Repaired } => {
+): TurnResult & { readonly told: readonly Happening[] } => {
   const append: NewRecord[] = []
-  const repaired = new Map<string, { org: string; queue: string; rows: number }>()
+  const told = openTurnTale()
   for (const held of taken) {
     if (held.kind !== 'row') {
       for (const { queue } of held.sources) advance(state, held, queue, options)
@@ -208,13 +203,9 @@ const turnResult = (
     }
     const records = takeRow(held, turn, state)
     append.push(...records)
-    if (!held.isRepair || records.length === 0) continue
-    const { org } = held
-    const { queue } = held.source
-    const key = JSON.stringify([org, queue])
-    repaired.set(key, { org, queue, rows: 1 + (repaired.get(key)?.rows ?? 0) })
+    told.took(held, records.length > 0)
   }
-  return { append, put: state.puts(), repaired }
+  return { append, put: state.puts(), told: told.happenings() }
 }
 
 const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): readonly NewRecord[] => {

@@ -21,6 +21,7 @@ export const happenings = {
   'source in sync': 'info',
   'queue in sync': 'count',
   'queue read back': 'count',
+  'queue read so far': 'count',
   'gap repaired': 'warn',
   'flows without event': 'warn',
   'flow sweep failed': 'warn',

@@ -11,6 +11,7 @@ import { runCommand } from './run-command.ts'
 import { schemaCommand } from './schema-command.ts'
 import { sendMailCommand } from './send-mail-command.ts'
 import { simulateCommand } from './simulate-command.ts'
+import { statusCommand } from './status-command.ts'
 import { topicsCommand } from './topics-command.ts'
 import { testCommand } from './test-command.ts'
 import { version } from './version.ts'
@@ -41,6 +42,7 @@ for (const command of [
   importCommand(),
   runCommand(),
   checkCommand(),
+  statusCommand(),
   testScenarios(),
   simulateCommand(),
   schemaCommand(),

@@ -34,6 +34,8 @@ const labelsOf: Readonly<Partial<Record<HappeningName, readonly string[]>>> = {
   'source away': ['org'],
   'source back': ['org'],
   'source in sync': ['org'],
+  'gap repaired': ['org'],
+  'flows without event': ['org'],
   'lookups away': ['org'],
   'lookups back': ['org'],
   'mail server away': ['channel'],
@@ -43,7 +45,13 @@ const labelsOf: Readonly<Partial<Record<HappeningName, readonly string[]>>> = {
 }
 
 /** Shown as something else than a counter. */
-const notCounted: ReadonlySet<HappeningName> = new Set(['notice told', 'notices open', 'queue in sync'])
+const notCounted: ReadonlySet<HappeningName> = new Set([
+  'notice told',
+  'notices open',
+  'queue in sync',
+  'queue read back',
+  'queue read so far',
+])
 
 /** The counter's name of a happening: `letter delivered` is `relay_letter_delivered_total`. */
 export const counterName = (name: HappeningName): string =>
@@ -53,6 +61,12 @@ export const counterName = (name: HappeningName): string =>
 export const countedHappenings: readonly HappeningName[] = (Object.keys(happenings) as HappeningName[]).filter(
   (name) => !notCounted.has(name),
 )
+
+/** What one happening counts: itself, or what it sums up. */
+const amountOf = ({ name, count, rows }: Happening): number => {
+  if (name === 'event judged') return Number(count)
+  return name === 'gap repaired' || name === 'flows without event' ? Number(rows) : 1
+}
 
 const countersIn = (register: Registry, known: Readonly<Record<string, readonly string[]>>) => {
   const counters = new Map<HappeningName, Counter>()
@@ -70,9 +84,9 @@ const countersIn = (register: Registry, known: Readonly<Record<string, readonly 
     counters.set(name, counter)
   }
   return (happening: Happening): void => {
-    const { name, count } = happening
+    const { name } = happening
     const labels = Object.fromEntries((labelsOf[name] ?? []).map((label) => [label, String(happening[label] ?? '')]))
-    counters.get(name)?.inc(labels, name === 'event judged' ? Number(count) : 1)
+    counters.get(name)?.inc(labels, amountOf(happening))
   }
 }
 

@@ -11,6 +11,7 @@ import type { Trouble } from '../trouble/troubles.ts'
 import { endpoints } from './endpoints.ts'
 import { openHealth } from './health.ts'
 import { openMetrics } from './metrics.ts'
+import { openSyncState } from './sync-state.ts'
 import { type LogWatch, watchLog } from './watch-log.ts'
 
 /** What a process lets others see of itself while it runs. */
@@ -50,6 +51,7 @@ export const openObserving = ({ configuration, clock, log, version }: ObservingO
   let server: HttpServer | null = null
   const dir = where.kafka?.stateDir ?? where.embedded.dir
   const health = openHealth()
+  const sync = openSyncState(clock)
   const metrics = openMetrics({
     clock,
     version,
@@ -62,6 +64,7 @@ export const openObserving = ({ configuration, clock, log, version }: ObservingO
     log(happening)
     metrics.count(happening)
     health.note(happening)
+    sync.note(happening)
   }
   return {
     tell,
@@ -73,7 +76,7 @@ export const openObserving = ({ configuration, clock, log, version }: ObservingO
     async listen(address) {
       if (address === null) return
       try {
-        const { fetch } = endpoints(metrics, health)
+        const { fetch } = endpoints(metrics, health, sync)
         server = await listen(address, (request) => fetch(request))
         tell({ name: 'http listening', address: server.address })
       } catch (cause) {

@@ -52,6 +52,8 @@ const sweepGraceMs = 5 * 60_000
 const sweepTimeoutS = 600
 /** The server ends a reading of history after that; the next one goes on from the cursor. */
 const historyTimeoutS = 3600
+/** A reading that says nothing for that long hangs: the server looks through thousands of clients in less. */
+const historySilenceMs = 5 * 60_000
 
 const fieldsOf = (row: unknown): Readonly<Record<string, unknown>> =>
   typeof row === 'object' && row !== null ? (row as Record<string, unknown>) : {}
@@ -101,20 +103,36 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       const range = { queue: source.queue, fromMs: from }
       const { vql, env } = source.isPerClient ? clientsHistoryQuery(range) : serverHistoryQuery(range)
       const log: LogLine[] = []
+      let cancelSilence = (): void => undefined
+      const heard = (): void => {
+        cancelSilence()
+        cancelSilence = clock.at(clock.now() + historySilenceMs, () =>
+          subscriber.error(
+            new ConnectorError(
+              'VELOCIRAPTOR_UNAVAILABLE',
+              `the history of ${source.queue} in org ${org} has been silent for ${historySilenceMs} ms`,
+            ),
+          ),
+        )
+      }
+      heard()
       const reading = velociraptor.query({ org, vql, env, timeoutS: historyTimeoutS }).subscribe({
         next(message) {
+          heard()
           if (message.kind === 'log') return void log.push(message)
           for (const json of message.rows)
             subscriber.next({ kind: 'row', source, json, row: parse(json), origin: 'history' })
         },
         error: (cause: unknown) => subscriber.error(cause),
         complete: () => {
+          cancelSilence()
           const failure = failureOf(log, vql)
           if (failure === null) done()
           else subscriber.error(failure)
         },
       })
       subscriber.add(reading)
+      subscriber.add(() => cancelSilence())
     }
 
     const readAll = (fromOf: (source: QueueSource) => EpochMs, done: () => void): void => {

@@ -316,6 +316,22 @@ describe('a stream', () => {
     expect(await flows()).toEqual(['F.1 history'])
   })
 
+  it('whose history says nothing for five minutes is opened anew, though it lives itself', async () => {
+    let asked = 0
+    server.isMute = ({ vql }) => vql.includes('monitoring(client_id') && asked++ === 0
+    keep('F.1', start - 1000)
+    run({ since: start - minute })
+    await world.settle()
+    await beats(4 * minute)
+    expect(world.saidOf('source away')).toEqual([])
+    await beats(2 * minute)
+    expect(world.saidOf('source away')).toEqual([
+      expect.objectContaining({ reason: expect.stringContaining('history of System.Flow.Completion') as string }),
+    ])
+    await beats(30_000)
+    expect(await flows()).toEqual(['F.1 history'])
+  })
+
   it('that is denied ends the collecting', async () => {
     server.failure = denied
     const running = run()
@@ -415,6 +431,9 @@ describe('a flow that ended without an event', () => {
     expect(await flows()).toEqual(['F.told live'])
     await beats(10 * minute)
     expect(await flows()).toEqual(['F.told live', 'F.mute sweep'])
+    expect(world.saidOf('flows without event')).toEqual([
+      { name: 'flows without event', org: 'root', queue: 'System.Flow.Completion', rows: 1 },
+    ])
     await beats(130 * minute)
     expect(await flows()).toHaveLength(2)
   })

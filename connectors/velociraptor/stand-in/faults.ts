@@ -21,6 +21,20 @@ export interface Faults {
   lookupsSlow(delayMs: number, span?: Span): void
   /** Lookups break off. */
   lookupsFail(span?: Span): void
+  /** Streams that run say nothing any more, not even that they have ended; new ones live. */
+  halfOpen(): void
+  /** The server goes down at once, and is away for a span if one is given: what waited in its memory is lost, streams break off. */
+  restart(span?: Span): void
+  /** What watchers have not read yet is thrown away without a word: live rows are missing, stored ones are there. */
+  overflow(span?: Span): void
+  /** Live rows come as they come out of the server's file: parsed and written anew. */
+  spill(span?: Span): void
+  /** A live row is overtaken by the next. */
+  reorder(span?: Span): void
+  /** Live rows come twice. */
+  repeat(span?: Span): void
+  /** Completions of flows and uploads come live and are not stored, as those of clients behind a minion; all other rows are stored. */
+  storeNothing(span?: Span): void
   /** Takes a permission from every user of an organisation. Running queries go on, as on the real server. */
   revoke(org: string, permission: string): void
   grant(org: string, permission: string): void
@@ -30,12 +44,15 @@ export interface Faults {
 }
 
 export type LookupFault = 'empty' | 'slow' | 'fail'
+/** What befalls a row on its way to watchers and to the server's disk. */
+export type DeliveryFault = 'overflow' | 'spill' | 'reorder' | 'repeat' | 'unstored'
+type LastingFault = LookupFault | DeliveryFault | 'refuse'
 
 /** The faults that last. */
 export interface LastingFaults {
-  begin(kind: LookupFault | 'refuse', span: Span): void
+  begin(kind: LastingFault, span: Span): void
   /** Whether a query that begins now is hit; counts it. */
-  hits(kind: LookupFault | 'refuse', now: EpochMs): boolean
+  hits(kind: LastingFault, now: EpochMs): boolean
   end(): void
 }
 

@@ -56,6 +56,7 @@ export const runQuery = (world: WorldInside, clock: Clock, query: ServedQuery, l
   }
   const forgetFaults = world.whenFault((what) => {
     if (what === 'thaw') outlet.thaw()
+    else if (what === 'half-open') outlet.close()
     else if (what === 'cut') {
       outlet.end(dropped, true)
       running.cancel()

@@ -16,6 +16,7 @@ import {
   type Plain,
 } from './defaults.ts'
 import { lastingFaults, type Faults, type LastingFaults } from './faults.ts'
+import { openDelivery } from './delivery.ts'
 import { momentNs, timeField } from './moments.ts'
 import { fromPlain, integer, readJson, toJson, writeMoment, type Row, type Value } from './vql/values.ts'
 
@@ -53,6 +54,9 @@ interface StoredRow {
 }
 
 type Watcher = (row: Row) => void
+
+/** The begin or the end of a fault, as running queries are told. */
+type FaultCall = 'cut' | 'thaw' | 'refuse' | 'heal' | 'half-open'
 
 /** What one organisation holds. */
 export interface StandInOrg {
@@ -123,7 +127,7 @@ export interface WorldInside extends StandInWorld {
   flow(org: StandInOrg, client: string, flow: string): Plain | undefined
   send(message: StandInMessage): void
   /** Calls when a fault begins or ends. Returns what forgets the call. */
-  whenFault(call: (what: 'cut' | 'thaw' | 'refuse' | 'heal', untilMs: EpochMs) => void): () => void
+  whenFault(call: (what: FaultCall, untilMs: EpochMs) => void): () => void
 }
 
 /** The user of the certificate unless another is named; role `api` in every organisation. */
@@ -149,12 +153,13 @@ const openWorld = (description: WorldDescription): WorldInside => {
   const users: Plain[] = []
   const revoked = new Set<string>()
   const lasting = lastingFaults()
-  const listeners = new Set<(what: 'cut' | 'thaw' | 'refuse' | 'heal', untilMs: EpochMs) => void>()
+  const delivery = openDelivery(lasting)
+  const listeners = new Set<(what: FaultCall, untilMs: EpochMs) => void>()
   const messages: StandInMessage[] = []
   let frozen = false
   let slowMs = 0
 
-  const tellFault = (what: 'cut' | 'thaw' | 'refuse' | 'heal', untilMs = Infinity): void => {
+  const tellFault = (what: FaultCall, untilMs = Infinity): void => {
     for (const listener of [...listeners]) listener(what, untilMs)
   }
   const orgOf = (id: string): StandInOrg => {
@@ -217,7 +222,7 @@ const openWorld = (description: WorldDescription): WorldInside => {
     const event = typeof given === 'string' ? verbatimEvent(given, at) : plainEvent(org, queue, given, at)
     const type = typeOf(org, queue)
     const client = clientOf(event.row)
-    if (type !== 'internal') {
+    if (type !== 'internal' && !(isPushedAside(queue) && lasting.hits('unstored', at))) {
       const key = historyKey(queue, type === 'server_event' ? 'server' : client)
       append(org.history, key, {
         at: event.at,
@@ -228,7 +233,7 @@ const openWorld = (description: WorldDescription): WorldInside => {
     const live = new Map(event.row)
     live.set('_ts', Math.floor(event.at / 1000))
     live.set('_Source', queue)
-    for (const watcher of [...(org.watchers.get(queue) ?? [])]) watcher(live)
+    delivery.give(live, () => org.watchers.get(queue) ?? [], at)
   }
 
   const plainEvent = (org: StandInOrg, queue: string, given: Plain, at: EpochMs): Event => {
@@ -310,11 +315,23 @@ const openWorld = (description: WorldDescription): WorldInside => {
         lasting.begin('slow', span)
       },
       lookupsFail: (span = {}) => lasting.begin('fail', span),
+      halfOpen: () => tellFault('half-open'),
+      restart: (span) => {
+        delivery.lose()
+        if (span === undefined) tellFault('cut')
+        else self.faults.refuse(span)
+      },
+      overflow: (span = {}) => lasting.begin('overflow', span),
+      spill: (span = {}) => lasting.begin('spill', span),
+      reorder: (span = {}) => lasting.begin('reorder', span),
+      repeat: (span = {}) => lasting.begin('repeat', span),
+      storeNothing: (span = {}) => lasting.begin('unstored', span),
       revoke: (org, permission) => revoked.add(`${org} ${permission}`),
       grant: (org, permission) => revoked.delete(`${org} ${permission}`),
       deleteArtifact: (org, name) => orgOf(org).artifacts.delete(name),
       heal: () => {
         lasting.end()
+        delivery.flush()
         frozen = false
         tellFault('thaw')
         tellFault('heal')
@@ -472,6 +489,9 @@ const clientOf = (row: Row): string => {
   const found = row.get('ClientId')
   return found === undefined ? 'server' : textOf(JSON.parse(toJson(found)))
 }
+
+/** Queues whose rows a minion passes on without storing them. */
+const isPushedAside = (queue: string): boolean => /^System\.(Flow|Upload)\.Completion$/.test(queue)
 
 /** Who writes a queue, as `_Source` says when it is read back. */
 const writerOf = (queue: string, type: string, row: Row, client: string): string => {

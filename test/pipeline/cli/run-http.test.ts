@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type DemoWorld, openDemoWorld } from '../../../pipeline/demo/demo-world.ts'
 import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
@@ -52,12 +53,25 @@ describe('relay run', () => {
     expect(page).toContain('relay_tasks{stage="decide"} ')
     expect(page).toContain('relay_started_total 1')
     expect(page).toMatch(/^relay_log_disk_free_bytes \d{6,}$/m)
+    const isLive = async (): Promise<boolean> =>
+      (await (await fetch(`http://${address}/readyz`)).text()).includes('"state":"live"')
+    const giveUpAt = performance.now() + 30_000
+    while (!(await isLive()) && performance.now() < giveUpAt) await setTimeout(200)
+    const status = await runRelay('status', '-c', world.configFile, '--at', address, '--json')
+    expect(status.code).toBe(0)
+    expect(JSON.parse(status.out)).toMatchObject({
+      ok: true,
+      queues: [{ org: 'root', queue: 'System.Flow.Completion', state: 'live', text: 'live' }],
+    })
+    expect((await runRelay('status', '--at', address)).out).toMatch(/^ready\n[^]*System\.Flow\.Completion[^]*live/)
     const second = await runRelay('run', '-c', world.configFile, '--listen', address)
     expect([second.code, second.out]).toEqual([2, expect.stringContaining('the port is in use')])
     child?.kill('SIGTERM')
     if (child !== null) expect(await once(child, 'exit')).toEqual([0, null])
     await expect(fetch(`http://${address}/healthz`)).rejects.toThrow('fetch failed')
-  })
+    const nobody = await runRelay('status', '--at', address)
+    expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining('no relay answers')])
+  }, 60_000)
 
   it('refuses a place that is none before anything opens', async () => {
     const { code, err } = await runRelay('run', '-c', world.configFile, '--listen', '9464')

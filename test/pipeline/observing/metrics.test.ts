@@ -59,7 +59,13 @@ describe('the metrics page', () => {
     const names = (await ownFamilies(metrics)).map(({ name }) => name)
     for (const happening of countedHappenings) expect(names).toContain(counterName(happening))
     const shownOtherwise = Object.keys(happenings).filter((name) => !(countedHappenings as string[]).includes(name))
-    expect(shownOtherwise).toEqual(['queue in sync', 'notice told', 'notices open'])
+    expect(shownOtherwise).toEqual([
+      'queue in sync',
+      'queue read back',
+      'queue read so far',
+      'notice told',
+      'notices open',
+    ])
     const page = samplesOf(await metrics.page())
     expect(page).toContainEqual({ name: 'relay_mail_server_away_total', labels: { channel: 'default' }, value: 0 })
     expect(page).toContainEqual({ name: 'relay_source_away_total', labels: { org: 'root' }, value: 0 })

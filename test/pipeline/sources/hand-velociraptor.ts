@@ -25,6 +25,8 @@ export interface HandVelociraptor extends Velociraptor {
   failure: ConnectorError | null
   /** Of single queries: their failure, or null. */
   failureFor: (request: QueryRequest) => ConnectorError | null
+  /** Queries that are never answered. */
+  isMute: (request: QueryRequest) => boolean
   readonly asked: QueryRequest[]
   /** Event streams that are open. */
   readonly streams: readonly Stream[]
@@ -64,6 +66,7 @@ export const openHandVelociraptor = (): HandVelociraptor => {
     ended: [],
     failure: null,
     failureFor: () => null,
+    isMute: () => false,
     asked: [],
     streams,
     query: (request) =>
@@ -71,6 +74,7 @@ export const openHandVelociraptor = (): HandVelociraptor => {
         server.asked.push(request)
         const failure = server.failure ?? server.failureFor(request)
         if (failure !== null) return subscriber.error(failure)
+        if (server.isMute(request)) return undefined
         if (request.vql.includes('watch_monitoring')) return open(request, subscriber)
         for (const row of answer(request)) subscriber.next({ kind: 'rows', rows: [row] })
         subscriber.complete()
