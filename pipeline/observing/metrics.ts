@@ -55,7 +55,7 @@ const notCounted: ReadonlySet<HappeningName> = new Set([
 
 /** The counter's name of a happening: `letter delivered` is `relay_letter_delivered_total`. */
 export const counterName = (name: HappeningName): string =>
-  `relay_${name.replace(/^relay /, '').replaceAll(' ', '_')}_total`
+  `relay_${name.replace(/^relay /, '').replaceAll(/[^a-z]+/g, '_')}_total`
 
 /** The names of all happenings that have a counter. */
 export const countedHappenings: readonly HappeningName[] = (Object.keys(happenings) as HappeningName[]).filter(
