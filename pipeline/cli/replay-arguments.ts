@@ -47,14 +47,22 @@ export const rangeOf = ({ from, to, partition, positions }: RangeOptions, now: E
 
 const time = (at: EpochMs): string => new Date(at).toISOString()
 
-/** What of a range is kept no longer, as a sentence; empty: all is there. Rejects with ConnectorError where nothing is, or a position is beyond the end. */
-export const checkRange = async (log: EventLog, topic: string, range: ReplayRange): Promise<string> =>
-  'from' in range ? checkTimes(log, topic, range) : checkPositions(log, topic, range)
+/**
+ * What of a range is kept no longer, or what is judged before it, as a sentence; empty: nothing is to be said. `warmUpMs` as in
+ * ReplayWork. Rejects with ConnectorError where the topic is empty, or positions are not in the log.
+ */
+export const checkRange = async (
+  log: EventLog,
+  topic: string,
+  range: ReplayRange,
+  warmUpMs: number | null,
+): Promise<string> => ('from' in range ? checkTimes(log, topic, range, warmUpMs) : checkPositions(log, topic, range))
 
 const checkTimes = async (
   log: EventLog,
   topic: string,
   range: { readonly from: EpochMs; readonly to: EpochMs },
+  warmUpMs: number | null,
 ): Promise<string> => {
   let oldest = Infinity
   let isTrimmed = false
@@ -65,15 +73,13 @@ const checkTimes = async (
       break
     }
   if (oldest === Infinity) throw new ConnectorError('LOG_DENIED', `topic ${topic} holds no event`)
-  if (range.to <= oldest)
-    throw new ConnectorError(
-      'LOG_DENIED',
-      `nothing is left of that range: topic ${topic} holds events that came from ${time(oldest)} on`,
-    )
+  if (range.from > oldest && warmUpMs === null)
+    return `Judged first, for what monitors remember: all that came from ${time(oldest)} on, which is exact. --warm-up 2h judges only so much before the range.`
   if (range.from >= oldest) return ''
+  // What was read back from history was received long before it came.
   return isTrimmed
-    ? `Kept are events that came from ${time(oldest)} on: what is older is left out.`
-    : `The log begins at ${time(oldest)}.`
+    ? `Kept is what came to the log from ${time(oldest)} on: what came before is left out.`
+    : `The log begins at ${time(oldest)}: of earlier events it has those that were read back.`
 }
 
 const checkPositions = async (

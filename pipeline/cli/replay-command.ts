@@ -2,7 +2,6 @@ import { Command, InvalidArgumentError } from '@commander-js/extra-typings'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { EventLog } from '../../connectors/log/event-log.ts'
 import type { EpochMs } from '../../schemas/time.ts'
@@ -25,6 +24,7 @@ import { printProblems, readFiles } from './read-files.ts'
 import { checkRange, parseDuration, parseMoment, parsePositions, rangeOf } from './replay-arguments.ts'
 import { writeReplayLetters } from './replay-letters.ts'
 import { openProgressLine } from './replay-progress.ts'
+import { holdSending, isConfirmed } from './replay-sending.ts'
 import { jsonLines, pairLines, sumsText } from './replay-text.ts'
 
 /** Topics of events that can be replayed. */
@@ -196,6 +196,8 @@ const run = async ({ options, plan, configuration, judging }: Setting): Promise<
   const dir = dirOf(configuration)
   if (configuration.log.kafka === null && !existsSync(join(dir, 'log.db')))
     return say(`There is no log in ${dir}: it is made by the first relay run with this configuration.`, 1)
+  const hold = options.send === true ? holdSending(dir) : null
+  if (typeof hold === 'string') return say(hold, 1)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const clock = systemClock()
   const log = await openLog(configuration.log, clock, () => undefined)
@@ -204,7 +206,7 @@ const run = async ({ options, plan, configuration, judging }: Setting): Promise<
   process.on('SIGTERM', () => stop.abort())
   const line = openProgressLine(process.stderr, () => performance.now())
   try {
-    const missing = await checkRange(log, plan.topic, plan.range)
+    const missing = await checkRange(log, plan.topic, plan.range, plan.warmUpMs)
     if (missing !== '') console.error(missing)
     const path = options.resume ?? join(dir, `replay-${idOf(plan, rules.configuration)}.db`)
     // Of the same plan, a kill left it: what it found may be of a log that has grown since.
@@ -243,6 +245,7 @@ const run = async ({ options, plan, configuration, judging }: Setting): Promise<
   } finally {
     line.end()
     await log.close()
+    hold?.release(true)
   }
 }
 
@@ -285,13 +288,4 @@ const tellOf = async (found: Replayed, { work, options, judging, line }: Telling
     `${what}: ${sent} notice(s) are on their way as replay ${terms.replay}. A running service (stage deliver) sends them.`,
   )
   return 0
-}
-
-const isConfirmed = async (question: string): Promise<boolean> => {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    return (await terminal.question(question)).trim().toLowerCase() === 'yes'
-  } finally {
-    terminal.close()
-  }
 }

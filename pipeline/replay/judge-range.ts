@@ -5,7 +5,7 @@ import type { About, EventKind, EventName } from '../kinds/kind.ts'
 import { decodeAll } from '../runtime/decoding.ts'
 import type { Counts, JudgedEdges, Pair, Recorded } from './replay-file.ts'
 import { openReplayMemory } from './replay-memory.ts'
-import { clockMarginMs, isInRange } from './replay-range.ts'
+import { clockMarginMs, isInRange, type ReplayRange } from './replay-range.ts'
 import { isStopped, type ReplayWork } from './replay-work.ts'
 
 const stage = 'judge'
@@ -94,7 +94,11 @@ const judgePartition = async <N extends EventName>(
     first ??= (records[0] as LogRecord).offset
     next = offset + 1
     const end = to.to?.offset ?? next
-    progress.report('judging', (partition + (next - first) / Math.max(1, end - first)) / log.partitions, records.length)
+    progress.report(
+      isBefore(range, records.at(-1) as LogRecord) ? 'judging what came before' : 'judging',
+      (partition + (next - first) / Math.max(1, end - first)) / log.partitions,
+      records.length,
+    )
     if (performance.now() - committedAt >= commitMs) commit(false)
     if (isStopped(work)) {
       commit(false)
@@ -103,28 +107,31 @@ const judgePartition = async <N extends EventName>(
   }
   commit(true)
   if (edges === undefined || 'partition' in range || file.next(tailStage, partition) !== undefined) return true
-  const unjudged = await work.kind.with((each) => unjudgedIn(each, partition, edges, work))
+  const tail = await work.kind.with((each) => tailOf(each, partition, edges, work))
   file.commit(() => {
-    counts.unrecorded += unjudged
+    counts.unrecorded += tail.unrecorded
+    counts.foreign += tail.foreign
     file.set(countsName, JSON.stringify(counts))
     file.move(tailStage, partition, edges.last + 1)
   })
   return true
 }
 
-/** Events of the range that came after the last one with a verdict: decide has not read them yet. */
-const unjudgedIn = async <N extends EventName>(
+/** What of the range came after the last event with a verdict: decide has not read it yet. */
+const tailOf = async <N extends EventName>(
   kind: EventKind<N>,
   partition: number,
   edges: JudgedEdges,
   work: ReplayWork,
-): Promise<number> => {
+): Promise<Pick<Counts, 'unrecorded' | 'foreign'>> => {
   const { log, topic, range } = work
-  let count = 0
+  const tail = { unrecorded: 0, foreign: 0 }
   for await (const records of log.read({ topic, partition, from: { offset: edges.last + 1 } }))
     for (const decoded of await decodeAll<N>(kind.name, records, work, work.lost, kind.skim))
-      if ('value' in decoded && isInRange(range, kind.about(decoded.value).received_at, decoded.record)) count++
-  return count
+      if ('problem' in decoded) {
+        if (isRecordInRange(decoded.record, work)) tail.foreign++
+      } else if (isInRange(range, kind.about(decoded.value).received_at, decoded.record)) tail.unrecorded++
+  return tail
 }
 
 /** Where reading begins: with what monitors may remember. */
@@ -143,6 +150,10 @@ const lastOf = (
   if ('positions' in range) return { to: { offset: range.positions.to } }
   return edges === undefined ? {} : { to: { offset: edges.lastInRange + 1 } }
 }
+
+/** Nothing up to there came late enough for the range. */
+const isBefore = (range: ReplayRange, { offset, timestamp }: LogRecord): boolean =>
+  'from' in range ? timestamp < range.from : offset < range.positions.from
 
 /** A record that cannot be read has no time but that of its coming. */
 const isRecordInRange = (record: LogRecord, { range }: ReplayWork): boolean =>

@@ -164,6 +164,17 @@ describe('a replay', () => {
     expect(named(none.lost)).toEqual(['e1 long soc@example.org', 'e3 long soc@example.org'])
   })
 
+  it('names whom nobody wrote to yet and who would not be told, by the notices alone', async () => {
+    const events = [eventOf({ client: 1, flow: 1, minute: 0, isLong: true }, 1)]
+    const present = monitorWith({ Recipients: ['soc@example.org', 'Ann <Ann@example.org>'] }, { name: 'present' })
+    const { log, clock } = await judgedWorld(events, [present])
+    const fewer = monitorWith({ Recipients: ['SOC@example.org'] }, { name: 'fewer' })
+    const found = await replayed({ log, clock, rules: rulesOf([fewer]) })
+    expect(named(found.lost)).toEqual(['e1 present Ann@example.org'])
+    expect(named(found.kept)).toEqual(['e1 fewer SOC@example.org'])
+    expect(found.gained).toEqual([])
+  })
+
   it('counts foreign records in its range and leaves them out, and events that have no verdict yet', async () => {
     const monitors = [monitorWith({})]
     const world = await judgedWorld([eventOf({ client: 1, flow: 1, minute: 0, isLong: true }, 1)], monitors)
@@ -173,9 +184,12 @@ describe('a replay', () => {
     const running = world.run(decide({ ...world.common, monitors: () => rulesOf(monitors) }))
     await world.settle()
     running.stop()
-    await world.log.append([recordOf(eventOf({ client: 1, flow: 3, minute: 2, isLong: true }, 3))])
+    await world.log.append([
+      recordOf(eventOf({ client: 1, flow: 3, minute: 2, isLong: true }, 3)),
+      { topic: topics.flowEvents.name, key, value: Buffer.from('foreign') },
+    ])
     const { counts, gained } = await replayed({ ...world.common, rules: rulesOf(monitors) })
-    expect(counts).toEqual({ events: 2, before: 0, foreign: 1, unrecorded: 1 })
+    expect(counts).toEqual({ events: 2, before: 0, foreign: 2, unrecorded: 1 })
     expect(gained).toEqual([])
   })
 
