@@ -11,6 +11,10 @@ export const alertFields = [
 ] as const
 export type AlertField = (typeof alertFields)[number]
 
+/** Those of them that every alert made of a queue's row has. */
+export const queueFields = ['alert.name', 'alert.severity', 'client.id'] as const satisfies readonly AlertField[]
+export type QueueField = (typeof queueFields)[number]
+
 const valueOf: Readonly<Record<AlertField, (event: AlertEvent, severity: string) => string>> = {
   'alert.name': ({ name }) => name,
   'alert.severity': (_, severity) => severity.toLowerCase(),

@@ -9,6 +9,8 @@ export interface Judgement<E> {
   /** The event that was told in its place, and why this one is not. */
   readonly repeatOf: { readonly event: string; readonly reason: string } | null
   readonly recipients: readonly Recipient[]
+  /** Nobody is told of the event itself: an alert is made of it. */
+  readonly raises: boolean
   readonly warnings: readonly string[]
 }
 
@@ -18,6 +20,7 @@ export const judgementOf = <E>(event: E): Judgement<E> => ({
   overruledBy: [],
   repeatOf: null,
   recipients: [],
+  raises: false,
   warnings: [],
 })
 
@@ -25,9 +28,9 @@ export const judgementOf = <E>(event: E): Judgement<E> => ({
 export const isStanding = ({ objections, overruledBy, repeatOf }: Judgement<unknown>): boolean =>
   repeatOf === null && (objections.length === 0 || overruledBy.length > 0)
 
-/** Whether somebody is told as far as has been said. */
+/** Whether somebody is told, or an alert is made, as far as has been said. */
 export const isTold = (judgement: Judgement<unknown>): boolean =>
-  isStanding(judgement) && judgement.recipients.length > 0
+  isStanding(judgement) && (judgement.recipients.length > 0 || judgement.raises)
 
 /** The judgement of an event that is not told because another one was. */
 export const repeating = <E>(

@@ -21,6 +21,7 @@ import { reconnecting, unlessGone } from './sources/reconnecting.ts'
 import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
 import { openTurnTale } from './sources/turn-tale.ts'
 import { substanceHash } from './sources/substance.ts'
+import { cameBefore } from './sources/twins.ts'
 
 export interface CollectOptions {
   readonly log: EventLog
@@ -73,19 +74,21 @@ export const collect = (given: CollectOptions): Observable<never> => {
   )
 }
 
-/** Who reads in a slot: of each organisation the queues that belong to it. */
+/** Who reads in a slot: of each organisation the queues that belong to it, those that may be missing each by itself. */
 const readersOf = (
   all: readonly QueueSource[],
   orgs: readonly KnownOrg[],
   { partition, slots }: { readonly partition: number; readonly slots: number },
 ): readonly Reader[] =>
-  orgs
-    .map(({ id: org, since }) => ({
-      org,
-      foundSince: since,
-      sources: all.filter(({ queue }) => partitionOf(`${org}/${queue}`, slots) === partition),
-    }))
-    .filter(({ sources }) => sources.length > 0)
+  orgs.flatMap(({ id: org, since }) => {
+    const own = all.filter(({ queue }) => partitionOf(`${org}/${queue}`, slots) === partition)
+    const certain = own.filter(({ mayBeMissing }) => !mayBeMissing)
+    // One queue that is not there would end the stream of the others.
+    const uncertain = own.filter(({ mayBeMissing }) => mayBeMissing).map((source) => [source])
+    return [certain, ...uncertain]
+      .filter((sources) => sources.length > 0)
+      .map((sources) => ({ org, foundSince: since, sources }))
+  })
 
 const nameOf = ({ org, sources }: Reader): string => [org, ...sources.map(({ queue }) => queue)].join('\n')
 
@@ -148,7 +151,7 @@ const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options
 const isKnown = (task: Task, { org }: Reader, arrival: Arrival, now: EpochMs): boolean => {
   if (arrival.kind !== 'row' || arrival.origin !== 'history') return false
   try {
-    const { id, receivedAt } = arrival.source.identify(org, arrival.row, now)
+    const { id, receivedAt } = arrival.source.identify(org, arrival.row, now, arrival.copy)
     return (
       marksIn(openTurnState(task.state), seenPrefix(org, arrival.source.queue), markBucketMs).get(id, receivedAt) !==
       undefined
@@ -209,15 +212,15 @@ const turnResult = (
 }
 
 const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): readonly NewRecord[] => {
-  const { org, source, json, row, origin } = held
+  const { org, source, json, row, origin, copy } = held
   try {
-    const { id, key, receivedAt } = source.identify(org, row, turn.now)
+    const identified = source.identify(org, row, turn.now, copy)
+    const { id, key, receivedAt } = identified
     const cursor = state.get('CollectCursor', cursorKey(org, source.queue))
     if (origin === 'history' && cursor !== undefined && receivedAt < cursor.began_at) return []
     const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
-    if (seen.get(id, receivedAt) !== undefined) return []
+    if (cameBefore(seen, identified, origin)) return []
     if (source.endsFlows === true && !isFirstEnd(held, state, turn.now, cursor)) return []
-    seen.put(id, { event: '', at: receivedAt })
     const kept = Buffer.byteLength(json) <= mostRowBytes ? json : source.shorten(row)
     const raw = { org, queue: source.queue, id, received_at: receivedAt, read_at: turn.now, origin, row: kept }
     return [{ topic: source.topic.name, key, value: encode('RawEvent', raw) }]

@@ -4,10 +4,20 @@ import type { Judgement } from '../operators/judgement.ts'
 import type { Schemas, Verdict } from '../schemas/generated.ts'
 import type { Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
-import { memoryIn, noticeRecord, noticesOf, openJudge, outcomeRecord, toldBucketMs, verdictOf } from './judge.ts'
+import {
+  alertRecord,
+  alertsOf,
+  memoryIn,
+  noticeRecord,
+  noticesOf,
+  openJudge,
+  outcomeRecord,
+  toldBucketMs,
+  verdictOf,
+} from './judge.ts'
 import type { EventKind, EventName } from './kinds/kind.ts'
 import { kinds } from './kinds/kinds.ts'
-import type { Monitor, Monitors } from './monitors/monitor.ts'
+import { type Monitor, type Monitors, monitorsFor } from './monitors/monitor.ts'
 import { countVerdicts } from './observing/count-verdicts.ts'
 import { decodeAll } from './runtime/decoding.ts'
 import { rejection } from './runtime/rejection.ts'
@@ -51,12 +61,14 @@ const decideTurn = async <N extends EventName>(
     else arrived.push({ record: decoded.record, event: decoded.value })
   }
   const verdicts: Verdict[][] = arrived.map(() => [])
-  for (const monitor of monitors[kind.name])
+  for (const monitor of monitorsFor(monitors, kind.name))
     judgeAll(monitor, arrived, state, turn.now).forEach((judgement, n) => {
+      if (judgement === null) return
       const { record } = arrived[n] as Arrived<N>
       const notices = noticesOf(monitor, judgement, { at: record, configuration, now: turn.now })
-      append.push(...notices.map(noticeRecord))
-      verdicts[n]?.push(verdictOf(monitor, judgement, notices))
+      const alerts = alertsOf(monitor, judgement)
+      append.push(...notices.map(noticeRecord), ...alerts.map(alertRecord))
+      verdicts[n]?.push(verdictOf(monitor, judgement, { notices, alerts }))
     })
   arrived.forEach(({ record, event }, n) =>
     append.push(
@@ -66,16 +78,16 @@ const decideTurn = async <N extends EventName>(
   return { append, put: state.puts(), afterwards: () => countVerdicts(verdicts, options.tell) }
 }
 
-/** Runs the events of a turn through a monitor's chain. */
+/** Runs the events of a turn through a monitor's chain; null: it is not asked about that one. */
 const judgeAll = <N extends EventName>(
   monitor: Monitor<N>,
   arrived: readonly Arrived<N>[],
   state: TurnState,
   now: EpochMs,
-): readonly Judgement<Schemas[N]>[] => {
+): readonly (Judgement<Schemas[N]> | null)[] => {
   const memory = memoryIn(state, monitor)
   const judge = openJudge(monitor, memory)
-  const judged = arrived.map(({ event }) => judge(event))
+  const judged = arrived.map(({ event }) => (monitor.concerns?.(event) === false ? null : judge(event)))
   memory.forget(now - 2 * toldBucketMs)
   return judged
 }

@@ -2,10 +2,19 @@ import { hash } from 'node:crypto'
 import { Observable, type Subscriber } from 'rxjs'
 import type { NewRecord, Position } from '../connectors/log/event-log.ts'
 import type { BatchRule } from '../operators/batch.ts'
-import { isStanding, type Judgement, judgementOf } from '../operators/judgement.ts'
+import { isStanding, isTold, type Judgement, judgementOf } from '../operators/judgement.ts'
 import type { StateStore } from '../operators/with-state.ts'
 import { encode } from '../schemas/codec.ts'
-import type { BatchTerms, Mark, Notice, Outcome, Recipient, Schemas, Verdict } from '../schemas/generated.ts'
+import type {
+  AlertEvent,
+  BatchTerms,
+  Mark,
+  Notice,
+  Outcome,
+  Recipient,
+  Schemas,
+  Verdict,
+} from '../schemas/generated.ts'
 import { topics } from '../schemas/topics.ts'
 import type { EpochMs } from '../schemas/time.ts'
 import type { About, EventName } from './kinds/kind.ts'
@@ -113,7 +122,7 @@ export const noticesOf = <N extends EventName>(
   { event, recipients }: Pick<Judgement<Schemas[N]>, 'event' | 'recipients'>,
   { at: { topic, partition, offset }, configuration, now, replay = '' }: JudgedTerms,
 ): readonly Notice[] => {
-  if (recipients.length === 0) return []
+  if (recipients.length === 0 || monitor.noticeOf === undefined) return []
   const common = {
     monitor: monitor.name,
     artifact: monitor.artifact,
@@ -151,14 +160,36 @@ export const noticeRecord = (notice: Notice): NewRecord => ({
 const kindOf = (judgement: Judgement<unknown>): Verdict['outcome'] => {
   if (judgement.repeatOf !== null) return 'duplicate'
   if (!isStanding(judgement)) return 'objected'
-  return judgement.recipients.length === 0 ? 'no_recipients' : 'told'
+  return isTold(judgement) ? 'told' : 'no_recipients'
 }
+
+/** What was made of a judgement. */
+interface Made {
+  readonly notices: readonly Pick<Notice, 'id'>[]
+  readonly alerts?: readonly Pick<AlertEvent, 'name'>[]
+}
+
+/** The alert that a monitor makes of what it would tell. */
+export const alertsOf = <N extends EventName>(
+  { alertOf }: Monitor<N>,
+  judgement: Judgement<Schemas[N]>,
+): readonly AlertEvent[] => (alertOf !== undefined && judgement.raises && isTold(judgement) ? [alertOf(judgement)] : [])
+
+export const alertRecord = (alert: AlertEvent): NewRecord => ({
+  topic: topics.alertEvents.name,
+  key: `${alert.org}/${alert.name}`,
+  value: encode('AlertEvent', alert),
+})
+
+const longestName = 200
+const madeText = (alerts: readonly Pick<AlertEvent, 'name'>[]): string =>
+  alerts.map(({ name }) => `made the alert ${name.slice(0, longestName)}`).join(', ')
 
 /** A judgement as it is written down, with the ids of the notices that were made of it. */
 export const verdictOf = (
   monitor: Pick<Monitor<EventName>, 'name' | 'artifact'>,
   judgement: Judgement<unknown>,
-  notices: readonly Pick<Notice, 'id'>[],
+  { notices, alerts = [] }: Made,
 ): Verdict => {
   const { objections, overruledBy, repeatOf, warnings } = judgement
   const outcome = kindOf(judgement)
@@ -171,7 +202,9 @@ export const verdictOf = (
     of: repeatOf?.event ?? '',
     reason:
       repeatOf?.reason ??
-      (outcome === 'no_recipients' ? 'nobody to tell: no fixed recipient, creator or metadata address' : ''),
+      (outcome === 'no_recipients'
+        ? 'nobody to tell: no fixed recipient, creator or metadata address'
+        : madeText(alerts)),
     notices: notices.map(({ id }) => id),
     warnings,
   }

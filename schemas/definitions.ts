@@ -8,6 +8,7 @@ const files = [
   'raw-event',
   'flow-event',
   'alert-event',
+  'queue-event',
   'notice',
   'receipt',
   'outcome',
@@ -37,6 +38,7 @@ export const definitions: ReadonlyMap<string, object> = new Map(
 /** Schemas whose types a schema names without defining them, in an order in which each can be read. */
 const uses: Readonly<Record<string, readonly string[]>> = {
   AlertEvent: ['FlowEvent'],
+  QueueEvent: ['FlowEvent'],
   Notice: ['FlowEvent', 'AlertEvent'],
   ParkedEvent: ['RawEvent'],
   DeadLetter: ['Letter'],

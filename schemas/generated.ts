@@ -172,6 +172,28 @@ export interface AlertEvent {
   readonly derived_from: null | DerivedFrom
 }
 
+/** A row of an event queue that a monitor names, with every fact that a decision needs. Topic events.queue-events */
+export interface QueueEvent {
+  /** Org, client, queue, what the row holds, which of equal rows it is, and the second of its receipt. */
+  readonly id: string
+  readonly org: string
+  /** Display name of the organisation. */
+  readonly org_name: string
+  /** Epoch ms, the server's receive time. */
+  readonly received_at: number
+  /** Epoch ms at which the relay read the row. */
+  readonly read_at: number
+  readonly origin: Origin
+  /** The artifact whose queue it is, its source included. */
+  readonly queue: string
+  /** Whose row it is; `server` for the server itself. */
+  readonly client: ClientFacts
+  /** The row's JSON text, verbatim. */
+  readonly row: string
+  /** Too large for the log: long values of the row are cut. */
+  readonly shortened: boolean
+}
+
 export interface Recipient {
   /** Bare address as it was written. */
   readonly address: string
@@ -519,6 +541,7 @@ export interface Schemas {
   readonly RawEvent: RawEvent
   readonly FlowEvent: FlowEvent
   readonly AlertEvent: AlertEvent
+  readonly QueueEvent: QueueEvent
   readonly Notice: Notice
   readonly Receipt: Receipt
   readonly Outcome: Outcome

@@ -250,6 +250,11 @@ const calls = (vql: string, name: string): boolean => /^\w+$/.test(name) && new 
 
 const short = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text).trim()
 
+const noQueue = [/^(?:(?:watch_)?monitoring: )?Artifact (.+) not known/, /only supports monitoring event artifacts/]
+
+/** Whether a line says that an artifact is not there, or has no event queue. */
+export const isOfNoQueue = ({ text }: LogLine): boolean => noQueue.some((sign) => sign.test(text))
+
 /**
  * Why a stream failed that ended with OK, judged by its log, or null if nothing there is fatal. `vql` is the query: with it a
  * function unknown to the server is told from a column that one row lacks.

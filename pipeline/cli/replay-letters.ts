@@ -3,6 +3,7 @@ import type { Notice } from '../../schemas/generated.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { readAt } from '../index/log-records.ts'
 import { noticesOf } from '../judge.ts'
+import { monitorsFor } from '../monitors/monitor.ts'
 import type { EventKind, EventName } from '../kinds/kind.ts'
 import { composeNotices } from '../mailing/compose-notices.ts'
 import { inLetters } from '../replay/letters.ts'
@@ -68,7 +69,7 @@ const noticesFor = async <N extends EventName>(
   for (const { partition, offset, monitor: name, recipient, name: display } of pairs) {
     const at = { topic, partition, offset }
     const read = await readAt<N>(log, kind.name, at)
-    const monitor = rules.monitors[kind.name].find((one) => one.name === name)
+    const monitor = monitorsFor(rules.monitors, kind.name).find((one) => one.name === name)
     if (read === undefined || monitor === undefined) continue
     const recipients = [{ address: recipient, name: display }]
     notices.push(

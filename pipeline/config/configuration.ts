@@ -5,6 +5,8 @@ import type { FlowField } from '../../operators/flow-fields.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
 import type { AlertsParameters } from '../monitors/alerts-parameters.ts'
 import type { UserMessageParameters } from '../monitors/user-message-parameters.ts'
+import type { Template } from '../monitors/template.ts'
+import type { QueueField } from '../../operators/alert-fields.ts'
 import type { FlowCompletionParameters } from '../monitors/flow-completion-parameters.ts'
 import type { Secret } from './secret.ts'
 
@@ -129,8 +131,25 @@ export type FlowCompletionSettings = SettingsOf<'Server.Monitor.FlowCompletion',
 export type AlertsSettings = SettingsOf<'Server.Monitor.Alerts', AlertsParameters, AlertField>
 export type UserMessageSettings = SettingsOf<'Server.Monitor.Alerts.UserMessage', UserMessageParameters, AlertField>
 
+/** How rows of a queue become alerts. */
+export interface QueueAlert {
+  readonly name: Template
+  readonly severity: Template
+  /** Columns that it shows; null: all. */
+  readonly context: readonly string[] | null
+}
+
+/** A monitor of any event queue; its parameters say who gets letters of its alerts beside the monitors of alerts. */
+export interface QueueSettings extends SettingsOf<string, AlertsParameters, QueueField> {
+  readonly queue: string
+  readonly alert: QueueAlert
+}
+
+/** A monitor by the rules of an artifact. */
+export type ArtifactSettings = FlowCompletionSettings | AlertsSettings | UserMessageSettings
+
 /** One entry of `monitors:`. */
-export type MonitorSettings = FlowCompletionSettings | AlertsSettings | UserMessageSettings
+export type MonitorSettings = ArtifactSettings | QueueSettings
 
 /** Where /metrics, /healthz and /readyz are. */
 export interface HttpSettings {

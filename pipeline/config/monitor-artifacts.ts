@@ -1,4 +1,4 @@
-import { type AlertField, alertFields } from '../../operators/alert-fields.ts'
+import { type AlertField, alertFields, type QueueField, queueFields } from '../../operators/alert-fields.ts'
 import { type FlowField, flowFields } from '../../operators/flow-fields.ts'
 import { type AlertsParameters, alertsParameters, readAlertsParameters } from '../monitors/alerts-parameters.ts'
 import {
@@ -11,7 +11,7 @@ import {
   type UserMessageParameters,
   userMessageParameters,
 } from '../monitors/user-message-parameters.ts'
-import type { MonitorSettings } from './configuration.ts'
+import type { ArtifactSettings } from './configuration.ts'
 import type { Parameter, Reading } from './parameters.ts'
 import type { Path } from './problem.ts'
 
@@ -21,8 +21,20 @@ interface CommonParameters {
   readonly SendInterval: number
 }
 
+/** By what the events of a monitor may be alike. */
+export interface Alike<F extends string> {
+  /** By what events may be alike. */
+  readonly fields: readonly [F, ...F[]]
+  /** By what they are unless told otherwise. */
+  readonly alikeBy: readonly F[]
+  /** What must be part of it: what events must remember lies in one partition, and this is its key; null: nothing. */
+  readonly alikeNeeds: F | null
+  /** Which events would have to be gathered otherwise. */
+  readonly others: string
+}
+
 /** How the monitors of one artifact are read. */
-export interface MonitorArtifact<A extends string, P extends CommonParameters, F extends string> {
+export interface MonitorArtifact<A extends string, P extends CommonParameters, F extends string> extends Alike<F> {
   readonly artifact: A
   readonly parameters: Readonly<Record<string, Parameter<unknown>>>
   /** null when there was an error. */
@@ -31,14 +43,6 @@ export interface MonitorArtifact<A extends string, P extends CommonParameters, F
   readonly secret: string | null
   /** `batch:` where none is written; left out: every event by itself. */
   readonly batch?: { readonly first: 'now' }
-  /** By what events may be alike. */
-  readonly fields: readonly [F, ...F[]]
-  /** By what they are unless told otherwise. */
-  readonly alikeBy: readonly F[]
-  /** What must be part of it: what events must remember lies in one partition, and this is its key. */
-  readonly alikeNeeds: F
-  /** Which events would have to be gathered otherwise. */
-  readonly others: string
 }
 
 export const flowCompletionArtifact: MonitorArtifact<
@@ -97,4 +101,12 @@ export const knownArtifacts = {
   'Server.Monitor.FlowCompletion': flowCompletionArtifact,
   'Server.Monitor.Alerts': alertsArtifact,
   'Server.Monitor.Alerts.UserMessage': userMessageArtifact,
-} satisfies Readonly<Record<MonitorSettings['artifact'], KnownArtifact>>
+} satisfies Readonly<Record<ArtifactSettings['artifact'], KnownArtifact>>
+
+/** Rows of one queue lie in one partition, whatever makes them alike. */
+export const queueAlike: Alike<QueueField> = {
+  fields: queueFields,
+  alikeBy: ['alert.name', 'client.id'],
+  alikeNeeds: null,
+  others: '',
+}

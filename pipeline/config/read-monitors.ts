@@ -1,10 +1,8 @@
 import { z } from 'zod'
 import { inAppChannel } from '../monitors/in-app-channel.ts'
 import { defaultSecret } from '../monitors/mail-parameters.ts'
-import { alone, type BatchRule } from '../../operators/batch.ts'
-import type { DedupSettings, MonitorSettings, SettingsOf } from './configuration.ts'
-import { durationMs } from './duration.ts'
-import { instead, nearest } from './did-you-mean.ts'
+import type { ArtifactSettings, MonitorSettings, SettingsOf } from './configuration.ts'
+import { instead } from './did-you-mean.ts'
 import { isRecord } from './is-record.ts'
 import {
   alertsArtifact,
@@ -15,45 +13,14 @@ import {
 import type { Reading } from './parameters.ts'
 import type { Path, Report } from './problem.ts'
 import { shown } from './problem.ts'
+import { batchRule, channelOf, readDedup, type Reader } from './monitor-parts.ts'
 import type { Mail } from './read-mail.ts'
+import { nameOfQueue, readQueueMonitor } from './read-queue-monitor.ts'
 import { readRecord } from './record.ts'
 import { batchShape, dedupShape, nameShape } from './relay-shape.ts'
 
 /** Artifacts of the family that a later version does. */
 const laterArtifacts = ['Server.Monitor.Errors.Alert', 'Server.Monitor.Client.Errors.Alert']
-
-/** Keys of a monitor that a later version reads. */
-const laterKeys = {
-  queue: 'monitors of any queue are not in this version: remove this one',
-  alert: 'monitors of any queue are not in this version: remove this one',
-}
-
-const channelOf = (
-  secret: string,
-  isWritten: boolean,
-  path: Path,
-  { names, isSingle }: Mail,
-  report: Report,
-): string => {
-  const [only] = names
-  if (names.includes(secret) || only === undefined) return secret
-  if (isSingle || (names.length === 1 && !isWritten)) return only
-  const near = nearest(secret, names)
-  const help = near === undefined ? `there are ${names.map(shown).join(', ')}` : `did you mean ${near}?`
-  const message = isWritten
-    ? `there is no mail channel of this name: ${help}`
-    : `is missing: name one of the mail channels ${names.map(shown).join(', ')}`
-  report(path, message)
-  return secret
-}
-
-interface Place {
-  readonly path: Path
-  readonly reading: Reading
-  /** null: there is no usable one. */
-  readonly mail: Mail | null
-}
-type Reader<S> = (value: unknown, place: Place) => S | null
 
 /** Reads the monitors of one artifact. */
 const readerOf =
@@ -70,7 +37,7 @@ const readerOf =
       dedup: dedupOf.optional(),
       batch: batchShape.optional(),
     }
-    const read = readRecord(shape, value, path, report, laterKeys)
+    const read = readRecord(shape, value, path, report)
     if (read === null) return null
     const parametersPath = [...path, 'parameters']
     const parameters = definition.read(read.parameters, parametersPath, reading)
@@ -93,23 +60,21 @@ const readers = {
   'Server.Monitor.FlowCompletion': readerOf(flowCompletionArtifact),
   'Server.Monitor.Alerts': readerOf(alertsArtifact),
   'Server.Monitor.Alerts.UserMessage': readerOf(userMessageArtifact),
-} satisfies Readonly<Record<MonitorSettings['artifact'], Reader<MonitorSettings>>>
+} satisfies Readonly<Record<ArtifactSettings['artifact'], Reader<MonitorSettings>>>
 
 const isKnown = (artifact: string): artifact is keyof typeof readers => Object.hasOwn(readers, artifact)
 
 /** A monitor whose artifact is missing or unknown may have any parameters: what is wrong with them is said once it is known. */
 const readUnknown: Reader<never> = (value, { path, reading: { report } }) => {
-  const isOfQueue = isRecord(value) && Object.hasOwn(value, 'queue')
   const shape = {
     name: nameShape.optional(),
-    artifact: isOfQueue ? z.unknown() : z.unknown().refine(isGiven),
+    artifact: z.unknown().refine(isGiven),
     parameters: z.unknown(),
     dedup: z.unknown(),
-    batch: isOfQueue ? z.unknown() : batchShape.optional(),
+    batch: batchShape.optional(),
   }
-  const read = readRecord(shape, value, path, report, laterKeys)
-  if (read !== null && !isOfQueue && read.artifact !== undefined)
-    reportArtifact(read.artifact, [...path, 'artifact'], report)
+  const read = readRecord(shape, value, path, report)
+  if (read !== null && read.artifact !== undefined) reportArtifact(read.artifact, [...path, 'artifact'], report)
   return null
 }
 
@@ -122,43 +87,19 @@ const reportArtifact = (artifact: unknown, path: Path, report: Report): void => 
 }
 
 const readMonitor: Reader<MonitorSettings> = (value, place) => {
-  const artifact = isRecord(value) && !Object.hasOwn(value, 'queue') ? value['artifact'] : undefined
+  if (isRecord(value) && Object.hasOwn(value, 'queue')) return readQueueMonitor(value, place)
+  const artifact = isRecord(value) ? value['artifact'] : undefined
   const read = typeof artifact === 'string' && isKnown(artifact) ? readers[artifact] : readUnknown
   return read(value, place)
 }
 
-/** What an event must remember lies in one partition, so what makes events alike must contain the partition's key. */
-const readDedup = <F extends string>(
-  { alikeBy, alikeNeeds, others }: Pick<MonitorArtifact<string, never, F>, 'alikeBy' | 'alikeNeeds' | 'others'>,
-  { window, by = alikeBy }: { readonly window: string; readonly by?: readonly F[] | undefined },
-  path: Path,
-  report: Report,
-): DedupSettings<F> => {
-  if (!by.includes(alikeNeeds))
-    report([...path, 'dedup', 'by'], `must contain ${alikeNeeds}: ${others} are gathered by batch instead`)
-  return { windowMs: durationMs(window) as number, window, by }
-}
-
-/** Events in one letter at most where only the spacing of letters gathers them. */
-const mostWaiting = 500
-
-/** `batch:` and `SendInterval` together say when letters of the monitor go out to one recipient. */
-const batchRule = (written: z.output<typeof batchShape> | undefined, sendInterval: number): BatchRule => {
-  const spacingMs = Math.max(0, sendInterval) * 1000
-  if (written === undefined) return { ...alone, spacingMs, most: spacingMs === 0 ? 1 : mostWaiting }
-  const { quiet = '30s', longest = '10m', most = 50, first = 'gathered' } = written
-  return {
-    quietMs: durationMs(quiet) as number,
-    longestMs: durationMs(longest) as number,
-    most,
-    firstAtOnce: first === 'now',
-    spacingMs,
-  }
-}
-
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null
 
-const nameOf = (monitor: unknown): unknown => (isRecord(monitor) ? (monitor['name'] ?? monitor['artifact']) : undefined)
+const nameOf = (monitor: unknown): unknown => {
+  if (!isRecord(monitor)) return undefined
+  const { name, queue, artifact } = monitor
+  return name ?? (typeof queue === 'string' ? nameOfQueue(queue) : artifact)
+}
 
 const reportRepeatedNames = (monitors: readonly unknown[], path: Path, report: Report): void => {
   const seen = new Map<string, number>()

@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { defaultSecret } from '../monitors/mail-parameters.ts'
 import { durationShape } from './duration.ts'
-import { alertsArtifact, flowCompletionArtifact, userMessageArtifact } from './monitor-artifacts.ts'
+import { alertsParameters } from '../monitors/alerts-parameters.ts'
+import {
+  type Alike,
+  alertsArtifact,
+  flowCompletionArtifact,
+  queueAlike,
+  userMessageArtifact,
+} from './monitor-artifacts.ts'
 import type { Parameter } from './parameters.ts'
 
 const nonEmpty = z.string().min(1)
@@ -152,14 +159,8 @@ export const logShape = z.strictObject({
   kafka: kafkaShape.optional().meta({ description: 'The log on Kafka, for any number of processes' }),
 })
 
-interface Alike<F extends string> {
-  readonly fields: readonly [F, ...F[]]
-  readonly alikeBy: readonly F[]
-  readonly alikeNeeds: F
-}
-
 /** `dedup:` of monitors whose events may be alike by these facts. */
-export const dedupShape = <F extends string>({ fields, alikeBy, alikeNeeds }: Alike<F>) =>
+export const dedupShape = <F extends string>({ fields, alikeBy, alikeNeeds }: Omit<Alike<F>, 'others'>) =>
   z.strictObject({
     window: durationShape('1s', '30d', 'How long an event keeps those like it silent, from the one that was told: 2h'),
     by: z
@@ -167,7 +168,7 @@ export const dedupShape = <F extends string>({ fields, alikeBy, alikeNeeds }: Al
       .min(1)
       .optional()
       .meta({
-        description: `What makes events alike; ${alikeNeeds} is part of it; default [${alikeBy.join(', ')}]`,
+        description: `What makes events alike; ${alikeNeeds === null ? '' : `${alikeNeeds} is part of it; `}default [${alikeBy.join(', ')}]`,
       }),
   })
 
@@ -185,22 +186,54 @@ export const nameShape = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]{0,99}$/, 'must be letters, digits, `.`, `_` and `-`, 100 at most')
 
+const letterParameters = (parameters: Readonly<Record<string, Parameter<unknown>>>) =>
+  z
+    .strictObject(Object.fromEntries(Object.entries(parameters).map(([name, { schema }]) => [name, schema.optional()])))
+    .nullable()
+    .optional()
+
+const columnShape = z.string().min(1)
+
+/** `alert:` of a monitor of a queue. */
+export const queueAlertShape = z.strictObject({
+  name: nonEmpty.meta({
+    description: 'Name of the alert; {{ Column }} stands for a column of the row, dots lead into nested ones',
+  }),
+  severity: z.string().optional().meta({ description: 'Its severity: a word, or {{ Column }}; left out: none' }),
+  context: z
+    .array(columnShape)
+    .optional()
+    .meta({ description: 'Columns that the alert shows, in this order; left out: all' }),
+})
+
+const queueMonitorShape = z.strictObject({
+  name: nameShape.optional().meta({ description: 'State belongs to it; default: the queue' }),
+  queue: nonEmpty.meta({ description: 'Event artifact, or Artifact/Source, whose rows become alerts' }),
+  alert: queueAlertShape.meta({ description: 'The alert that is made of a row' }),
+  parameters: letterParameters(alertsParameters).meta({
+    description: 'Who gets letters of these alerts beside the monitors of alerts: as for Server.Monitor.Alerts',
+  }),
+  dedup: dedupShape(queueAlike)
+    .optional()
+    .meta({ description: 'Rows like one that became an alert become none for a while' }),
+  batch: batchShape.optional().meta({ description: 'Alerts for one recipient are gathered into one letter' }),
+})
+
 /** A monitor of one artifact. */
 const monitorShape = <A extends string, F extends string>({
   artifact,
   parameters,
   ...alike
-}: Alike<F> & { readonly artifact: A; readonly parameters: Readonly<Record<string, Parameter<unknown>>> }) =>
+}: Omit<Alike<F>, 'others'> & {
+  readonly artifact: A
+  readonly parameters: Readonly<Record<string, Parameter<unknown>>>
+}) =>
   z.strictObject({
     name: nameShape.optional().meta({ description: 'State belongs to it; default: the artifact' }),
     artifact: z.literal(artifact).meta({ description: 'Artifact of Velociraptor whose work this monitor does' }),
-    parameters: z
-      .strictObject(
-        Object.fromEntries(Object.entries(parameters).map(([name, { schema }]) => [name, schema.optional()])),
-      )
-      .nullable()
-      .optional()
-      .meta({ description: "The artifact's own parameters; those left out have the artifact's defaults" }),
+    parameters: letterParameters(parameters).meta({
+      description: "The artifact's own parameters; those left out have the artifact's defaults",
+    }),
     dedup: dedupShape(alike).optional().meta({
       description: 'Events like one that was told are not told again for a while',
     }),
@@ -245,7 +278,12 @@ export const relayShape = z.strictObject({
   log: logShape.optional().meta({ description: 'Where events are kept; left out: embedded, in ./relay-data' }),
   monitors: z
     .array(
-      z.union([monitorShape(flowCompletionArtifact), monitorShape(alertsArtifact), monitorShape(userMessageArtifact)]),
+      z.union([
+        monitorShape(flowCompletionArtifact),
+        monitorShape(alertsArtifact),
+        monitorShape(userMessageArtifact),
+        queueMonitorShape,
+      ]),
     )
     .meta({ description: 'What is told to whom' }),
   http: z

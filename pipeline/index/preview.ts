@@ -12,7 +12,7 @@ import { noticesOf } from '../judge.ts'
 import type { EventKind, EventName } from '../kinds/kind.ts'
 import { kindOfTopic, kinds } from '../kinds/kinds.ts'
 import { composeNotices } from '../mailing/compose-notices.ts'
-import type { Monitor } from '../monitors/monitor.ts'
+import { type Monitor, monitorsFor } from '../monitors/monitor.ts'
 import { monitorsOf } from '../monitors/monitors-of.ts'
 import { findEvents } from './find-events.ts'
 import type { IndexReading } from './index-reading.ts'
@@ -91,7 +91,13 @@ const findUnjudged = async <N extends EventName>(
 
 /** The letters of an event as the configuration's monitors would write them now, as if nothing objected and nothing was told before. */
 export const previewEvent = (kept: KeptEvent, terms: PreviewTerms): Promise<readonly Preview[]> =>
-  kept.with((kind, event) => previewBy(monitorsOf(terms.configuration)[kind.name], event, terms))
+  kept.with((kind, event) =>
+    previewBy(
+      monitorsFor(monitorsOf(terms.configuration), kind.name).filter(({ concerns }) => concerns?.(event) ?? true),
+      event,
+      terms,
+    ),
+  )
 
 const previewBy = async <N extends EventName>(
   monitors: readonly Monitor<N>[],

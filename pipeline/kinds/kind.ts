@@ -6,7 +6,7 @@ import type { Composed, LetterTerms } from '../mailing/composed.ts'
 import type { LookedUp } from '../sources/looked-up.ts'
 
 /** Schemas of the events that monitors judge. */
-export type EventName = 'FlowEvent' | 'AlertEvent'
+export type EventName = 'FlowEvent' | 'AlertEvent' | 'QueueEvent'
 
 /** What an outcome says of its event, so that it can be found. */
 export type About = Pick<Outcome, 'event' | 'org' | 'client' | 'flow' | 'hunt' | 'name' | 'received_at'>

@@ -1,6 +1,7 @@
 import type { Notice } from '../../schemas/generated.ts'
 import { alertKind } from './alert-kind.ts'
 import { flowKind } from './flow-kind.ts'
+import { queueKind } from './queue-kind.ts'
 import type { About, EventKind, EventName } from './kind.ts'
 
 /** A kind whose events' type does not matter to whoever holds it. */
@@ -9,7 +10,11 @@ export interface SomeKind {
 }
 
 /** Every kind of event. */
-export const kinds: readonly SomeKind[] = [{ with: (use) => use(flowKind) }, { with: (use) => use(alertKind) }]
+export const kinds: readonly SomeKind[] = [
+  { with: (use) => use(flowKind) },
+  { with: (use) => use(alertKind) },
+  { with: (use) => use(queueKind) },
+]
 
 /** The first answer that is not null. */
 const firstOf = <R>(use: <N extends EventName>(kind: EventKind<N>) => R | null): R | null => {

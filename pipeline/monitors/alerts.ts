@@ -9,7 +9,7 @@ import { objectTo } from '../../operators/object-to.ts'
 import { recipients, type RecipientRule } from '../../operators/recipients.ts'
 import { type RepeatRule, withoutRepeats } from '../../operators/without-repeats.ts'
 import type { AlertEvent, AlertLetterOptions } from '../../schemas/generated.ts'
-import type { AlertsSettings, DedupSettings } from '../config/configuration.ts'
+import type { DedupSettings, SettingsOf } from '../config/configuration.ts'
 import { alerts } from '../sources/queue-source.ts'
 import type { AlertsParameters } from './alerts-parameters.ts'
 import type { AlertMonitor } from './monitor.ts'
@@ -60,9 +60,12 @@ const letterOptions = (p: AlertsParameters, severity: string): AlertLetterOption
   most_rows: p.ContextRowLimit,
 })
 
+/** Whatever monitor tells alerts by these rules. */
+type LetterSettings = SettingsOf<string, AlertsParameters, AlertField>
+
 /** A monitor by the rules of Server.Monitor.Alerts. */
 export const alertsMonitor = (
-  { name, artifact, channel, parameters: p, dedup, batch }: AlertsSettings,
+  { name, artifact, channel, parameters: p, dedup, batch }: LetterSettings,
   allowedDomains: readonly string[] | null,
 ): AlertMonitor => {
   const severityOf = severityBy(p.SeverityTransforms)

@@ -2,7 +2,7 @@ import type { MonoTypeOperatorFunction } from 'rxjs'
 import type { BatchRule } from '../../operators/batch.ts'
 import type { Judgement } from '../../operators/judgement.ts'
 import type { StateStore } from '../../operators/with-state.ts'
-import type { Mark, Notice, Recipient, Schemas } from '../../schemas/generated.ts'
+import type { AlertEvent, Mark, Notice, Recipient, Schemas } from '../../schemas/generated.ts'
 import type { EventName } from '../kinds/kind.ts'
 import type { QueueSource } from '../sources/queue-source.ts'
 
@@ -34,11 +34,26 @@ export interface Monitor<N extends EventName> {
   readonly batch: BatchRule
   /** Its chain: one judgement out for each in, in order. */
   chain(memory: MonitorMemory): MonoTypeOperatorFunction<Judgement<Schemas[N]>>
+  /** Which events it is asked about; left out: all of its kind. */
+  concerns?(event: Schemas[N]): boolean
+  /** What it tells; left out: it tells nobody, and makes alerts. */
+  noticeOf?(event: Schemas[N]): NoticeContent
+  /** The alert that it makes of what it would tell; left out: it makes none. */
+  alertOf?(judgement: Judgement<Schemas[N]>): AlertEvent
+}
+
+/** A monitor that tells people. */
+export interface Teller<N extends EventName> extends Monitor<N> {
   noticeOf(event: Schemas[N]): NoticeContent
 }
 
-export type FlowMonitor = Monitor<'FlowEvent'>
-export type AlertMonitor = Monitor<'AlertEvent'>
+export type FlowMonitor = Teller<'FlowEvent'>
+export type AlertMonitor = Teller<'AlertEvent'>
+export type QueueMonitor = Monitor<'QueueEvent'>
 
-/** Monitors by the kind of their events. */
-export type Monitors = { readonly [N in EventName]: readonly Monitor<N>[] }
+/** Monitors by the kind of their events; left out: none. */
+export type Monitors = { readonly [N in EventName]?: readonly Monitor<N>[] }
+
+/** Those of one kind. */
+export const monitorsFor = <N extends EventName>(monitors: Monitors, name: N): readonly Monitor<N>[] =>
+  monitors[name] ?? []

@@ -2,6 +2,7 @@ import type { Bound, LogRecord } from '../../connectors/log/event-log.ts'
 import { isTold, type Judgement } from '../../operators/judgement.ts'
 import { memoryIn, noticeId, openJudge } from '../judge.ts'
 import type { About, EventKind, EventName } from '../kinds/kind.ts'
+import { monitorsFor } from '../monitors/monitor.ts'
 import { decodeAll } from '../runtime/decoding.ts'
 import type { Counts, JudgedEdges, Pair, Recorded } from './replay-file.ts'
 import { openReplayMemory } from './replay-memory.ts'
@@ -45,7 +46,7 @@ const judgePartition = async <N extends EventName>(
   const { log, topic, file, progress, rules, range } = work
   if ('partition' in range && range.partition !== partition) return true
   const memory = openReplayMemory(file, partition)
-  const judges = rules.monitors[kind.name].map((monitor) => ({
+  const judges = monitorsFor(rules.monitors, kind.name).map((monitor) => ({
     monitor,
     judge: openJudge(monitor, memoryIn(memory.state, monitor)),
   }))
@@ -87,7 +88,8 @@ const judgePartition = async <N extends EventName>(
       }
       if (isInside) counts.events++
       else counts.before++
-      const judged = judges.map(({ monitor, judge }) => ({ monitor: monitor.name, judgement: judge(event) }))
+      const asked = judges.filter(({ monitor }) => monitor.concerns?.(event) ?? true)
+      const judged = asked.map(({ monitor, judge }) => ({ monitor: monitor.name, judgement: judge(event) }))
       if (isInside) pairsOf(at, about, judged, record(at.offset), pairs)
     }
     const { offset } = records.at(-1) as LogRecord

@@ -4,6 +4,7 @@ import type { StateStore } from '../../operators/with-state.ts'
 import type { Gathering } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import type { Pair } from './replay-file.ts'
+import type { Monitor } from '../monitors/monitor.ts'
 import type { Rules } from './replay-work.ts'
 
 /** A pair and the letter that it would be in. */
@@ -28,7 +29,9 @@ const groupOf = ({ monitor, recipient }: Pair): string => JSON.stringify([monito
  */
 export function* inLetters(pairs: Iterable<Pair>, { monitors }: Rules, now?: EpochMs): Generator<InLetter> {
   const rules = new Map<string, BatchRule>(
-    [...monitors.FlowEvent, ...monitors.AlertEvent].map(({ name, batch: rule }) => [name, rule]),
+    Object.values(monitors)
+      .flatMap((some: readonly Pick<Monitor<never>, 'name' | 'batch'>[]) => some)
+      .map(({ name, batch: rule }) => [name, rule]),
   )
   let latest: { readonly key: string; readonly gathering: Gathering | undefined } | undefined
   const store: StateStore<Gathering> = {

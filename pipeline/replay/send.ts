@@ -5,7 +5,7 @@ import type { EpochMs } from '../../schemas/time.ts'
 import { readAt } from '../index/log-records.ts'
 import { noticeRecord, noticesOf, outcomeRecord, verdictOf } from '../judge.ts'
 import type { EventKind, EventName } from '../kinds/kind.ts'
-import type { Monitor } from '../monitors/monitor.ts'
+import { type Monitor, monitorsFor } from '../monitors/monitor.ts'
 import { inLetters } from './letters.ts'
 import type { Pair, PairKind } from './replay-file.ts'
 import type { ReplayWork } from './replay-work.ts'
@@ -97,7 +97,7 @@ const addEvent = async <N extends EventName>(
   const fresh = noticesFor(
     pairs.filter(({ unwritten }) => unwritten === ''),
     read.value,
-    rules.monitors[kind.name],
+    monitorsFor(rules.monitors, kind.name),
     {
       ...terms,
       replay,
@@ -109,7 +109,7 @@ const addEvent = async <N extends EventName>(
     ({ unwritten }) => unwritten,
   ))
     notices.push(
-      ...noticesFor(promised, read.value, rules.monitors[kind.name], { ...terms, replay: name }).flatMap(
+      ...noticesFor(promised, read.value, monitorsFor(rules.monitors, kind.name), { ...terms, replay: name }).flatMap(
         (one) => one.notices,
       ),
     )
@@ -118,9 +118,7 @@ const addEvent = async <N extends EventName>(
       outcomeRecord(
         read.record.key,
         kind.about(read.value),
-        fresh.map((one) =>
-          verdictOf(one.monitor, { ...judgementOf(read.value), recipients: one.recipients }, one.notices),
-        ),
+        fresh.map((one) => verdictOf(one.monitor, { ...judgementOf(read.value), recipients: one.recipients }, one)),
         { ...terms, replay },
       ),
     )

@@ -13,6 +13,7 @@ import type { OpenChannel } from '../mailing/claim.ts'
 import { readBecame } from './became.ts'
 import { checkPlayed, checkProblems, type Played, relative } from './check.ts'
 import { beginFault } from './begin-fault.ts'
+import { readMadeAlerts } from './made-alerts.ts'
 import { playEntry } from './play-entry.ts'
 import { rehearsedRelay } from './rehearsed-relay.ts'
 import type { EventEntry, FaultEntry, Scenario, TimelineEntry } from './scenario.ts'
@@ -160,13 +161,14 @@ const play = async (scenario: Scenario, configuration: Configuration): Promise<E
   const messages = world.messages.map(({ at, to, message }) => ({ at, to, body: bodyOf(message) }))
   const said = [...happenings]
   const became = await readBecame(relay.log(), timeline.filter(isEvent))
+  const alerts = await readMadeAlerts(relay.log())
   await Promise.all([relay.end(), outbox.close(), velociraptor.close()])
   const mails = await Promise.all(delivered.map(readBack))
   return {
     ended,
     virtualMs,
     letters: delivered.map(({ mail }) => mail),
-    played: { mails, messages, became, alerts: [], happenings: said },
+    played: { mails, messages, became, alerts, happenings: said },
   }
 }
 

@@ -1,6 +1,6 @@
 import { Observable } from 'rxjs'
 import { ConnectorError } from '../../connectors/errors.ts'
-import { failureOf, type LogLine } from '../../connectors/velociraptor/failures.ts'
+import { failureOf, isOfNoQueue, type LogLine } from '../../connectors/velociraptor/failures.ts'
 import {
   clientsHistoryQuery,
   endedFlowsQuery,
@@ -10,7 +10,9 @@ import type { QueryMessage, Velociraptor } from '../../connectors/velociraptor/v
 import { watchQuery } from '../../connectors/velociraptor/watch-query.ts'
 import type { Origin } from '../../schemas/generated.ts'
 import type { Clock, EpochMs } from '../../schemas/time.ts'
+import { type EqualRows, openEqualRows } from './equal-rows.ts'
 import type { QueueSource } from './queue-source.ts'
+import { substanceHash } from './substance.ts'
 
 /** What a subscription brings, in order: rows, and how far a queue is complete once these rows are kept. */
 export type Arrival =
@@ -20,6 +22,8 @@ export type Arrival =
       readonly json: string
       readonly row: unknown
       readonly origin: Origin
+      /** Which of equal rows it is in its reading, from 0. */
+      readonly copy: number
     }
   | { readonly kind: 'beat'; readonly at: EpochMs; readonly isInSync: boolean }
   | { readonly kind: 'complete'; readonly at: EpochMs; readonly isInSync: boolean }
@@ -58,6 +62,13 @@ const historySilenceMs = 5 * 60_000
 const fieldsOf = (row: unknown): Readonly<Record<string, unknown>> =>
   typeof row === 'object' && row !== null ? (row as Record<string, unknown>) : {}
 
+/** Why a query failed; a queue that is not there now may be there later. */
+const failureIn = (lines: readonly LogLine[], vql: string, sources: readonly QueueSource[]): ConnectorError | null => {
+  const failure = failureOf(lines, vql)
+  const mayCome = sources.every(({ mayBeMissing }) => mayBeMissing) && lines.some(isOfNoQueue)
+  return failure !== null && mayCome ? new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', failure.message) : failure
+}
+
 /** null for what is no JSON: it has no identity, and is set aside as such. */
 const parse = (json: string): unknown => {
   try {
@@ -77,6 +88,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
     const { velociraptor, clock, org, sources, historyFrom, sweepFailed } = options
     const byQueue = new Map(sources.map((source) => [source.queue, source]))
     const lines: LogLine[] = []
+    const live = openEqualRows()
     const watch = watchQuery(
       sources.map(({ queue }) => queue),
       heartbeatS,
@@ -99,6 +111,11 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       )
     }
 
+    const tellRow = (source: QueueSource, json: string, row: unknown, origin: Origin, equal: EqualRows): void => {
+      const copy = source.hasEqualRows ? equal.next(substanceHash(row, json)) : 0
+      subscriber.next({ kind: 'row', source, json, row, origin, copy })
+    }
+
     const readHistory = (source: QueueSource, from: EpochMs, done: () => void): void => {
       const range = { queue: source.queue, fromMs: from }
       const { vql, env } = source.isPerClient ? clientsHistoryQuery(range) : serverHistoryQuery(range)
@@ -116,17 +133,17 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
         )
       }
       heard()
+      const equal = openEqualRows()
       const reading = velociraptor.query({ org, vql, env, timeoutS: historyTimeoutS }).subscribe({
         next(message) {
           heard()
           if (message.kind === 'log') return void log.push(message)
-          for (const json of message.rows)
-            subscriber.next({ kind: 'row', source, json, row: parse(json), origin: 'history' })
+          for (const json of message.rows) tellRow(source, json, parse(json), 'history', equal)
         },
         error: (cause: unknown) => subscriber.error(cause),
         complete: () => {
           cancelSilence()
-          const failure = failureOf(log, vql)
+          const failure = failureIn(log, vql, sources)
           if (failure === null) done()
           else subscriber.error(failure)
         },
@@ -160,7 +177,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
               const Timestamp = Math.floor(Number(activeUs) / 1_000_000)
               if (Timestamp * 1000 > lastBeat - sweepGraceMs) continue
               const row = { Timestamp, ClientId, FlowId }
-              subscriber.next({ kind: 'row', source, json: JSON.stringify(row), row, origin: 'sweep' })
+              subscriber.next({ kind: 'row', source, json: JSON.stringify(row), row, origin: 'sweep', copy: 0 })
             }
           },
           error: (cause: unknown) => (cause instanceof ConnectorError ? failed(cause) : subscriber.error(cause)),
@@ -229,7 +246,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       }
       // What does not say whose it is stands under the first queue.
       const source = byQueue.get(String(queue)) ?? sources[0]
-      if (source !== undefined) subscriber.next({ kind: 'row', source, json, row, origin: 'live' })
+      if (source !== undefined) tellRow(source, json, row, 'live', live)
     }
 
     const take = (message: QueryMessage): void => {
@@ -238,7 +255,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       lines.push(message)
       if (lines.length > mostLogLines) lines.shift()
       // One bad member of a merged stream says so only here, while the others go on.
-      const failure = failureOf([message], watch.vql)
+      const failure = failureIn([message], watch.vql, sources)
       if (failure !== null) subscriber.error(failure)
     }
 
@@ -256,7 +273,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
         error: (cause: unknown) => subscriber.error(cause),
         complete: () =>
           subscriber.error(
-            failureOf(lines, watch.vql) ??
+            failureIn(lines, watch.vql, sources) ??
               new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', `the server ended the event stream of org ${org}`),
           ),
       }),

@@ -19,13 +19,19 @@ const canonical = (part: unknown, depth = 0): unknown => {
   return Object.fromEntries(entries.map(([key, item]) => [key, canonical(item, depth + 1)]))
 }
 
+const ownOf = (row: Readonly<Record<string, unknown>>): unknown =>
+  canonical(Object.fromEntries(Object.entries(row).filter(([key]) => !addedFields.has(key))))
+
 const substanceOf = (row: unknown, json: string): string => {
   if (!isObject(row)) return json
   const { _ts: ts } = row
   const second = typeof ts === 'number' ? Math.floor(ts > 20_000_000_000 ? ts / 1000 : ts) : null
-  const own = Object.entries(row).filter(([key]) => !addedFields.has(key))
-  return JSON.stringify([second, canonical(Object.fromEntries(own))])
+  return JSON.stringify([second, ownOf(row)])
 }
+
+/** A hash of a row's own fields. */
+export const contentHash = (row: unknown): string =>
+  hash('sha256', isObject(row) ? JSON.stringify(ownOf(row)) : '', 'base64url')
 
 /** A hash of what is the same of a row whether it came live or was read back: its own fields, and the second in which the server had it. */
 export const substanceHash = (row: unknown, json: string): string => hash('sha256', substanceOf(row, json), 'base64url')

@@ -418,7 +418,7 @@ describe('a wrong file is refused at the place of its fault:', () => {
     [
       'a monitor of a queue',
       good + '  - { name: q, queue: Linux.Detection.Honeyfiles }\n',
-      ['13:16 monitors[1].queue: monitors of any queue are not in this version: remove this one'],
+      ['13:5 monitors[1].alert: is missing'],
     ],
     [
       'a window that is no duration',

@@ -138,10 +138,13 @@ describe('an imported relay.yaml', () => {
         const { text, configuration } = written(planned)
         expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202a-\u202e]/u)
         const monitor = configuration?.monitors[0]
-        expect(monitor?.artifact === flows ? monitor.parameters.NotifyMetadataEMail : null).toBe(field)
-        expect(
-          monitor?.artifact === flows ? monitor.parameters.ClientMetadata.map(({ Alias }) => Alias) : null,
-        ).toEqual(cells.slice(0, 1))
+        expect(monitor).toMatchObject({
+          artifact: flows,
+          parameters: {
+            NotifyMetadataEMail: field,
+            ClientMetadata: cells.slice(0, 1).map((Alias) => ({ Alias })),
+          },
+        })
       }),
     )
   })

@@ -5,7 +5,7 @@ import { alertKind } from '../../../pipeline/kinds/alert-kind.ts'
 import { readConfiguration } from '../../../pipeline/config/read-configuration.ts'
 import { monitorsOf } from '../../../pipeline/monitors/monitors-of.ts'
 import type { EventKind, EventName } from '../../../pipeline/kinds/kind.ts'
-import type { Monitor } from '../../../pipeline/monitors/monitor.ts'
+import { type Monitor, monitorsFor } from '../../../pipeline/monitors/monitor.ts'
 import { openJudge } from '../../../pipeline/judge.ts'
 import { encode } from '../../../schemas/codec.ts'
 import { definitions } from '../../../schemas/definitions.ts'
@@ -87,6 +87,6 @@ it('a skimmed event is judged by every parameter as the whole one, and is about 
   expect(read.problems).toEqual([])
   if (read.configuration === null) return
   const monitors = monitorsOf(read.configuration)
-  judgesAlike(flowKind, monitors.FlowEvent)
-  judgesAlike(alertKind, monitors.AlertEvent)
+  judgesAlike(flowKind, monitorsFor(monitors, 'FlowEvent'))
+  judgesAlike(alertKind, monitorsFor(monitors, 'AlertEvent'))
 })
