@@ -715,6 +715,7 @@ export const eventLogContract = (name: string, openHarness: () => Promise<EventL
           '2',
           "2'",
         ])
+        expect(await readAll({ topic: 'in', partition: 0, from: { timestamp: -3_600_000 } })).toHaveLength(8)
         expect(texts(await readAll({ topic: 'in', partition: 0, from: { timestamp: 0 }, to: at(1) }))).toEqual([
           '0',
           "0'",

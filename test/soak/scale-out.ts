@@ -248,7 +248,8 @@ const fullStorm =
 /** Only joins, on a quiet log: how long is a partition silent? */
 const joinsOnly = async (run: Run): Promise<void> => {
   await run.start('A').ready
-  await setTimeout(10_000)
+  // Its own beginning is not taken for a silence before the first join.
+  await setTimeout(beforeJoinMs + 5000)
   for (const name of ['B', 'C']) await run.joins(run.start(name))
 }
 

@@ -265,8 +265,9 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
     offsetAt: (topic, partition, time) =>
       guarded('cannot find a time', topic, partition, async (cluster) => {
         await leaderOf(cluster, topic, partition)
-        const partitions = [{ partition }]
-        const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions, fromTimestamp: time }])
+        // Times below zero are questions of another kind to a broker.
+        const asked = { topic, partitions: [{ partition }], fromTimestamp: Math.max(0, time) }
+        const [answer] = await cluster.fetchTopicsOffset([asked])
         const offset = offsetIn(answer?.partitions[0]?.offset)
         return offset < 0 ? undefined : offset
       }),
