@@ -30,7 +30,7 @@ describe('the image', () => {
     }
     await run('sh', [script], { cwd: dir, env })
   }, 300_000)
-  afterAll(() => rmSync(dir, { recursive: true, force: true }))
+  afterAll(() => rmSync(dir, { recursive: true, force: true }), 120_000)
 
   it('copies what its .dockerignore lets through, and nothing else is let through', () => {
     const lines = readFileSync(join(root, '.dockerignore'), 'utf8')
