@@ -10,6 +10,7 @@ import {
   doubtful,
   forgetClaim,
   openClaims,
+  putOpenWork,
   wakeForClaims,
   wakeForDue,
 } from './mailing/claims.ts'
@@ -18,7 +19,7 @@ import { durationText } from './config/duration.ts'
 import { type DeathClass, deathReasons } from './mailing/death.ts'
 import type { DeliverTurn } from './mailing/deliver-turn.ts'
 import { type Arrived, gather } from './mailing/gathering.ts'
-import { letterKey, noticesOpened, putOpen } from './mailing/letter-state.ts'
+import { letterKey, putOpen } from './mailing/letter-state.ts'
 import { giveBackToLimits } from './mailing/limits.ts'
 import { openSending, type Sending } from './mailing/sending.ts'
 import { settle } from './mailing/settlement.ts'
@@ -83,7 +84,7 @@ const deliverTurn = async (turn: Turn, { fail, ...given }: DeliverTask): Promise
     if ('problem' in decoded) append.push(...unreadable(decoded.record, decoded.problem, turn.now))
     else arrived.push({ notice: decoded.value, bytes: decoded.record.value, now: turn.now })
   }
-  gather(arrived, state)
+  claims.open.notices += gather(arrived, state)
   for (const decoded of await decodeAll('Command', byTopic.get(topics.commands.name) ?? [], options, task.lost)) {
     if ('problem' in decoded) append.push(...unreadable(decoded.record, decoded.problem, turn.now))
     else append.push(...takeCommand(decoded.value, decoded.record, context))
@@ -94,14 +95,12 @@ const deliverTurn = async (turn: Turn, { fail, ...given }: DeliverTask): Promise
   // The earliest wake-up wins and a turn uses it up, so every turn asks for all that is still to come.
   wakeForDue(task, state, turn.now + 1, options)
   wakeForClaims(task, claims, turn.now)
-  const put = state.puts()
-  const opened = noticesOpened(put, task.state)
+  if (putOpenWork(claims, state))
+    said.push({ name: 'notices open', partition: task.partition, notices: claims.open.notices })
   return {
     append,
-    put,
+    put: state.puts(),
     afterwards: () => {
-      claims.open.notices += opened
-      if (opened !== 0) said.push({ name: 'notices open', partition: task.partition, notices: claims.open.notices })
       for (const happening of said) options.tell(happening)
       for (const claim of claimed) sending.send(claim, { task, fail })
     },

@@ -1,5 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { BehaviorSubject, map, merge, NEVER, type Observable, Subscription } from 'rxjs'
+import {
+  BehaviorSubject,
+  catchError,
+  from,
+  map,
+  merge,
+  mergeMap,
+  NEVER,
+  type Observable,
+  Subscription,
+  throwError,
+} from 'rxjs'
 import type { EventLog } from '../connectors/log/event-log.ts'
 import { openMessageChannel } from '../connectors/message/message-channel.ts'
 import { velociraptorMessages } from '../connectors/message/velociraptor-messages.ts'
@@ -10,6 +21,7 @@ import type { Clock, EpochMs } from '../schemas/time.ts'
 import { collect } from './collect.ts'
 import type { Configuration } from './config/configuration.ts'
 import { configurationHash } from './config/hash.ts'
+import { heartbeatTimes } from './config/heartbeat-times.ts'
 import { decide } from './decide.ts'
 import { deliver } from './deliver.ts'
 import { enrich } from './enrich.ts'
@@ -60,8 +72,9 @@ export interface Service {
 }
 
 /** What watches for the relay's own trouble and gives its signs of life. */
-const troubleOf = (world: World, { trouble, heartbeatMs }: Configuration): TroubleStage => {
-  if (trouble === null && heartbeatMs === null) return { running: NEVER, note: () => undefined }
+const troubleOf = (world: World, { trouble, heartbeat }: Configuration): TroubleStage => {
+  if (trouble === null && heartbeat === null)
+    return { running: NEVER, note: () => undefined, settled: () => Promise.resolve() }
   const { log, velociraptor, clock, tell, look } = world
   const counts = openCounts(clock.now())
   const stage = openTroubleStage({
@@ -72,11 +85,12 @@ const troubleOf = (world: World, { trouble, heartbeatMs }: Configuration): Troub
     users: trouble?.users ?? [],
     messages: velociraptorMessages(velociraptor),
     look: trouble === null ? null : (look ?? null),
-    heartbeatMs,
+    heartbeatAfter: heartbeat === null ? null : heartbeatTimes(heartbeat),
     counts,
   })
   return {
     running: stage.running,
+    settled: () => stage.settled(),
     note(happening) {
       counts.note(happening)
       if (trouble !== null) stage.note(happening)
@@ -122,7 +136,11 @@ export const startService = async (world: World, options: ServiceOptions): Promi
       }),
     enrich: () => enrich({ ...common, velociraptor }),
     decide: () => decide({ log, clock, tell, monitors: () => rules.value }),
-    deliver: () => delivery.running,
+    deliver: () =>
+      // A refused login ends the service: the people whom letters do not reach are told first.
+      delivery.running.pipe(
+        catchError((cause: unknown) => from(trouble.settled()).pipe(mergeMap(() => throwError(() => cause)))),
+      ),
     index: () => index({ log, clock, tell, file: indexFile ?? null }),
   }
   await publishSchemas(log)

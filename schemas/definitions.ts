@@ -22,6 +22,7 @@ const files = [
   'dead-letter',
   'bucket',
   'turnstile',
+  'open-work',
 ]
 
 const folder = new URL('./', import.meta.url)

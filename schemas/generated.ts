@@ -536,6 +536,14 @@ export interface Turnstile {
   readonly waiting: readonly WaitingLetter[]
 }
 
+/** State of deliver: what is not settled, so that a start need not look at every letter. */
+export interface OpenWork {
+  /** How many notices wait, whether claimed or not. */
+  readonly notices: number
+  /** Letters that are claimed. */
+  readonly claimed: readonly string[]
+}
+
 /** Every schema by its name. */
 export interface Schemas {
   readonly RawEvent: RawEvent
@@ -555,4 +563,5 @@ export interface Schemas {
   readonly DeadLetter: DeadLetter
   readonly Bucket: Bucket
   readonly Turnstile: Turnstile
+  readonly OpenWork: OpenWork
 }

@@ -42,6 +42,7 @@ export const happenings = {
   'mail server away': 'error',
   'mail server back': 'info',
   'in-app messages refused': 'error',
+  'mail login refused': 'error',
   'receipt not written': 'warn',
   'receipts written again': 'info',
   'letter answered': 'count',

@@ -150,7 +150,7 @@ const reload = (file: string, running: Configuration, service: Service, tell: Te
     })
   service.reload({ ...configuration, channels: running.channels })
   tell({ name: 'configuration reloaded', monitors: configuration.monitors.length })
-  const parts = ['velociraptor', 'channels', 'log', 'http', 'trouble', 'heartbeatMs', 'logLevel'] as const
+  const parts = ['velociraptor', 'channels', 'log', 'http', 'trouble', 'heartbeat', 'logLevel'] as const
   const changed = parts.filter((part) => JSON.stringify(configuration[part]) !== JSON.stringify(running[part]))
   if (changed.length > 0) tell({ name: 'configuration needs restart', parts: changed.join(', ') })
 }

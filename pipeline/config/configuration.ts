@@ -1,5 +1,6 @@
 import type { BatchRule } from '../../operators/batch.ts'
 import type { AlertField } from '../../operators/alert-fields.ts'
+import type { OwnRule } from '../../operators/filters/own-filter.ts'
 import type { RateRule } from '../../operators/rate-limit.ts'
 import type { FlowField } from '../../operators/flow-fields.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
@@ -128,7 +129,10 @@ export interface SettingsOf<A extends string, P, F extends string> {
 }
 
 export type FlowCompletionSettings = SettingsOf<'Server.Monitor.FlowCompletion', FlowCompletionParameters, FlowField>
-export type AlertsSettings = SettingsOf<'Server.Monitor.Alerts', AlertsParameters, AlertField>
+/** `about`: what it tells of the relay itself; left out: all but heartbeats. */
+export type AlertsSettings = SettingsOf<'Server.Monitor.Alerts', AlertsParameters, AlertField> & {
+  readonly about?: OwnRule
+}
 export type UserMessageSettings = SettingsOf<'Server.Monitor.Alerts.UserMessage', UserMessageParameters, AlertField>
 
 /** How rows of a queue become alerts. */
@@ -168,6 +172,12 @@ export interface TroubleSettings {
   readonly users: readonly string[]
 }
 
+/** Times at which the relay says that it lives. */
+export type HeartbeatSettings =
+  | { readonly everyMs: number }
+  /** A pattern of cron, and the time zone (IANA) in which it is meant; null: the machine's. */
+  | { readonly cron: string; readonly timezone: string | null }
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** Everything that relay.yaml says, checked: what stands here can be used as it is. */
@@ -181,7 +191,7 @@ export interface Configuration {
   readonly http: HttpSettings | null
   /** null: off. */
   readonly trouble: TroubleSettings | null
-  /** How often the relay says that it lives, ms; null: never. */
-  readonly heartbeatMs: number | null
+  /** When the relay says that it lives; null: never. */
+  readonly heartbeat: HeartbeatSettings | null
   readonly logLevel: LogLevel
 }

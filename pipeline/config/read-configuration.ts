@@ -9,7 +9,7 @@ import { readLog } from './read-log.ts'
 import { readMail } from './read-mail.ts'
 import { readMonitors } from './read-monitors.ts'
 import { readVelociraptor } from './read-velociraptor.ts'
-import { readHeartbeat, readTrouble } from './read-trouble.ts'
+import { boundToOwn, readHeartbeat, readTrouble } from './read-trouble.ts'
 import { readRecord } from './record.ts'
 import { logLevelShape, relayShape } from './relay-shape.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -58,7 +58,7 @@ export const readConfigurationOf = (source: Source, surroundings: Surroundings):
   const own = [trouble.monitor, heartbeat.monitor].filter((monitor) => monitor !== null)
   const listed = part('monitors')
   const all: unknown = Array.isArray(listed) ? [...(listed as readonly unknown[]), ...own] : listed
-  const monitors = readMonitors(all, ['monitors'], { report, writtenAt: source.writtenAt }, mail)
+  const monitors = boundToOwn(readMonitors(all, ['monitors'], { report, writtenAt: source.writtenAt }, mail), own)
   const isUsable = !problems.some(({ level }) => level === 'error') && velociraptor !== null && mail !== null
   return {
     configuration: isUsable
@@ -69,7 +69,7 @@ export const readConfigurationOf = (source: Source, surroundings: Surroundings):
           monitors,
           http,
           trouble: trouble.settings,
-          heartbeatMs: heartbeat.settings,
+          heartbeat: heartbeat.settings,
           logLevel: read.log_level ?? 'info',
         }
       : null,

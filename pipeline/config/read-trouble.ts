@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { parseMailboxes } from '../../schemas/addresses.ts'
-import type { TroubleSettings } from './configuration.ts'
+import type { HeartbeatSettings, MonitorSettings, TroubleSettings } from './configuration.ts'
 import { durationMs } from './duration.ts'
+import { cronOf, isTimezone } from './heartbeat-times.ts'
+import { isRecord } from './is-record.ts'
 import type { Path, Report } from './problem.ts'
 import { readRecord } from './record.ts'
 import { heartbeatShape, troubleShape } from './relay-shape.ts'
@@ -23,12 +25,13 @@ const addresses = (to: readonly string[], path: Path, report: Report): readonly 
     return isGood
   })
 
-const monitorFor = (name: string, pattern: string, to: readonly string[], channel: string | undefined): object => ({
+const abouts = { 'relay-trouble': 'trouble', 'relay-heartbeat': 'heartbeat' } as const
+
+const monitorFor = (name: keyof typeof abouts, to: readonly string[], channel: string | undefined): object => ({
   name,
   artifact: 'Server.Monitor.Alerts',
   parameters: {
     Recipients: to,
-    AlertMsgInclude: pattern,
     ...(channel === undefined ? {} : { ServerSecret: channel }),
   },
 })
@@ -40,16 +43,55 @@ export const readTrouble = (value: unknown, path: Path, report: Report): Told<Tr
   const { to = [], users = [], channel, after = usualAfter } = read ?? {}
   const good = addresses(to, [...path, 'to'], report)
   const settings = { afterMs: durationMs(after) ?? 0, users: [...new Set(users)] }
-  return { settings, monitor: good.length === 0 ? null : monitorFor('relay-trouble', '^raptor-relay: ', good, channel) }
+  return { settings, monitor: good.length === 0 ? null : monitorFor('relay-trouble', good, channel) }
+}
+
+/** The monitors of what is told so, bound to what the relay itself says: no alert of others that borrows a name comes to them. */
+export const boundToOwn = (
+  monitors: readonly MonitorSettings[],
+  own: readonly object[],
+): readonly MonitorSettings[] => {
+  const names = new Set(own.map((monitor) => (monitor as { readonly name: string }).name))
+  return monitors.map((monitor) =>
+    monitor.artifact === 'Server.Monitor.Alerts' && names.has(monitor.name)
+      ? { ...monitor, about: abouts[monitor.name as keyof typeof abouts] }
+      : monitor,
+  )
+}
+
+interface WrittenTimes {
+  readonly every?: string | undefined
+  readonly cron?: string | undefined
+  readonly timezone?: string | undefined
+}
+
+const readTimes = (
+  { every, cron, timezone }: WrittenTimes,
+  isEveryWritten: boolean,
+  path: Path,
+  report: Report,
+): HeartbeatSettings | null => {
+  if (cron === undefined) {
+    if (timezone !== undefined) report([...path, 'timezone'], 'does nothing without cron: remove it')
+    if (every !== undefined) return { everyMs: durationMs(every) as number }
+    if (!isEveryWritten) report([...path, 'every'], 'is missing: such as 1d; or write cron: 0 8 * * 1-5')
+    return null
+  }
+  if (isEveryWritten) report([...path, 'cron'], 'stands beside `every:`: remove one of the two')
+  if (timezone !== undefined && !isTimezone(timezone))
+    return (report([...path, 'timezone'], 'is no time zone: write one such as Europe/Berlin or UTC'), null)
+  if (cronOf(cron, timezone ?? null) !== null) return { cron, timezone: timezone ?? null }
+  report([...path, 'cron'], 'must be minute, hour, day, month and weekday, such as 0 8 * * 1-5')
+  return null
 }
 
 /** Reads `heartbeat:`. */
-export const readHeartbeat = (value: unknown, path: Path, report: Report): Told<number | null> => {
+export const readHeartbeat = (value: unknown, path: Path, report: Report): Told<HeartbeatSettings | null> => {
   if (value === undefined) return { settings: null, monitor: null }
   const read = readRecord({ ...heartbeatShape.shape, to: z.array(z.string()).min(1) }, value, path, report)
-  if (read?.every === undefined || read.to === undefined) return { settings: null, monitor: null }
+  if (read === null) return { settings: null, monitor: null }
+  const settings = readTimes(read, isRecord(value) && Object.hasOwn(value, 'every'), path, report)
+  if (settings === null || read.to === undefined) return { settings: null, monitor: null }
   const good = addresses(read.to, [...path, 'to'], report)
-  const monitor =
-    good.length === 0 ? null : monitorFor('relay-heartbeat', '^raptor-relay heartbeat$', good, read.channel)
-  return { settings: durationMs(read.every), monitor }
+  return { settings, monitor: good.length === 0 ? null : monitorFor('relay-heartbeat', good, read.channel) }
 }

@@ -262,7 +262,13 @@ export const troubleShape = z.strictObject({
 })
 
 export const heartbeatShape = z.strictObject({
-  every: durationShape('1m', '30d', 'How often a letter says that the relay lives, and what it did: 1d'),
+  every: durationShape('1m', '30d', 'How often a letter says that the relay lives, and what it did: 1d').optional(),
+  cron: nonEmpty.optional().meta({
+    description: 'In place of every: minute, hour, day, month and weekday, such as 0 8 * * 1-5 (at 8 on working days)',
+  }),
+  timezone: nonEmpty
+    .optional()
+    .meta({ description: "Time zone of cron, such as Europe/Berlin; left out: the machine's" }),
   to: mailboxes.min(1).meta({ description: 'Who gets it' }),
   channel: nonEmpty.optional().meta({ description: 'Mail channel, where there are several' }),
 })

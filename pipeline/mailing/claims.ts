@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { NewRecord, Task } from '../../connectors/log/event-log.ts'
 import { decode } from '../../schemas/codec.ts'
-import type { Letter, Notice } from '../../schemas/generated.ts'
+import type { Letter, Notice, OpenWork } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { prefixRange } from '../runtime/marks.ts'
 import { afterPrefix, openTurnState, type TurnState } from '../runtime/turn-state.ts'
@@ -20,6 +20,7 @@ import {
   letterPrefix,
   noticeKey,
   noticesOf,
+  openWorkKey,
   putOpen,
   readDueKey,
 } from './letter-state.ts'
@@ -37,15 +38,36 @@ export interface Claims {
 
 /** What a task finds claimed when it is opened. */
 export const openClaims = (task: Task, sending: Sending): Claims => {
-  const letters = new Map<string, Letter>()
-  const open = { notices: 0 }
-  for (const [, bytes] of task.state.range(...prefixRange(letterPrefix))) {
-    const letter = decode('Letter', bytes)
-    open.notices += letter.notices
-    if (letter.stage === 'claimed') letters.set(letter.id, letter)
-  }
+  const state = openTurnState(task.state)
+  const { notices, claimed } = state.get('OpenWork', openWorkKey) ?? counted(state)
+  const letters = new Map(claimed.map((id) => [id, state.get('Letter', letterKey(id)) as Letter]))
+  const open = { notices }
   const inDoubt = task.othersAreDead ? [...letters.keys()].filter((id) => !sending.isUnderWay(id)) : []
   return { letters, firsts: new Map(), orphans: new Set(inDoubt), open }
+}
+
+/** What is open, from every letter: for a state that a version before this record left. */
+const counted = (state: TurnState): OpenWork => {
+  let notices = 0
+  const claimed: string[] = []
+  for (const key of state.keys(...prefixRange(letterPrefix))) {
+    const letter = state.get('Letter', key) as Letter
+    notices += letter.notices
+    if (letter.stage === 'claimed') claimed.push(letter.id)
+  }
+  return { notices, claimed }
+}
+
+/** Keeps what is open beside the letters, where this turn changed it; says whether it did. */
+export const putOpenWork = ({ letters, open }: Claims, state: TurnState): boolean => {
+  const now: OpenWork = { notices: open.notices, claimed: [...letters.keys()] }
+  const before = state.get('OpenWork', openWorkKey)
+  const isSame =
+    before?.notices === now.notices &&
+    before.claimed.length === now.claimed.length &&
+    before.claimed.every((id) => letters.has(id))
+  if (!isSame) state.put('OpenWork', openWorkKey, now)
+  return before?.notices !== now.notices
 }
 
 /** A letter is claimed no more. */

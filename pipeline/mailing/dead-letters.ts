@@ -68,8 +68,9 @@ const ended = (
   )
 
 /** Opens it again as it was: attempts are counted on, and the Message-ID stays. */
-const revive = (dead: DeadLetter, { due_at }: Command, { state, turn }: DeliverTurn): void => {
+const revive = (dead: DeadLetter, { due_at }: Command, { state, turn, claims }: DeliverTurn): void => {
   const { letter } = dead
+  claims.open.notices += letter.notices
   deadNotices(dead, state).forEach((bytes, n) => state.putBytes(noticeKey(letter.id, n + 1), bytes))
   putOpen(state, {
     ...letter,

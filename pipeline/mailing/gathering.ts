@@ -21,8 +21,8 @@ const ruleOf = ({ notice: { batch: terms } }: Arrived): BatchRule => ({
   spacingMs: terms.spacing_ms,
 })
 
-/** Gives each notice its letter: one of its own, or one that gathers. */
-export const gather = (arrived: readonly Arrived[], state: TurnState): void => {
+/** Gives each notice its letter: one of its own, or one that gathers. Says how many were new. */
+export const gather = (arrived: readonly Arrived[], state: TurnState): number => {
   const store: StateStore<Gathering> = {
     get: (group) => state.get('Gathering', gatheringKey(group)),
     put: (group, gathering) => {
@@ -31,18 +31,20 @@ export const gather = (arrived: readonly Arrived[], state: TurnState): void => {
   }
   const hasGone = (id: string): boolean => (state.get('Letter', letterKey(id))?.attempt ?? 1) > 0
   const isAlone = (one: Arrived): boolean => one.notice.batch.most === 1 && one.notice.batch.spacing_ms === 0
+  let opened = 0
   for (const one of arrived)
-    if (isAlone(one)) join({ item: one, batch: one.notice.id, dueAt: one.now, count: 1 }, state)
+    if (isAlone(one)) opened += join({ item: one, batch: one.notice.id, dueAt: one.now, count: 1 }, state)
   from(arrived.filter((one) => !isAlone(one)))
     .pipe(batch(store, { idOf: ({ notice }) => notice.id, keyOf: ({ notice }) => groupOf(notice), ruleOf, hasGone }))
-    .subscribe((placed) => join(placed, state))
+    .subscribe((placed) => (opened += join(placed, state)))
+  return opened
 }
 
-/** Puts a notice into its letter. A letter bears the id of its first notice. */
+/** Puts a notice into its letter; 0: it was there already. A letter bears the id of its first notice. */
 const join = (
   { item: { notice, bytes, now }, batch: id, dueAt: due_at, count }: Placed<Arrived>,
   state: TurnState,
-): void => {
+): 0 | 1 => {
   const gathering = count === 1 ? undefined : state.get('Letter', letterKey(id))
   // A letter may have been claimed or settled before its time: clocks are set back, channels are taken out of the configuration.
   if (gathering === undefined || gathering.attempt > 0) return openLetter(notice, bytes, { now, due_at }, state)
@@ -50,6 +52,7 @@ const join = (
   state.putBytes(noticeKey(id, gathering.notices + 1), bytes)
   const severity = Math.max(gathering.severity, severityRank(notice.severity))
   putOpen(state, { ...gathering, due_at, notices: gathering.notices + 1, severity })
+  return 1
 }
 
 const openLetter = (
@@ -57,9 +60,9 @@ const openLetter = (
   bytes: Uint8Array,
   { now, due_at }: { now: EpochMs; due_at: EpochMs },
   state: TurnState,
-): void => {
+): 0 | 1 => {
   const { id } = notice
-  if (state.get('Letter', letterKey(id)) !== undefined) return
+  if (state.get('Letter', letterKey(id)) !== undefined) return 0
   state.putBytes(noticeKey(id, 1), bytes)
   putOpen(state, {
     id,
@@ -76,4 +79,5 @@ const openLetter = (
     notices: 1,
     severity: severityRank(notice.severity),
   })
+  return 1
 }

@@ -1,13 +1,13 @@
-import type { Commit, TaskState } from '../../connectors/log/event-log.ts'
 import { decode } from '../../schemas/codec.ts'
 import type { Letter, Notice } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import type { TurnState } from '../runtime/turn-state.ts'
 
 export const letterPrefix = 'letter/'
+/** What is open, counted. */
+export const openWorkKey = 'open-work'
 /** The notices of a letter, in the order in which they joined it. */
-const anyNoticePrefix = 'notice/'
-const noticePrefix = (letter: string): string => `${anyNoticePrefix}${letter}/`
+const noticePrefix = (letter: string): string => `notice/${letter}/`
 export const noticeKey = (letter: string, n: number): string => noticePrefix(letter) + String(n).padStart(6, '0')
 /** What is gathered together. */
 export const groupOf = ({ channel, monitor, recipient, replay }: Notice): string =>
@@ -53,15 +53,4 @@ export function* noticesOf(
     const bytes = state.getBytes(noticeKey(id, n)) as Uint8Array
     yield { bytes: () => bytes, notice: decode('Notice', bytes) }
   }
-}
-
-/** By how much a commit changes the number of open notices. Each is put once and deleted once, at times both in one turn. */
-export const noticesOpened = (put: Commit['put'], before: Pick<TaskState, 'get'>): number => {
-  let opened = 0
-  for (const [key, bytes] of put) {
-    if (!key.startsWith(anyNoticePrefix)) continue
-    if (bytes !== null) opened += 1
-    else if (before.get(key) !== undefined) opened -= 1
-  }
-  return opened
 }

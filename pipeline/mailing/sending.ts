@@ -184,7 +184,10 @@ export const openSending = (options: DeliverOptions): Sending => {
   const end = async (job: Job, state: ChannelState, { kind, code, text }: MailReply): Promise<void> => {
     // Until the log has taken it, the claim goes on being prolonged.
     await write(job, kindOf(kind), code, text)
-    if (kind === 'denied') job.fail(new ConnectorError('MAIL_DENIED', `mail channel ${state.channel.name}: ${text}`))
+    if (kind !== 'denied') return
+    const { name } = state.channel
+    tell({ name: 'mail login refused', channel: name, reason: text })
+    job.fail(new ConnectorError('MAIL_DENIED', `mail channel ${name}: ${text}`))
   }
 
   const send = async (job: Job, state: ChannelState): Promise<MailReply> => {
@@ -282,4 +285,4 @@ const kindOf = (kind: MailReply['kind']): ReceiptKind => {
 }
 
 /** When the server was told of the event, epoch ms. */
-const bornAt = ({ flow, noticed_at }: Notice): EpochMs => flow?.received_at ?? noticed_at
+const bornAt = ({ flow, alert, noticed_at }: Notice): EpochMs => flow?.received_at ?? alert?.received_at ?? noticed_at

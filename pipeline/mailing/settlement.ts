@@ -36,6 +36,7 @@ export const settle = (
   state.delete(letterKey(letter.id))
   if (letter.stage === 'open') state.delete(dueKey(letter))
   forgetClaim(claims, letter.id)
+  claims.open.notices -= letter.notices
   said.push({
     name: end.death === null ? 'letter delivered' : 'letter undeliverable',
     letter: letter.id,

@@ -4,6 +4,7 @@ import { type AlertField, alertLikeness } from '../../operators/alert-fields.ts'
 import { severityBy } from '../../operators/alert-severity.ts'
 import { dedupWindow, type WindowRule } from '../../operators/dedup-window.ts'
 import { messageFilter } from '../../operators/filters/message-filter.ts'
+import { ownFilter } from '../../operators/filters/own-filter.ts'
 import { severityFilter } from '../../operators/filters/severity-filter.ts'
 import { objectTo } from '../../operators/object-to.ts'
 import { recipients, type RecipientRule } from '../../operators/recipients.ts'
@@ -61,11 +62,11 @@ const letterOptions = (p: AlertsParameters, severity: string): AlertLetterOption
 })
 
 /** Whatever monitor tells alerts by these rules. */
-type LetterSettings = SettingsOf<string, AlertsParameters, AlertField>
+type LetterSettings = SettingsOf<string, AlertsParameters, AlertField> & Pick<AlertsSettings, 'about'>
 
 /** A monitor by the rules of Server.Monitor.Alerts. */
 export const alertsMonitor = (
-  { name, artifact, channel, parameters: p, dedup, batch }: LetterSettings,
+  { name, artifact, channel, parameters: p, dedup, batch, about = 'all but heartbeats' }: LetterSettings,
   allowedDomains: readonly string[] | null,
 ): AlertMonitor => {
   const severityOf = severityBy(p.SeverityTransforms)
@@ -80,6 +81,7 @@ export const alertsMonitor = (
     chain: ({ told, windows }) =>
       pipe(
         objectTo(
+          ownFilter(about),
           messageFilter({ include: p.AlertMsgInclude, exclude: p.AlertMsgExclude }),
           severityFilter({ threshold: p.SeverityThreshold, severityOf }),
         ),

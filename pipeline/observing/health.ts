@@ -1,5 +1,5 @@
 import type { Tell } from '../../schemas/happenings.ts'
-import { type OutagePart, outageChange } from './outages.ts'
+import { openOutages, type OutagePart } from './outages.ts'
 
 /** A thing that is away, or the phase that the process is in. */
 export interface Hindrance {
@@ -41,6 +41,7 @@ const whyNot: Readonly<Record<Exclude<Phase, 'running'>, string>> = {
 /** Follows what the relay says of itself, from the start of the process. */
 export const openHealth = (): Health => {
   const away = new Map<string, Hindrance & { readonly part: OutagePart }>()
+  const outageOf = openOutages()
   let phase: Phase = 'starting'
   const report = (missing: readonly Hindrance[]): HealthReport => ({
     ok: missing.length === 0,
@@ -54,7 +55,7 @@ export const openHealth = (): Health => {
   return {
     note(happening) {
       phase = phaseOf.get(happening.name) ?? phase
-      const change = outageChange(happening)
+      const change = outageOf(happening)
       if (change === null) return
       const { part, name, reason } = change
       const what = name === '' ? part : `${part} ${name}`

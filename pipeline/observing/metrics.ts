@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, type GaugeConfiguration, Histogr
 import { type Happening, type HappeningName, happenings, type Tell } from '../../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../../schemas/time.ts'
 import type { Lane, LogWatch } from './watch-log.ts'
-import { outageChange } from './outages.ts'
+import { openOutages } from './outages.ts'
 
 /** Counts what happens and shows it in the text format of Prometheus. No label ever holds an address or what an endpoint wrote. */
 export interface Metrics {
@@ -40,6 +40,7 @@ const labelsOf: Readonly<Partial<Record<HappeningName, readonly string[]>>> = {
   'lookups back': ['org'],
   'mail server away': ['channel'],
   'mail server back': ['channel'],
+  'mail login refused': ['channel'],
   'event judged': ['monitor', 'artifact', 'outcome'],
   'letter answered': ['channel', 'answer'],
 }
@@ -179,11 +180,12 @@ export const openMetrics = (options: MetricsOptions): Metrics => {
     labelNames: ['stage', 'topic'],
     registers,
   })
+  const outageOf = openOutages()
   return {
     count(happening) {
       const { name, channel, age_ms, partition, notices, org, queue } = happening
       counted(happening)
-      const change = outageChange(happening)
+      const change = outageOf(happening)
       if (change !== null) outage.set({ part: change.part, name: change.name }, change.reason === null ? 0 : 1)
       if (name === 'notice told') age.observe({ channel: String(channel) }, Math.max(0, Number(age_ms)) / 1000)
       if (name === 'notices open') open.set(Number(partition), Number(notices))

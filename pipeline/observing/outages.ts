@@ -27,8 +27,27 @@ const ends: Readonly<Record<string, readonly [OutagePart, Fact]>> = {
   'log available again': ['log', 'topology'],
 }
 
-/** What a happening says of outages; null: nothing. */
-export const outageChange = (happening: Happening): OutageChange | null => {
+/**
+ * Follows outages: each happening as the begin or the end of one, null when it is neither. An organisation has several readers; it is back
+ * when the last of them is.
+ */
+export const openOutages = (): ((happening: Happening) => OutageChange | null) => {
+  const away = new Map<string, readonly (readonly string[])[]>()
+  return (happening) => {
+    const change = outageChange(happening)
+    if (change === null) return null
+    const what = `${change.part}/${change.name}`
+    const queues = String(happening['queues'] ?? '').split(', ')
+    // What a reader reads may have changed while it was away.
+    const others = (away.get(what) ?? []).filter((reader) => !reader.some((queue) => queues.includes(queue)))
+    const left = change.reason === null ? others : [...others, queues]
+    if (left.length === 0) away.delete(what)
+    else away.set(what, left)
+    return change.reason === null && left.length > 0 ? null : change
+  }
+}
+
+const outageChange = (happening: Happening): OutageChange | null => {
   // A retention that could not run is tried again later, and nothing waits for it.
   if (happening['during'] === 'retention') return null
   const isBegin = Object.hasOwn(begins, happening.name)

@@ -169,7 +169,7 @@ const readRelay = (
     mail: filledMail(value['mail']),
     monitors: monitors ?? [],
     ...Object.fromEntries(
-      ['log', 'log_level'].filter((key) => value[key] !== undefined).map((key) => [key, value[key]]),
+      ['log', 'trouble', 'log_level'].filter((key) => value[key] !== undefined).map((key) => [key, value[key]]),
     ),
   }
   return readConfigurationOf({ ...source, value: filled }, nowhere(file))

@@ -6,12 +6,13 @@ import type { MessageSink } from '../../connectors/message/message.ts'
 import { encode } from '../../schemas/codec.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../../schemas/time.ts'
+import { heartbeatName, ownArtifact, troublePrefix } from '../../schemas/own-alerts.ts'
 import { topics } from '../../schemas/topics.ts'
 import { prefixRange } from '../runtime/marks.ts'
 import { runTopology, type TurnResult } from '../runtime/run-topology.ts'
 import { openTurnState, type TurnState } from '../runtime/turn-state.ts'
 import type { Counts } from './counts.ts'
-import { openTroubles, type Trouble, type Troubles } from './troubles.ts'
+import { mailPrefix, openTroubles, type Trouble, type Troubles } from './troubles.ts'
 
 export interface TroubleOptions {
   readonly log: EventLog
@@ -24,20 +25,14 @@ export interface TroubleOptions {
   readonly messages: MessageSink
   /** Looks for trouble that nobody says; null: nothing is looked for. */
   readonly look: (() => Promise<readonly Trouble[]>) | null
-  /** null: no sign of life. */
-  readonly heartbeatMs: number | null
+  /** When the sign of life after one given at a time is due; null: none. */
+  readonly heartbeatAfter: ((last: EpochMs) => EpochMs) | null
   readonly counts: Counts
 }
 
-/** Alerts of the relay's own trouble have names that begin so. */
-export const troublePrefix = 'raptor-relay: '
-/** The name of the sign of life. */
-export const heartbeatName = 'raptor-relay heartbeat'
-/** The artifact that these alerts name. */
-export const troubleArtifact = 'relay'
-
 const lookEveryMs = 60_000
 const againMs = 60_000
+const longestSettlingMs = 5000
 const openKey = (key: string): string => `open/${key}`
 const heartbeatKey = 'heartbeat'
 
@@ -45,6 +40,8 @@ export interface TroubleStage {
   readonly running: Observable<never>
   /** Takes a happening into account. */
   readonly note: Tell
+  /** Resolves once what was noted so far has been told, as far as this process tells it; after 5 s at the latest. */
+  settled(): Promise<void>
 }
 
 /**
@@ -54,7 +51,20 @@ export interface TroubleStage {
 export const openTroubleStage = (options: TroubleOptions): TroubleStage => {
   const troubles = openTroubles(options.clock.now())
   const tasks = new Set<Task>()
+  const waiting = new Set<() => void>()
+  const { clock } = options
   return {
+    settled() {
+      if (tasks.size === 0) return Promise.resolve()
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const cancel = clock.at(clock.now() + longestSettlingMs, resolve)
+      waiting.add(resolve)
+      for (const task of tasks) task.wake(clock.now())
+      return promise.finally(() => {
+        cancel()
+        waiting.delete(resolve)
+      })
+    },
     note(happening) {
       const now = options.clock.now()
       if (troubles.note(happening, now)) for (const task of tasks) task.wake(now)
@@ -64,7 +74,13 @@ export const openTroubleStage = (options: TroubleOptions): TroubleStage => {
       task.lost.addEventListener('abort', () => tasks.delete(task), { once: true })
       // What an earlier process told may be over.
       task.wake(options.clock.now())
-      return { turn: (turn) => troubleTurn(task, turn, troubles, options) }
+      return {
+        async turn(turn) {
+          const awaited = [...waiting]
+          const result = await troubleTurn(task, turn, troubles, options)
+          return { ...result, afterwards: () => awaited.forEach((call) => call()) }
+        },
+      }
     }),
   }
 }
@@ -84,14 +100,16 @@ const troubleTurn = async (
   const append: NewRecord[] = []
   for (const trouble of troubles.now.values()) {
     if (state.get('Mark', openKey(trouble.key)) !== undefined) continue
-    if (turn.now < trouble.since + afterMs) task.wake(trouble.since + afterMs)
+    const toldAt = trouble.since + (trouble.isLast === true ? 0 : afterMs)
+    if (turn.now < toldAt) task.wake(toldAt)
     else append.push(...(await tellBegin(trouble, task, turn.now, state, options)))
   }
   for (const key of [...state.keys(...prefixRange(openKey('')))].map((each) => each.slice(openKey('').length))) {
     if (troubles.now.has(key)) continue
     const endsAt = troubles.clearSince(key) + afterMs
-    if (turn.now < endsAt) task.wake(endsAt)
-    else append.push(...(await tellEnd(key, task, turn.now, state, options)))
+    if (turn.now < endsAt) {
+      if (Number.isFinite(endsAt)) task.wake(endsAt)
+    } else append.push(...(await tellEnd(key, task, turn.now, state, options)))
   }
   append.push(...heartbeat(task, turn.now, state, options))
   return { append, put: state.puts() }
@@ -125,7 +143,7 @@ const tellEnd = async (
   if (mark === undefined) return []
   const name = `${troublePrefix}over: ${mark.event}`
   const told = { title: mark.event, since: new Date(mark.at).toISOString(), severity: 'info' }
-  if (key.startsWith('mail/') && !(await message(name, told, options))) {
+  if (key.startsWith(mailPrefix) && !(await message(name, told, options))) {
     task.wake(now + againMs)
     return []
   }
@@ -140,7 +158,7 @@ const message = async (
   { users, messages, tell }: TroubleOptions,
 ): Promise<boolean> => {
   try {
-    for (const user of users) await messages.send(user, { Message: name, ArtifactName: troubleArtifact, Alert: told })
+    for (const user of users) await messages.send(user, { Message: name, ArtifactName: ownArtifact, Alert: told })
     return true
   } catch (cause) {
     if (!(cause instanceof ConnectorError)) throw cause
@@ -153,18 +171,18 @@ const heartbeat = (
   task: Task,
   now: EpochMs,
   state: TurnState,
-  { heartbeatMs, counts }: TroubleOptions,
+  { heartbeatAfter, counts }: TroubleOptions,
 ): readonly NewRecord[] => {
-  if (heartbeatMs === null) return []
+  if (heartbeatAfter === null) return []
   const last = state.get('Mark', heartbeatKey)
   if (last === undefined) state.put('Mark', heartbeatKey, { event: '', at: now })
-  const dueAt = (last?.at ?? now) + heartbeatMs
+  const dueAt = heartbeatAfter(last?.at ?? now)
   if (now < dueAt || last === undefined) {
     task.wake(dueAt)
     return []
   }
   state.put('Mark', heartbeatKey, { event: '', at: now })
-  task.wake(now + heartbeatMs)
+  task.wake(heartbeatAfter(now))
   return [alert(heartbeatName, { severity: 'info', ...counts.take(now) }, now)]
 }
 
@@ -174,7 +192,7 @@ const alert = (name: string, event_data: object, now: EpochMs): NewRecord => {
     timestamp: new Date(now).toISOString(),
     client_id: 'server',
     name,
-    artifact: troubleArtifact,
+    artifact: ownArtifact,
     artifact_type: '',
     event_data,
   }

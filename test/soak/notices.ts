@@ -1,7 +1,7 @@
 /**
  * `npm run soak:notices [-- --count 1000000]`: notices, a letter each, come while the mail server is away and stay open; then a new
  * process finds them, and the server is back. Says the most memory that each process had and how long the first letter took, and ends
- * with 1 when one had more than 350 MB or a notice is missing.
+ * with 1 when one had more than 350 MB, a notice is missing, or the first letter took longer than 3 s.
  */
 import Sqlite from 'better-sqlite3'
 import { fork } from 'node:child_process'
@@ -23,6 +23,7 @@ import { makeFlowWorld } from '../bench/flow-world.ts'
 import { noticeWith } from '../pipeline/letters/notices.ts'
 
 const mostRss = 350e6
+const longestStartMs = 3000
 const fedTogether = 500
 const mostUnread = 5000
 /** Letters that the second process sends before it stops. */
@@ -146,32 +147,45 @@ const inOwnProcess = async (deed: 'fill' | 'resume', dir: string, count: number)
   return said
 }
 
-const { values } = parseArgs({
-  options: { count: { type: 'string', default: '1000000' }, deed: { type: 'string' }, dir: { type: 'string' } },
-})
-const count = Number(values.count)
-if (values.deed !== undefined && values.dir !== undefined) {
-  const said = values.deed === 'fill' ? await fill(values.dir, count) : await resume(values.dir)
-  process.send?.(said)
-  process.disconnect()
-} else {
+export interface Kept {
+  /** Letters that are open once all notices came. */
+  readonly open: number
+  readonly filled: Said
+  readonly resumed: Said
+}
+
+/** Keeps so many notices open in one process, and lets another one, which finds them, send some. */
+export const keepNotices = async (count: number): Promise<Kept> => {
   const dir = mkdtempSync(join(tmpdir(), 'raptor-relay-notices-'))
   try {
     const filled = await inOwnProcess('fill', dir, count)
     const open = openLetters(dir)
-    console.log(
-      `${count} notices came in ${filled.seconds.toFixed(1)} s, ${open} letters are open; most memory ${mb(filled.rss)}`,
-    )
-    const resumed = await inOwnProcess('resume', dir, count)
-    console.log(
-      `a new process sent its first letter after ${resumed.firstLetterMs.toFixed(0)} ms, ${sentAfterwards} after ${resumed.seconds.toFixed(1)} s; most memory ${mb(resumed.rss)}`,
-    )
-    process.exitCode = open === count && Math.max(filled.rss, resumed.rss) <= mostRss ? 0 : 1
+    return { open, filled, resumed: await inOwnProcess('resume', dir, count) }
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
 }
 
-function mb(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`
+const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: { count: { type: 'string', default: '1000000' }, deed: { type: 'string' }, dir: { type: 'string' } },
+  })
+  const count = Number(values.count)
+  if (values.deed !== undefined && values.dir !== undefined) {
+    const said = values.deed === 'fill' ? await fill(values.dir, count) : await resume(values.dir)
+    process.send?.(said)
+    process.disconnect()
+  } else {
+    const { open, filled, resumed } = await keepNotices(count)
+    console.log(
+      `${count} notices came in ${filled.seconds.toFixed(1)} s, ${open} letters are open; most memory ${mb(filled.rss)}`,
+    )
+    console.log(
+      `a new process sent its first letter after ${resumed.firstLetterMs.toFixed(0)} ms, ${sentAfterwards} after ${resumed.seconds.toFixed(1)} s; most memory ${mb(resumed.rss)}`,
+    )
+    const isQuick = resumed.firstLetterMs <= longestStartMs
+    process.exitCode = open === count && Math.max(filled.rss, resumed.rss) <= mostRss && isQuick ? 0 : 1
+  }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { printProblem } from '../../../pipeline/config/problem.ts'
+import { heartbeatTimes } from '../../../pipeline/config/heartbeat-times.ts'
 import { readConfiguration } from '../../../pipeline/config/read-configuration.ts'
 import { surroundingsOf } from './surroundings-of.ts'
 
@@ -16,7 +17,7 @@ const monitors = (text: string) => read(text).configuration?.monitors.slice(1) ?
 
 describe('trouble: and heartbeat:', () => {
   it('are told after five minutes to nobody but monitors of alerts, and never, unless told otherwise', () => {
-    expect(read('').configuration).toMatchObject({ trouble: { afterMs: 300_000, users: [] }, heartbeatMs: null })
+    expect(read('').configuration).toMatchObject({ trouble: { afterMs: 300_000, users: [] }, heartbeat: null })
     expect(monitors('')).toEqual([])
     expect(read('trouble: off').configuration?.trouble).toBeNull()
   })
@@ -25,20 +26,53 @@ describe('trouble: and heartbeat:', () => {
     const text = `trouble: { to: [lead@example.org], users: [admin], after: 1m }\nheartbeat: { every: 1d, to: [ops@example.org] }`
     expect(read(text)).toMatchObject({
       problems: [],
-      configuration: { trouble: { afterMs: 60_000, users: ['admin'] }, heartbeatMs: 86_400_000 },
+      configuration: { trouble: { afterMs: 60_000, users: ['admin'] }, heartbeat: { everyMs: 86_400_000 } },
     })
     expect(monitors(text)).toMatchObject([
       {
         name: 'relay-trouble',
+        about: 'trouble',
         artifact: 'Server.Monitor.Alerts',
         parameters: { Recipients: [{ address: 'lead@example.org' }] },
       },
       {
         name: 'relay-heartbeat',
+        about: 'heartbeat',
         artifact: 'Server.Monitor.Alerts',
         parameters: { Recipients: [{ address: 'ops@example.org' }] },
       },
     ])
+  })
+
+  it('comes at times as cron writes them, in a time zone', () => {
+    const times = 'heartbeat: { cron: 30 8 * * 1-5, timezone: Europe/Berlin, to: [ops@example.org] }'
+    const heartbeat = read(times).configuration?.heartbeat
+    expect(heartbeat).toEqual({ cron: '30 8 * * 1-5', timezone: 'Europe/Berlin' })
+    const next = heartbeatTimes(heartbeat ?? { everyMs: 1 })
+    // Over the end of a week, and over the change to summer time.
+    expect(new Date(next(Date.parse('2026-03-27T07:30:00Z'))).toISOString()).toBe('2026-03-30T06:30:00.000Z')
+  })
+
+  it.each([
+    ['heartbeat: { cron: 0 8 * *, to: [o@example.org] }', '4:20 heartbeat.cron: must be minute, hour, day, month'],
+    ['heartbeat: { cron: 0 0 31 2 *, to: [o@example.org] }', '4:20 heartbeat.cron: must be minute, hour, day, month'],
+    [
+      'heartbeat: { cron: 0 8 * * *, timezone: Mars, to: [o@example.org] }',
+      '4:41 heartbeat.timezone: is no time zone: write one such as Europe/Berlin or UTC',
+    ],
+    [
+      'heartbeat: { every: 1d, cron: 0 8 * * *, to: [o@example.org] }',
+      '4:31 heartbeat.cron: stands beside `every:`: remove one of the two',
+    ],
+    ['heartbeat: { to: [o@example.org] }', 'heartbeat.every: is missing: such as 1d; or write cron: 0 8 * * 1-5'],
+    [
+      'heartbeat: { every: 1d, timezone: UTC, to: [o@example.org] }',
+      '4:35 heartbeat.timezone: does nothing without cron: remove it',
+    ],
+  ])('%s is refused at its place', (text, expected) => {
+    const { configuration, problems } = read(text)
+    expect(configuration).toBeNull()
+    expect(problems.map((problem) => printProblem(problem))[0]).toContain(expected)
   })
 
   it.each([

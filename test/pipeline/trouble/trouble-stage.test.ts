@@ -35,7 +35,7 @@ const begin = (given: Partial<TroubleOptions> = {}): TroubleStage => {
       },
     },
     look: null,
-    heartbeatMs: null,
+    heartbeatAfter: null,
     counts: openCounts(start),
     ...given,
   })
@@ -108,6 +108,22 @@ describe("the relay's own trouble", () => {
     expect(await alerts()).toHaveLength(1)
   })
 
+  it('of one organisation with several readers is over when the last one is back', async () => {
+    const stage = begin()
+    for (const queues of ['A, B', 'C']) stage.note({ ...sourceAway, queues })
+    await world.pass(6 * minute)
+    stage.note({ ...sourceBack, queues: 'C' })
+    await world.pass(60 * minute)
+    expect(await alerts()).toHaveLength(1)
+    // What it reads has changed meanwhile.
+    stage.note({ ...sourceBack, queues: 'B, D' })
+    await world.pass(6 * minute)
+    expect((await alerts()).map(([, name]) => name)).toEqual([
+      'raptor-relay: Velociraptor is away (root)',
+      'raptor-relay: over: Velociraptor is away (root)',
+    ])
+  })
+
   it('that is over after a restart is told to be', async () => {
     begin().note(sourceAway)
     await world.pass(6 * minute)
@@ -178,10 +194,77 @@ describe("the relay's own trouble", () => {
   })
 })
 
+describe('a refused login', () => {
+  const refused = { name: 'mail login refused', channel: 'default', reason: '535 bad credentials' } as const
+  const taken = { name: 'letter answered', channel: 'default', answer: 'accepted' } as const
+  const name = 'raptor-relay: the mail server refuses the login (default)'
+
+  it('is told in the GUI before the relay ends, without waiting whether it lasts', async () => {
+    const stage = begin()
+    await world.settle()
+    stage.note(refused)
+    const settled = stage.settled()
+    await world.pass(0)
+    await settled
+    expect(sent).toEqual([{ user: 'admin', name }])
+    expect((await alerts()).map(([, told]) => told)).toEqual([name])
+  })
+
+  it('is told once, however often a service manager starts the relay again', async () => {
+    for (let starts = 0; starts < 5; starts++) {
+      const stage = begin()
+      await world.pass(20 * minute)
+      stage.note(refused)
+      await world.pass(minute)
+      running.stop()
+      await world.reopen()
+    }
+    expect(sent).toEqual([{ user: 'admin', name }])
+  })
+
+  it('is over when a letter was taken, and told again when it comes back', async () => {
+    const first = begin()
+    first.note(refused)
+    await world.pass(minute)
+    running.stop()
+    await world.reopen()
+    const second = begin()
+    await world.pass(20 * minute)
+    second.note(taken)
+    second.note(taken)
+    await world.pass(20 * minute)
+    expect(sent.map((each) => each.name)).toEqual([
+      name,
+      'raptor-relay: over: the mail server refuses the login (default)',
+    ])
+    second.note(refused)
+    await world.pass(minute)
+    expect(sent).toHaveLength(3)
+  })
+
+  it('holds the end of the relay up for five seconds at most', async () => {
+    const stage = begin({ messages: { send: () => new Promise(() => undefined) } })
+    await world.settle()
+    stage.note(refused)
+    let isSettled = false
+    void stage.settled().then(() => (isSettled = true))
+    await world.pass(4000)
+    expect(isSettled).toBe(false)
+    await world.pass(1000)
+    expect(isSettled).toBe(true)
+  })
+
+  it('holds nothing up where another process watches', async () => {
+    const stage = begin()
+    running.stop()
+    await expect(stage.settled()).resolves.toBeUndefined()
+  })
+})
+
 describe('a sign of life', () => {
   it('comes in its time, with what was done since the last, also over a restart', async () => {
     const counts = openCounts(start)
-    begin({ heartbeatMs: 60 * minute, counts })
+    begin({ heartbeatAfter: (last) => last + 60 * minute, counts })
     await world.settle()
     counts.note({ name: 'letter delivered' })
     counts.note({ name: 'event judged', outcome: 'told', count: 3 })
@@ -190,7 +273,7 @@ describe('a sign of life', () => {
     await world.pass(2 * minute)
     running.stop()
     await world.reopen()
-    begin({ heartbeatMs: 60 * minute, counts })
+    begin({ heartbeatAfter: (last) => last + 60 * minute, counts })
     await world.pass(60 * minute)
     expect(await alerts()).toEqual([
       [60, 'raptor-relay heartbeat'],
