@@ -96,7 +96,7 @@ const ofCertificate = (code: string, at: string): Verdict | null => {
   if (UNTRUSTED.has(code)) {
     return {
       kind: 'denied',
-      text: `the certificate of ${at} comes from nobody who is trusted here: name the file of its authority (or the certificate itself) under \`ca:\``,
+      text: `the certificate of ${at} comes from nobody who is trusted here: name the file of its authority (or the certificate itself) under \`ca_file:\``,
     }
   }
   if (code === 'CERT_HAS_EXPIRED')

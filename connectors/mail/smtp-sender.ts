@@ -233,7 +233,7 @@ const commandsFor = (
   extensions: SmtpExtensions,
 ): { readonly lines: readonly string[]; readonly refusal: SmtpFailure | null } => {
   const addresses = [from.address, to.address]
-  if (addresses.some((address) => address === '' || /[\r\n<>]/.test(address)))
+  if (addresses.some((address) => address === '' || /[\p{Cc}<>]/u.test(address)))
     return { lines: [], refusal: { code: 'EENVELOPE' } }
   if (extensions.size !== null && extensions.size > 0 && size > extensions.size)
     return { lines: [], refusal: { code: 'EMESSAGE' } }

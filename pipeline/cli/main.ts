@@ -14,6 +14,7 @@ import { simulateCommand } from './simulate-command.ts'
 import { statusCommand } from './status-command.ts'
 import { topicsCommand } from './topics-command.ts'
 import { testCommand } from './test-command.ts'
+import { quietWarnings } from './quiet-warnings.ts'
 import { version } from './version.ts'
 import { whyCommand } from './why-command.ts'
 
@@ -26,6 +27,8 @@ const testScenarios = () =>
       process.exitCode = await testCommand(files, { json: json === true, print: console.log })
       process.exit()
     })
+
+quietWarnings()
 
 /** Wrong use ends with 2, like a wrong configuration. */
 const wrongUse = 2

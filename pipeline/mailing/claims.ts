@@ -58,16 +58,19 @@ const counted = (state: TurnState): OpenWork => {
   return { notices, claimed }
 }
 
+const nothing: OpenWork = { notices: 0, claimed: [] }
+
 /** Keeps what is open beside the letters, where this turn changed it; says whether it did. */
 export const putOpenWork = ({ letters, open }: Claims, state: TurnState): boolean => {
   const now: OpenWork = { notices: open.notices, claimed: [...letters.keys()] }
   const before = state.get('OpenWork', openWorkKey)
+  const { notices, claimed } = before ?? nothing
   const isSame =
-    before?.notices === now.notices &&
-    before.claimed.length === now.claimed.length &&
-    before.claimed.every((id) => letters.has(id))
-  if (!isSame) state.put('OpenWork', openWorkKey, now)
-  return before?.notices !== now.notices
+    notices === now.notices && claimed.length === now.claimed.length && claimed.every((id) => letters.has(id))
+  // Without a letter there is nothing to count, so nothing need be kept.
+  if (before !== undefined && now.notices === 0 && now.claimed.length === 0) state.delete(openWorkKey)
+  else if (!isSame) state.put('OpenWork', openWorkKey, now)
+  return notices !== now.notices
 }
 
 /** A letter is claimed no more. */

@@ -524,14 +524,14 @@ describe('the SMTP probe', () => {
       'unavailable',
       /did not greet.*smtps:/,
     ],
-    ['self-signed', { identity }, {}, 'starttls', 'denied', /nobody who is trusted.*`ca:`/],
+    ['self-signed', { identity }, {}, 'starttls', 'denied', /nobody who is trusted.*`ca_file:`/],
     [
       'self-signed, TLS at once',
       { identity, implicit: true },
       {},
       'implicit',
       'denied',
-      /nobody who is trusted.*`ca:`/,
+      /nobody who is trusted.*`ca_file:`/,
     ],
     [
       'another name',
