@@ -2,7 +2,7 @@ import { severityRank } from '../../operators/severity.ts'
 import type { AlertEvent, Notice } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { type AlertContext, senderOf } from './alert-letter.ts'
-import { timestamp } from './amounts.ts'
+import { counted, timestamp } from './amounts.ts'
 import { clientsOf, lateEvents, linksByOrg, MAX_BATCH_NAME, showsOrgs, withOrg } from './batch-parts.ts'
 import { tableSection } from './details.ts'
 import type { Inline, Letter, Section } from './letter.ts'
@@ -83,7 +83,7 @@ function summaryOf(told: readonly Told[], now: EpochMs): string {
   const counts = Map.groupBy(told, ({ severity }) => elideRight(severity.toLowerCase(), MAX_SEVERITY) || 'no severity')
   const spread = [...counts].map(([severity, some]) => `${some.length} ${severity}`)
   return (
-    `${told.length} alerts on ${clientsOf(told.map(({ event }) => event))} client(s) were raised ` +
+    `${told.length} alerts on ${counted(clientsOf(told.map(({ event }) => event)), 'client')} were raised ` +
     `between ${timestamp(Math.min(...times), now)} and ${timestamp(Math.max(...times), now)}: ${spread.join(', ')}.`
   )
 }
@@ -97,7 +97,7 @@ function groupSection(groups: readonly Group[], showsOrg: boolean): Section {
     return [
       severityText(severity),
       withOrg(elideRight(event.name, MAX_SUBJECT), event, showsOrg),
-      `${members.length} on ${clients} client(s)`,
+      `${members.length} on ${counted(clients, 'client')}`,
     ]
   })
   return tableSection('By name and severity', ['Severity', 'Alert', 'Alerts'], rows, groups.length)

@@ -1,4 +1,5 @@
 import type { AlertEvent, AlertLetterOptions, Notice } from '../../schemas/generated.ts'
+import { isOwnAlert, isOwnTrouble, ownName } from '../../schemas/own-alerts.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { contextRows } from './alert-context.ts'
 import { timestamp } from './amounts.ts'
@@ -35,13 +36,14 @@ export function alertLetter(notice: Notice, context: AlertContext): Letter {
   if (event === null || options === null) throw new TypeError('this notice is not about an alert')
   const links = linksTo(context.guiUrl, event.org)
   const title = titleOf(event)
-  const severity = options.severity === '' ? '' : ` (${elideRight(options.severity, MAX_SEVERITY)})`
   const told = { ...event, happenedAt: event.received_at, noticedAt: notice.noticed_at }
   return {
-    subject: singleLine(`${title}${severity}: ${elideRight(event.name, MAX_IN_SUBJECT)}`),
+    subject: singleLine(subjectOf(event, title, options.severity)),
     title,
-    ok: false,
-    summary: `An alert was sent from ${senderOf(event)} at ${raisedText(event)}:`,
+    ok: isOwnAlert(event) && !isOwnTrouble(event),
+    summary: isOwnAlert(event)
+      ? `raptor-relay says at ${raisedText(event)}:`
+      : `An alert was sent from ${senderOf(event)} at ${raisedText(event)}:`,
     stress: elideRight(event.name, MAX_IN_SUMMARY),
     note: [...lateness(told, context.now), ...cut(event), ...(context.remarks ?? [])]
       .join(' ')
@@ -54,11 +56,13 @@ export function alertLetter(notice: Notice, context: AlertContext): Letter {
       ...flowSection(event, options, links, context.now),
       ...artifactSection(options, context),
     ].filter(({ body }) => body.rows.length > 0),
-    footer: [
-      'Sent from Velociraptor by ',
-      link(notice.artifact, links.artifact(notice.artifact)),
-      `, monitor ${singleLine(notice.monitor)}`,
-    ],
+    footer: isOwnAlert(event)
+      ? [`Sent by raptor-relay, monitor ${singleLine(notice.monitor)}`]
+      : [
+          'Sent from Velociraptor by ',
+          link(notice.artifact, links.artifact(notice.artifact)),
+          `, monitor ${singleLine(notice.monitor)}`,
+        ],
     more: moreOf(event, links, context.guiUrl),
   }
 }
@@ -66,12 +70,23 @@ export function alertLetter(notice: Notice, context: AlertContext): Letter {
 const isText = (text: string): boolean => text !== ''
 
 /** Whom an alert concerns, as people know it. */
-export function senderOf({ client }: AlertEvent): string {
+export function senderOf(event: AlertEvent): string {
+  const { client } = event
+  if (isOwnAlert(event)) return ownName
   if (client.id === 'server') return 'the server'
   return client.hostname === '' ? client.id : elideRight(client.hostname, MAX_NAME)
 }
 
+function subjectOf(event: AlertEvent, title: string, severity: string): string {
+  // The names of these begin with the relay's, and are short.
+  if (isOwnAlert(event)) return elideRight(event.name, MAX_NAME)
+  const how = severity === '' ? '' : ` (${elideRight(severity, MAX_SEVERITY)})`
+  return `${title}${how}: ${elideRight(event.name, MAX_IN_SUBJECT)}`
+}
+
 function titleOf(event: AlertEvent): string {
+  if (isOwnTrouble(event)) return 'Trouble of raptor-relay'
+  if (isOwnAlert(event)) return 'News of raptor-relay'
   return event.client.id === 'server' ? 'Server alert' : `Alert from client ${senderOf(event)}`
 }
 
@@ -84,7 +99,9 @@ function cut({ shortened }: AlertEvent): readonly string[] {
 }
 
 function summaryRows(event: AlertEvent, options: AlertLetterOptions, links: Links, now: EpochMs) {
-  const { alerted_at, received_at, name, artifact, artifact_type } = event
+  const { alerted_at, received_at, name, artifact_type } = event
+  // The relay's own artifact has no page on the server.
+  const artifact = isOwnAlert(event) ? '' : event.artifact
   // Who raised it may have dated it as they liked.
   const isLater = alerted_at !== null && seconds(received_at) > seconds(alerted_at)
   return [
@@ -136,7 +153,9 @@ function artifactSection(options: AlertLetterOptions, { artifactDetails = [] }: 
   return [{ heading: 'Artifact details', note: [], body: { kind: 'rows', rows: shown, total: rows.length } }]
 }
 
-function moreOf({ client, flow_id, flow, artifact }: AlertEvent, links: Links, guiUrl: string): Link {
+function moreOf(event: AlertEvent, links: Links, guiUrl: string): Link {
+  const { client, flow_id, flow, artifact } = event
+  if (isOwnAlert(event)) return link('Velociraptor', guiUrl)
   if (flow !== null) return link(flow_id, links.flow(client.id, flow_id))
   if (client.id !== 'server') return link(client.id, links.client(client.id))
   return artifact === '' ? link('Velociraptor', guiUrl) : artifactLink(artifact, links)

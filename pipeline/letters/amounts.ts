@@ -46,6 +46,11 @@ export function relativeTime(at: EpochMs, now: EpochMs): string {
   return `${amount} ${at > now ? 'from now' : 'ago'}`
 }
 
+/** A number of things: `1 client`, `2 clients`. */
+export function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`
+}
+
 /** A number of bytes in decimal units, as the server's own pages write it: `9 B`, `2.6 kB`, `480 kB`. */
 export function bytes(count: number): string {
   if (count < 10) return `${count} B`

@@ -1,7 +1,7 @@
 import { isFailed } from '../../operators/flow-facts.ts'
 import type { FlowEvent, Notice } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import { bytes, timestamp } from './amounts.ts'
+import { bytes, counted, timestamp } from './amounts.ts'
 import { clientsOf, lateEvents, linksByOrg, MAX_BATCH_NAME, showsOrgs, withOrg } from './batch-parts.ts'
 import { errorOf, tableSection } from './details.ts'
 import type { LetterContext } from './flow-letter.ts'
@@ -81,7 +81,7 @@ function summaryOf(events: readonly FlowEvent[], failed: number, now: EpochMs): 
   const sum = (amount: (event: FlowEvent) => number): number =>
     events.reduce((total, event) => total + amount(event), 0)
   return (
-    `${events.length} collections on ${clientsOf(events)} client(s) completed ` +
+    `${events.length} collections on ${counted(clientsOf(events), 'client')} completed ` +
     `between ${timestamp(Math.min(...times), now)} and ${timestamp(Math.max(...times), now)}: ` +
     `${countsOf(events.length, failed)}. ` +
     `They returned ${sum(({ flow }) => flow.total_rows)} row(s). ` +
@@ -126,7 +126,7 @@ function groupSection(groups: readonly Group[], showsOrg: boolean): Section {
     .slice(0, MOST_GROUPS)
     .map(({ what, members, failed }): readonly Inline[] => [
       withOrg(what, members[0], showsOrg),
-      `${countsOf(members.length, failed)} on ${clientsOf(members)} client(s)`,
+      `${countsOf(members.length, failed)} on ${counted(clientsOf(members), 'client')}`,
     ])
   return tableSection('By hunt and request', ['Requested', 'Collections'], rows, groups.length)
 }

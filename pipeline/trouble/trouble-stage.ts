@@ -6,7 +6,7 @@ import type { MessageSink } from '../../connectors/message/message.ts'
 import { encode } from '../../schemas/codec.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../../schemas/time.ts'
-import { heartbeatName, ownArtifact, troublePrefix } from '../../schemas/own-alerts.ts'
+import { heartbeatName, ownArtifact, troubleOverPrefix, troublePrefix } from '../../schemas/own-alerts.ts'
 import { topics } from '../../schemas/topics.ts'
 import { prefixRange } from '../runtime/marks.ts'
 import { runTopology, type TurnResult } from '../runtime/run-topology.ts'
@@ -141,7 +141,7 @@ const tellEnd = async (
 ): Promise<readonly NewRecord[]> => {
   const mark = state.get('Mark', openKey(key))
   if (mark === undefined) return []
-  const name = `${troublePrefix}over: ${mark.event}`
+  const name = `${troubleOverPrefix}${mark.event}`
   const told = { title: mark.event, since: new Date(mark.at).toISOString(), severity: 'info' }
   if (key.startsWith(mailPrefix) && !(await message(name, told, options))) {
     task.wake(now + againMs)

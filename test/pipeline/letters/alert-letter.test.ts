@@ -34,6 +34,23 @@ describe('the letter of an alert', () => {
     expect(headings(letter)).toEqual(['Alert summary'])
   })
 
+  it("of the relay's own trouble, its end and its sign of life bears the relay's name and leads to no artifact", () => {
+    const own = (name: string, artifact = 'relay', reported_by = 'server'): Letter =>
+      letterOf({ ...server, event: { name, artifact, artifact_type: '', reported_by } })
+    expect(own('raptor-relay: mail is away (default)')).toMatchObject({
+      subject: 'raptor-relay: mail is away (default)',
+      title: 'Trouble of raptor-relay',
+      ok: false,
+      summary: 'raptor-relay says at 2026-04-22T16:31:23Z:',
+      footer: ['Sent by raptor-relay, monitor soc'],
+    })
+    for (const name of ['raptor-relay: over: mail is away (default)', 'raptor-relay heartbeat'])
+      expect(own(name)).toMatchObject({ title: 'News of raptor-relay', ok: true })
+    expect(rowsOf(own('raptor-relay heartbeat'), 'Alert summary')).not.toContain('Artifact')
+    expect(own('raptor-relay heartbeat', 'Custom.Relay').title).toBe('Server alert')
+    expect(own('raptor-relay heartbeat', 'relay', 'C.1').title).toBe('Server alert')
+  })
+
   it('CX-21 of a client without a record names its id', () => {
     expect(letterOf({ client: { id: 'C.9', known: false, hostname: '' } }).subject).toBe(
       'Alert from client C.9: Honey file accessed',
@@ -157,11 +174,11 @@ describe('the letter of several alerts', () => {
       ALERT_CONTEXT,
     )
     expect(letter.subject).toBe('4 alerts (critical): Disk full (+ 2 more)')
-    expect(letter.summary).toContain('4 alerts on 3 client(s)')
+    expect(letter.summary).toContain('4 alerts on 3 clients')
     expect(letter.summary).toContain('1 critical, 2 low, 1 no severity')
     const { text } = renderLetter(letter)
     expect(text.indexOf('Disk full')).toBeLessThan(text.indexOf('noise'))
-    expect(text).toContain('2 on 2 client(s)')
+    expect(text).toContain('2 on 2 clients')
   })
 
   it('has no more rows than mail programs show', () => {

@@ -56,7 +56,7 @@ describe('a batch letter', () => {
     const more = { flow: { total_rows: 4, uploaded_files: 2, uploaded_bytes: 1500 } }
     const late: Difference = { ...on('C.2'), flow: failed, event: { completed_at: T + 30_000 } }
     expect(written(more, more, late).summary).toBe(
-      '3 collections on 2 client(s) completed between 2026-04-22T14:42:57Z (30 seconds ago) and ' +
+      '3 collections on 2 clients completed between 2026-04-22T14:42:57Z (30 seconds ago) and ' +
         '2026-04-22T14:43:27Z (now): 1 FAILED, 2 finished. They returned 8 row(s). 4 file(s) were uploaded, totalling 3.0 kB.',
     )
   })
@@ -103,8 +103,8 @@ describe('a batch letter', () => {
       { ...on('C.4'), hunt, flow: failed },
     )
     expect(groups(letter)).toEqual([
-      ['Hunt: Look everywhere', '2 FAILED, 1 finished on 3 client(s)'],
-      ['Linux.Search.FileFinder', '2 finished on 1 client(s)'],
+      ['Hunt: Look everywhere', '2 FAILED, 1 finished on 3 clients'],
+      ['Linux.Search.FileFinder', '2 finished on 1 client'],
     ])
     const [huntCell, artifactCell] = tableOf(letter, 0).rows.map(([cell]) => cell)
     expect(huntCell).toMatchObject({ url: expect.stringContaining('#/hunts/H.1/overview') as string })
@@ -120,7 +120,7 @@ describe('a batch letter', () => {
       'Linux.Search.FileFinder\n<root>',
       'Linux.Search.FileFinder\nLab',
     ])
-    expect(letter.summary).toContain('on 2 client(s)')
+    expect(letter.summary).toContain('on 2 clients')
     expect(renderLetter(letter).html).toContain('org_id=O1')
     expect(listed(written({}, {}))[0]?.[1]).toBe('host1.example.org')
     expect(listed(written(lab, lab))[0]?.[1]).toBe('host1.example.org\nLab')
