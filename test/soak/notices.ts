@@ -124,11 +124,11 @@ const resume = async (dir: string): Promise<Said> => {
   return { rss: rss.most(), seconds: (performance.now() - begun) / 1000, firstLetterMs }
 }
 
-/** Letters that wait in the state of deliver. */
+/** Letters in the state of deliver: those that wait, and those under way when it ended. */
 const openLetters = (dir: string): number => {
   const database = new Sqlite(join(dir, 'log.db'), { readonly: true })
   try {
-    const count = `SELECT count(*) FROM state JOIN task ON task.id = state.task WHERE task.topology = 'deliver' AND key >= 'due/' AND key < 'due0'`
+    const count = `SELECT count(*) FROM state JOIN task ON task.id = state.task WHERE task.topology = 'deliver' AND key >= 'letter/' AND key < 'letter0'`
     return database.prepare<[], number>(count).pluck().get() as number
   } finally {
     database.close()
