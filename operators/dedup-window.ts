@@ -15,12 +15,15 @@ export interface WindowRule<E> {
   readonly reason: string
 }
 
+/** Whether a time lies in the window that a mark opened. */
+export const isInside = ({ at }: Pick<Mark, 'at'>, windowMs: number, time: EpochMs): boolean =>
+  time >= at && time < at + windowMs
+
 const step =
   <E>({ windowMs, idOf, reason }: WindowRule<E>): Step<Mark, Judgement<E>, Judgement<E>> =>
   (window, judgement, now) => {
     if (!isTold(judgement)) return { state: window, outputs: [judgement] }
-    const isInside = window !== undefined && now >= window.at && now < window.at + windowMs
-    return isInside
+    return window !== undefined && isInside(window, windowMs, now)
       ? { state: window, outputs: [repeating(judgement, { event: window.event, reason })] }
       : { state: { event: idOf(judgement.event), at: now }, outputs: [judgement] }
   }

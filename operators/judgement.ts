@@ -1,5 +1,15 @@
 import type { Objection, Recipient } from '../schemas/generated.ts'
 
+/** Events like one that is told, of which nobody was told since the last one that was. */
+export interface Suppressed {
+  /** At least 1. */
+  readonly count: number
+  /** Whose they were, each once; a bounded number. */
+  readonly clients: readonly string[]
+  /** They were of further clients too. */
+  readonly isMore: boolean
+}
+
 /** An event on its way through one monitor, with everything said about it so far. Nothing is ever removed. */
 export interface Judgement<E> {
   readonly event: E
@@ -11,6 +21,8 @@ export interface Judgement<E> {
   readonly recipients: readonly Recipient[]
   /** Nobody is told of the event itself: an alert is made of it. */
   readonly raises: boolean
+  /** What was held back before it, where that is counted; null: nothing. */
+  readonly suppressed: Suppressed | null
   readonly warnings: readonly string[]
 }
 
@@ -21,6 +33,7 @@ export const judgementOf = <E>(event: E): Judgement<E> => ({
   repeatOf: null,
   recipients: [],
   raises: false,
+  suppressed: null,
   warnings: [],
 })
 

@@ -19,7 +19,7 @@ import { topics } from '../schemas/topics.ts'
 import type { EpochMs } from '../schemas/time.ts'
 import type { About, EventName } from './kinds/kind.ts'
 import type { Monitor, MonitorMemory } from './monitors/monitor.ts'
-import { type Marks, marksIn, type MarkState } from './runtime/marks.ts'
+import { type Marks, marksIn, marksOf, type MarkState } from './runtime/marks.ts'
 
 /** What was told is remembered for one to two of these; no window is longer. */
 export const toldBucketMs = 30 * 86_400_000
@@ -35,11 +35,14 @@ export const memoryIn = (state: MarkState, { name }: Pick<Monitor<EventName>, 'n
   const told = marksIn(state, `told/${name}`, toldBucketMs)
   const windows = marksIn(state, `window/${name}`, toldBucketMs)
   const lateWindows = marksIn(state, `late-window/${name}`, toldBucketMs)
+  const counted = marksOf('Suppression', state, `counted/${name}`, toldBucketMs)
+  const lateCounted = marksOf('Suppression', state, `late-counted/${name}`, toldBucketMs)
   return {
     told: storeOf(told),
     windows: windowStoreOf(windows, lateWindows),
+    countedWindows: windowStoreOf(counted, lateCounted),
     forget: (before) => {
-      for (const marks of [told, windows, lateWindows]) marks.forget(before)
+      for (const marks of [told, windows, lateWindows, counted, lateCounted]) marks.forget(before)
     },
   }
 }
@@ -55,8 +58,8 @@ const storeOf = (marks: Marks): StateStore<Mark> => ({
  * Of each key the latest window, and the latest of those that events from before it opened: what is read back after an outage
  * comes after the first live event, and is deduplicated by itself.
  */
-const windowStoreOf = (windows: Marks, lateWindows: Marks): StateStore<Mark> => {
-  const isBefore = (at: EpochMs, latest: Mark | undefined): boolean => latest !== undefined && at < latest.at
+const windowStoreOf = <M extends Pick<Mark, 'at'>>(windows: Marks<M>, lateWindows: Marks<M>): StateStore<M> => {
+  const isBefore = (at: EpochMs, latest: M | undefined): boolean => latest !== undefined && at < latest.at
   return {
     get(key, now) {
       const latest = windows.get(key, now)

@@ -23,6 +23,7 @@ const files = [
   'bucket',
   'turnstile',
   'open-work',
+  'suppression',
 ]
 
 const folder = new URL('./', import.meta.url)

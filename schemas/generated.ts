@@ -544,6 +544,19 @@ export interface OpenWork {
   readonly claimed: readonly string[]
 }
 
+/** State: an open window, the event that it was opened by, and what it has suppressed since. */
+export interface Suppression {
+  readonly event: string
+  /** Epoch ms. */
+  readonly at: number
+  /** Events that were suppressed. */
+  readonly count: number
+  /** Whose they were, each once, in the order of their first one; a bounded number. */
+  readonly clients: readonly string[]
+  /** They were of further clients too. */
+  readonly more: boolean
+}
+
 /** Every schema by its name. */
 export interface Schemas {
   readonly RawEvent: RawEvent
@@ -564,4 +577,5 @@ export interface Schemas {
   readonly Bucket: Bucket
   readonly Turnstile: Turnstile
   readonly OpenWork: OpenWork
+  readonly Suppression: Suppression
 }

@@ -1,4 +1,5 @@
 import { type Matcher, RE2JS, RE2JSSyntaxException } from 're2js'
+import { remembering } from './remembering.ts'
 
 /** A pattern of RE2, without regard to case and found anywhere, as the server's `=~` means it. */
 export interface Pattern {
@@ -31,27 +32,6 @@ export class PatternError extends Error {
 
 /** Patterns that hold for everything, also for what has no text. */
 const universal = new Set(['', '.', '.*'])
-
-const longestRemembered = 256
-const mostRemembered = 512
-
-/** Remembers answers for short texts: the last 512 asked for at least, 1024 at most. */
-const remembering = (test: (text: string) => boolean): ((text: string) => boolean) => {
-  let recent = new Map<string, boolean>()
-  let older = new Map<string, boolean>()
-  const remember = (text: string, answer: boolean): boolean => {
-    if (recent.size >= mostRemembered) {
-      older = recent
-      recent = new Map()
-    }
-    recent.set(text, answer)
-    return answer
-  }
-  return (text) => {
-    if (text.length > longestRemembered) return test(text)
-    return recent.get(text) ?? remember(text, older.get(text) ?? test(text))
-  }
-}
 
 const jsonOf = (value: object): string | null => {
   try {

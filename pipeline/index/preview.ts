@@ -4,7 +4,7 @@ import { openOutbox } from '../../connectors/mail/outbox.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { type Judgement, judgementOf } from '../../operators/judgement.ts'
 import type { StateStore } from '../../operators/with-state.ts'
-import type { EventPosition, Mark, Notice, Objection, Schemas } from '../../schemas/generated.ts'
+import type { EventPosition, Notice, Objection, Schemas } from '../../schemas/generated.ts'
 import type { Clock } from '../../schemas/time.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { configurationHash } from '../config/hash.ts'
@@ -35,7 +35,7 @@ export interface PreviewTerms {
   readonly clock: Clock
 }
 
-const nothingRemembered = (): StateStore<Mark> => ({ get: () => undefined, put: () => undefined })
+const nothingRemembered = <M>(): StateStore<M> => ({ get: () => undefined, put: () => undefined })
 const preview = 'preview'
 
 /** An event with its facts, of whichever kind. */
@@ -127,7 +127,11 @@ const previewBy = async <N extends EventName>(
 const judge = <N extends EventName>(monitor: Monitor<N>, event: Schemas[N]): Promise<Judgement<Schemas[N]>> =>
   lastValueFrom(
     from([{ ...judgementOf(event), overruledBy: [preview] }]).pipe(
-      monitor.chain({ told: nothingRemembered(), windows: nothingRemembered() }),
+      monitor.chain({
+        told: nothingRemembered(),
+        windows: nothingRemembered(),
+        countedWindows: nothingRemembered(),
+      }),
     ),
   )
 

@@ -2,7 +2,7 @@ import type { MonoTypeOperatorFunction } from 'rxjs'
 import type { BatchRule } from '../../operators/batch.ts'
 import type { Judgement } from '../../operators/judgement.ts'
 import type { StateStore } from '../../operators/with-state.ts'
-import type { AlertEvent, Mark, Notice, Recipient, Schemas } from '../../schemas/generated.ts'
+import type { AlertEvent, Mark, Notice, Recipient, Schemas, Suppression } from '../../schemas/generated.ts'
 import type { EventName } from '../kinds/kind.ts'
 import type { QueueSource } from '../sources/queue-source.ts'
 
@@ -16,6 +16,8 @@ export interface MonitorMemory {
   readonly told: StateStore<Mark>
   /** Open dedup windows. */
   readonly windows: StateStore<Mark>
+  /** Open windows that count what they suppress. */
+  readonly countedWindows: StateStore<Suppression>
 }
 
 /** One entry of `monitors:`, ready to judge events of one kind. */

@@ -1,7 +1,8 @@
 import Sqlite from 'better-sqlite3'
 import { closeSync, openSync, rmSync } from 'node:fs'
+import { decode, encode } from '../../schemas/codec.ts'
+import type { Mark, Suppression } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import type { Mark } from '../../schemas/generated.ts'
 
 /** Gained: told only by the rules of the replay. Lost: only on record. Kept: both. */
 export type PairKind = 'gained' | 'lost' | 'kept'
@@ -93,6 +94,9 @@ export interface ReplayFile {
   recorded(partition: number, from: number, most: number): readonly Recorded[]
   mark(partition: number, key: string): Mark | undefined
   putMark(partition: number, key: string, mark: Mark): void
+  suppression(partition: number, key: string): Suppression | undefined
+  putSuppression(partition: number, key: string, suppression: Suppression): void
+  /** Neither a mark nor a suppression. */
   hasNoMark(partition: number): boolean
   addPair(pair: Pair): void
   /** Pairs in the order of their letters: monitor, recipient, time. Streamed; nothing may be written meanwhile. */
@@ -112,6 +116,8 @@ const tables = `
   CREATE TABLE IF NOT EXISTS edge (partition INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, lastInRange INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS mark (partition INTEGER NOT NULL, key TEXT NOT NULL, event TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (partition, key)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS suppression (partition INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (partition, key))
+    WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS pair (partition INTEGER NOT NULL, offset INTEGER NOT NULL, kind TEXT NOT NULL, event TEXT NOT NULL,
     client TEXT NOT NULL, flow TEXT NOT NULL, monitor TEXT NOT NULL, recipient TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, told_in TEXT NOT NULL,
     replays TEXT NOT NULL, unwritten TEXT NOT NULL, notice TEXT NOT NULL);
@@ -187,7 +193,17 @@ const assemble = (database: Sqlite.Database): ReplayFile => {
   )
   const getMark = database.prepare<[number, string], Mark>('SELECT event, at FROM mark WHERE partition = ? AND key = ?')
   const putMark = database.prepare<[number, string, string, number]>('INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?)')
-  const anyMark = database.prepare<[number], number>('SELECT 1 FROM mark WHERE partition = ? LIMIT 1').pluck()
+  const anyMark = database
+    .prepare<[number, number], number>(
+      'SELECT 1 FROM mark WHERE partition = ? UNION ALL SELECT 1 FROM suppression WHERE partition = ? LIMIT 1',
+    )
+    .pluck()
+  const getSuppression = database
+    .prepare<[number, string], Uint8Array>('SELECT value FROM suppression WHERE partition = ? AND key = ?')
+    .pluck()
+  const putSuppression = database.prepare<[number, string, Uint8Array]>(
+    'INSERT OR REPLACE INTO suppression VALUES (?, ?, ?)',
+  )
   // By place: by name costs twice as much.
   const addPair = database.prepare<(string | number)[]>(
     `INSERT INTO pair (partition, offset, kind, event, client, flow, monitor, recipient, name, at, told_in, replays, unwritten, notice)
@@ -220,7 +236,12 @@ const assemble = (database: Sqlite.Database): ReplayFile => {
     recorded: (partition, from, most) => recorded.all(partition, from, most),
     mark: (partition, key) => getMark.get(partition, key),
     putMark: (partition, key, { event, at }) => void putMark.run(partition, key, event, at),
-    hasNoMark: (partition) => anyMark.get(partition) === undefined,
+    suppression(partition, key) {
+      const bytes = getSuppression.get(partition, key)
+      return bytes === undefined ? undefined : decode('Suppression', bytes)
+    },
+    putSuppression: (partition, key, value) => void putSuppression.run(partition, key, encode('Suppression', value)),
+    hasNoMark: (partition) => anyMark.get(partition, partition) === undefined,
     addPair({ partition, offset, kind, event, client, flow, monitor, recipient, name, at, ...rest }) {
       const { told_in, replays, unwritten, notice } = rest
       addPair.run(

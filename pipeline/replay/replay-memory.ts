@@ -1,5 +1,5 @@
 import type { SchemaName } from '../../schemas/codec.ts'
-import type { Mark, Schemas } from '../../schemas/generated.ts'
+import type { Mark, Schemas, Suppression } from '../../schemas/generated.ts'
 import type { MarkState } from '../runtime/marks.ts'
 import type { ReplayFile } from './replay-file.ts'
 
@@ -14,17 +14,19 @@ const mostInMemory = 200_000
 
 /** Opens the memory of a partition; what the file holds of it is remembered. */
 export const openReplayMemory = (file: ReplayFile, partition: number): ReplayMemory => {
-  const known = new Map<string, Mark>()
-  const unsaved = new Set<string>()
+  const known = new Map<string, unknown>()
+  const unsaved = new Map<string, SchemaName>()
   /** Whether the file holds what is not in memory. */
   let isElsewhere = !file.hasNoMark(partition)
+  const inFile = (name: SchemaName, key: string): unknown =>
+    name === 'Suppression' ? file.suppression(partition, key) : file.mark(partition, key)
   return {
     state: {
-      get: <N extends SchemaName>(_name: N, key: string) =>
-        (known.get(key) ?? (isElsewhere ? file.mark(partition, key) : undefined)) as Schemas[N] | undefined,
-      put(_name, key, value) {
-        known.set(key, value as Mark)
-        unsaved.add(key)
+      get: <N extends SchemaName>(name: N, key: string) =>
+        (known.get(key) ?? (isElsewhere ? inFile(name, key) : undefined)) as Schemas[N] | undefined,
+      put(name, key, value) {
+        known.set(key, value)
+        unsaved.set(key, name)
       },
       // A replay forgets nothing: its file goes when it is done.
       delete: () => undefined,
@@ -34,7 +36,9 @@ export const openReplayMemory = (file: ReplayFile, partition: number): ReplayMem
       firstFound: () => undefined,
     },
     save() {
-      for (const key of unsaved) file.putMark(partition, key, known.get(key) as Mark)
+      for (const [key, name] of unsaved)
+        if (name === 'Suppression') file.putSuppression(partition, key, known.get(key) as Suppression)
+        else file.putMark(partition, key, known.get(key) as Mark)
       unsaved.clear()
       if (known.size <= mostInMemory) return
       known.clear()

@@ -1,15 +1,18 @@
-import type { Mark } from '../../schemas/generated.ts'
+import type { Mark, Schemas } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { afterPrefix, type TurnState } from './turn-state.ts'
 
 /** The part of a state in which marks lie. */
 export type MarkState = Pick<TurnState, 'get' | 'put' | 'delete' | 'committedKeys' | 'isChanged' | 'firstFound'>
 
+/** What may lie as a mark does: it has a time of its own. */
+export type MarkName = 'Mark' | 'Suppression'
+
 /** Marks by id, kept for a time and then forgotten. */
-export interface Marks {
+export interface Marks<M = Mark> {
   /** The mark of an id whose time lies within one bucket of `at`. */
-  get(id: string, at: EpochMs): Mark | undefined
-  put(id: string, mark: Mark): void
+  get(id: string, at: EpochMs): M | undefined
+  put(id: string, mark: M): void
   /** Forgets marks older than `before`, a bounded number a call. */
   forget(before: EpochMs): void
 }
@@ -49,7 +52,16 @@ interface Bucket {
  * without an index; an id is looked for in the bucket of the asked time and its neighbours. In a bucket the ids with the latest times
  * come first: what is later than all of them, as most are, is known to be new by one look a turn, and what comes together lies together.
  */
-export const marksIn = (state: MarkState, prefix: string, bucketMs: number): Marks => {
+export const marksIn = (state: MarkState, prefix: string, bucketMs: number): Marks =>
+  marksOf('Mark', state, prefix, bucketMs)
+
+/** The same for marks that say more. */
+export const marksOf = <N extends MarkName>(
+  name: N,
+  state: MarkState,
+  prefix: string,
+  bucketMs: number,
+): Marks<Schemas[N]> => {
   const buckets = new Map<number, Bucket>()
   const bucketOf = (at: EpochMs): number => Math.max(0, Math.floor(at / bucketMs))
   const prefixOf = (bucket: number): string => `${prefix}/${String(bucket).padStart(digits, '0')}/`
@@ -61,7 +73,7 @@ export const marksIn = (state: MarkState, prefix: string, bucketMs: number): Mar
     return { from, to }
   }
   const keyOf = (bucket: number, order: string, id: string): string => `${rangeOf(bucket).from}${order}/${id}`
-  const look = (bucket: number, order: string, id: string): Mark | undefined => {
+  const look = (bucket: number, order: string, id: string): Schemas[N] | undefined => {
     if (bucket < 0) return undefined
     const { from, to } = rangeOf(bucket)
     const key = keyOf(bucket, order, id)
@@ -69,7 +81,7 @@ export const marksIn = (state: MarkState, prefix: string, bucketMs: number): Mar
       const first = state.firstFound(from, to)
       if (first === undefined || order < first.slice(from.length, from.length + orderDigits)) return undefined
     }
-    return state.get('Mark', key)
+    return state.get(name, key)
   }
   return {
     get(id, at) {
@@ -77,7 +89,7 @@ export const marksIn = (state: MarkState, prefix: string, bucketMs: number): Mar
       const order = orderOf(id)
       return look(bucket, order, id) ?? look(bucket - 1, order, id) ?? look(bucket + 1, order, id)
     },
-    put: (id, mark) => state.put('Mark', keyOf(bucketOf(mark.at), orderOf(id), id), mark),
+    put: (id, mark) => state.put(name, keyOf(bucketOf(mark.at), orderOf(id), id), mark),
     forget(before) {
       let left = mostForgotten
       const end = prefixOf(bucketOf(before))

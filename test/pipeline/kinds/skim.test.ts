@@ -9,8 +9,8 @@ import { type Monitor, monitorsFor } from '../../../pipeline/monitors/monitor.ts
 import { openJudge } from '../../../pipeline/judge.ts'
 import { encode } from '../../../schemas/codec.ts'
 import { definitions } from '../../../schemas/definitions.ts'
-import type { Mark, Schemas } from '../../../schemas/generated.ts'
-import { openStore } from '../../operators/state-store.ts'
+import type { Schemas } from '../../../schemas/generated.ts'
+import { openMemory } from '../monitors/monitor-memory.ts'
 import { type AvroSchema, valuesOf } from '../../schemas/arbitrary.ts'
 
 /** Monitors in which every parameter that judges is set. */
@@ -66,10 +66,7 @@ const judgesAlike = <N extends EventName>(kind: EventKind<N>, monitors: readonly
   expect(monitors.length).toBeGreaterThan(0)
   const judge = (event: Schemas[N]): unknown =>
     monitors.map((monitor) => {
-      const { objections, overruledBy, repeatOf, recipients, warnings } = openJudge(monitor, {
-        told: openStore<Mark>(),
-        windows: openStore<Mark>(),
-      })(event)
+      const { objections, overruledBy, repeatOf, recipients, warnings } = openJudge(monitor, openMemory())(event)
       return { objections, overruledBy, repeatOf, recipients, warnings }
     })
   fc.assert(

@@ -6,9 +6,9 @@ import type { AlertsSettings } from '../../../pipeline/config/configuration.ts'
 import { alertsMonitor } from '../../../pipeline/monitors/alerts.ts'
 import { alertsParameters, readAlertsParameters } from '../../../pipeline/monitors/alerts-parameters.ts'
 import type { AlertMonitor } from '../../../pipeline/monitors/monitor.ts'
-import type { AlertEvent, Mark } from '../../../schemas/generated.ts'
+import type { AlertEvent } from '../../../schemas/generated.ts'
 import { type AlertDifference, alertEvent, T } from '../../operators/alert-events.ts'
-import { openStore } from '../../operators/state-store.ts'
+import { openMemory } from './monitor-memory.ts'
 
 type Given = Readonly<Record<string, unknown>>
 
@@ -31,7 +31,7 @@ const monitorWith = (parameters: Given = {}, dedup: AlertsSettings['dedup'] = nu
 const judged = (monitor: AlertMonitor, ...events: readonly AlertEvent[]): readonly Judgement<AlertEvent>[] => {
   const judgements: Judgement<AlertEvent>[] = []
   from(events.map(judgementOf))
-    .pipe(monitor.chain({ told: openStore<Mark>(), windows: openStore<Mark>() }))
+    .pipe(monitor.chain(openMemory()))
     .subscribe((one) => judgements.push(one))
   return judgements
 }

@@ -5,8 +5,8 @@ import { flowCompletionMonitor } from '../../../pipeline/monitors/flow-completio
 import { readFlowCompletionParameters } from '../../../pipeline/monitors/flow-completion-parameters.ts'
 import { alone } from '../../../operators/batch.ts'
 import { type Judgement, judgementOf } from '../../../operators/judgement.ts'
-import type { FlowEvent, Mark } from '../../../schemas/generated.ts'
-import { openStore } from '../../operators/state-store.ts'
+import type { FlowEvent } from '../../../schemas/generated.ts'
+import { openMemory } from './monitor-memory.ts'
 
 /** A monitor by parameters as relay.yaml has them, and what was said of them. */
 export const monitorWith = (
@@ -38,7 +38,7 @@ export const monitorWith = (
 export const judged = (
   monitor: FlowMonitor,
   events: readonly FlowEvent[],
-  memory = { told: openStore<Mark>(), windows: openStore<Mark>() },
+  memory = openMemory(),
 ): readonly Judgement<FlowEvent>[] => {
   const judgements: Judgement<FlowEvent>[] = []
   from(events.map((event) => judgementOf(event)))
