@@ -1,27 +1,24 @@
-import { combineLatest, defer, ignoreElements, map, type Observable, of, shareReplay, tap } from 'rxjs'
+import { combineLatest, defer, ignoreElements, map, Observable, of, shareReplay, tap } from 'rxjs'
 import { ConnectorError } from '../connectors/errors.ts'
 import type { EventLog, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import { partitionOf } from '../connectors/log/partition-of.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
-import { decode, encode } from '../schemas/codec.ts'
+import { decode } from '../schemas/codec.ts'
 import type { CollectCursor } from '../schemas/generated.ts'
 import type { Happening, Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
+import { type AtMost, openAtMost } from './runtime/at-most.ts'
 import type { Random } from './runtime/backoff.ts'
-import { marksIn } from './runtime/marks.ts'
-import { mostRowBytes } from './runtime/record-sizes.ts'
-import { rejection } from './runtime/rejection.ts'
+import { type MarkMemory, openMarkMemory } from './runtime/marks.ts'
 import { runEach } from './runtime/run-each.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState, type TurnState } from './runtime/turn-state.ts'
-import { readFlowCompletion } from './sources/flow-completion-row.ts'
 import { type KnownOrg, knownOrgs } from './sources/known-orgs.ts'
 import type { QueueSource } from './sources/queue-source.ts'
 import { reconnecting, unlessGone } from './sources/reconnecting.ts'
 import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
 import { openTurnTale } from './sources/turn-tale.ts'
-import { substanceHash } from './sources/substance.ts'
-import { cameBefore } from './sources/twins.ts'
+import { forgetRows, isKnownRow, takeRow } from './sources/take-row.ts'
 
 export interface CollectOptions {
   readonly log: EventLog
@@ -39,28 +36,28 @@ export interface CollectOptions {
   readonly mostHeld?: number
 }
 
-const markBucketMs = 3_600_000
 const mostArrivalsPerTurn = 1000
 const usuallyMostHeld = 100_000
-/** Flows that ended, so that a look through all flows tells none of them again. */
-const endedPrefix = (org: string): string => `ended/${org}`
-const endedBucketMs = 86_400_000
-const endedKeptMs = 7 * endedBucketMs
+/** Their rows are parsed too, and take some times as much memory. */
+const mostHeldCharacters = 64 * 2 ** 20
+/** History that is read at a time, of all queues and organisations: what is live goes before it. */
+const mostReadings = 2
 const cursorEveryMs = 30_000
 /** Rows told live up to a beat may still be on their way when it comes. */
 const beatMarginMs = 2000
 
 const cursorKey = (org: string, queue: string): string => `cursor/${org}/${queue}`
-const seenPrefix = (org: string, queue: string): string => `seen/${org}/${queue}`
 
 interface Collecting extends CollectOptions {
+  /** Readings of history wait for their turn, whoever needs them. */
+  readonly atMost: AtMost
   /** Where the first run of each queue began, so that what came before its first commit is read again when that fails. */
   readonly begun: Map<string, EpochMs>
 }
 
 /** Pulls event queues into the raw topics: rows and cursor in one commit. One task a slot; an organisation's queue belongs to one slot. */
 export const collect = (given: CollectOptions): Observable<never> => {
-  const options: Collecting = { ...given, begun: new Map() }
+  const options: Collecting = { ...given, begun: new Map(), atMost: openAtMost(mostReadings) }
   const slots = options.log.partitions
   const orgs = knownOrgs(options.orgs, options).pipe(shareReplay({ bufferSize: 1, refCount: true }))
   return runTopology(options.log, { name: 'collect', inputs: [], slots }, (task) =>
@@ -101,15 +98,39 @@ interface Reader {
 /** `isRepair`: the stream lived while the row should have come by it. */
 type Held = Arrival & Reader & { readonly isRepair: boolean }
 
+interface Slot {
+  readonly task: Task
+  /** Emits when the inbox has room. */
+  readonly room: Observable<void>
+  readonly heardTo: ReadonlyMap<string, EpochMs>
+}
+
 /** One slot: its readers fill a bounded inbox, its turns empty it. */
 const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options: Collecting): TaskWork => {
   const inbox: Held[] = []
+  let held = 0
+  const waiting = new Set<() => void>()
+  const memory = openMarkMemory()
+  /** Until when a queue was heard without a gap, server clock, by its cursor's key. */
+  const heardTo = new Map<string, EpochMs>()
+  const hasRoom = (): boolean => inbox.length < mostArrivalsPerTurn
+  const room = new Observable<void>((subscriber) => {
+    const go = (): void => {
+      subscriber.next()
+      subscriber.complete()
+    }
+    if (hasRoom()) return go()
+    waiting.add(go)
+    return () => void waiting.delete(go)
+  })
   const cursorOf = ({ org }: Reader, { queue }: QueueSource): CollectCursor | undefined => {
     const stored = task.state.get(cursorKey(org, queue))
     return stored === undefined ? undefined : decode('CollectCursor', stored)
   }
   const mostHeld = options.mostHeld ?? usuallyMostHeld
   const hold = (reader: Reader, arrival: Arrival, isRepair: boolean): void => {
+    if (arrival.kind !== 'row' && arrival.isInSync)
+      for (const { queue } of reader.sources) heardTo.set(cursorKey(reader.org, queue), arrival.at - beatMarginMs)
     // Most beats say nothing new: they would only wake the task for an empty commit.
     if (
       arrival.kind === 'beat' &&
@@ -117,26 +138,34 @@ const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options
     )
       return
     // A history longer than the inbox is read again from its begin: what the log has of it must not fill the inbox anew.
-    if (inbox.length >= mostArrivalsPerTurn && isKnown(task, reader, arrival, options.clock.now())) return
-    if (inbox.length >= mostHeld)
+    if (
+      arrival.kind === 'row' &&
+      inbox.length >= mostArrivalsPerTurn &&
+      isKnownRow(task.state, { ...arrival, org: reader.org }, options.clock.now())
+    )
+      return
+    if (inbox.length >= mostHeld || held >= mostHeldCharacters)
       throw new ConnectorError(
         'VELOCIRAPTOR_UNAVAILABLE',
-        `${mostHeld} rows wait for the log: the stream is given up, history will be asked instead`,
+        `${inbox.length} rows wait for the log: the stream is given up, history will be asked instead`,
       )
     inbox.push({ ...arrival, ...reader, isRepair })
+    held += charactersOf(arrival)
     task.wake(options.clock.now())
   }
   return {
     turn(turn) {
       const taken = inbox.splice(0, mostArrivalsPerTurn)
+      for (const one of taken) held -= charactersOf(one)
       if (inbox.length > 0) task.wake(turn.now)
-      const { told, ...result } = turnResult(taken, turn, openTurnState(task.state), options)
+      if (hasRoom()) for (const go of [...waiting]) go()
+      const { told, ...result } = turnResult(taken, turn, openTurnState(task.state), memory, options)
       return of({ ...result, afterwards: () => told.forEach((each) => options.tell(each)) })
     },
     beside: runEach(readers, nameOf, (reader) =>
       defer(() => {
         let isInSync = false
-        return read(task, reader, options).pipe(
+        return read(reader, { task, room, heardTo }, options).pipe(
           tap((arrival) => {
             hold(reader, arrival, isInSync && arrival.kind === 'row' && arrival.origin === 'history')
             if (arrival.kind !== 'row') isInSync ||= arrival.isInSync
@@ -147,25 +176,15 @@ const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options
   }
 }
 
-/** Whether a row of history is in the log already. */
-const isKnown = (task: Task, { org }: Reader, arrival: Arrival, now: EpochMs): boolean => {
-  if (arrival.kind !== 'row' || arrival.origin !== 'history') return false
-  try {
-    const { id, receivedAt } = arrival.source.identify(org, arrival.row, now, arrival.copy)
-    return (
-      marksIn(openTurnState(task.state), seenPrefix(org, arrival.source.queue), markBucketMs).get(id, receivedAt) !==
-      undefined
-    )
-  } catch {
-    return false
-  }
-}
+const charactersOf = (arrival: Arrival): number => (arrival.kind === 'row' ? arrival.json.length : 0)
+
+const textOf = (at: EpochMs): string => new Date(at).toISOString()
 
 /** Where a queue's history is read from: its cursor, less the overlap; a first run begins now or at `since`. */
 const read = (
-  task: Task,
   { org, sources, foundSince }: Reader,
-  { velociraptor, clock, since, tell, begun }: Collecting,
+  { task, room, heardTo }: Slot,
+  { velociraptor, clock, since, tell, begun, atMost }: Collecting,
 ): Observable<Arrival> =>
   subscription({
     velociraptor,
@@ -184,10 +203,34 @@ const read = (
       if (before !== undefined) return before
       const beginning = since ?? foundSince ?? serverNow
       begun.set(key, beginning)
-      tell({ name: 'collect begins', org, queue, at: new Date(beginning).toISOString() })
+      tell({ name: 'collect begins', org, queue, at: textOf(beginning) })
       if (beginning < serverNow) tell({ name: 'queue read back', org, queue, from: beginning, to: serverNow })
       return beginning
     },
+    liveOnly({ queue }, serverNow) {
+      const key = cursorKey(org, queue)
+      const stored = task.state.get(key)
+      const heard =
+        heardTo.get(key) ?? (stored === undefined ? begun.get(key) : decode('CollectCursor', stored).history_at)
+      tell({ name: 'queue is live only', org, queue })
+      if (heard === undefined) {
+        begun.set(key, serverNow)
+        tell({ name: 'collect begins', org, queue, at: textOf(serverNow) })
+        return
+      }
+      const from = Math.min(heard, serverNow)
+      tell({
+        name: 'live rows may be lost',
+        org,
+        queue,
+        from: textOf(from),
+        to: textOf(serverNow),
+        ms: serverNow - from,
+      })
+    },
+    atMost,
+    room,
+    readSoFar: ({ queue }, part) => tell({ name: 'queue read so far', org, queue, percent: Math.floor(part * 100) }),
     sweepFailed: (reason) => tell({ name: 'flow sweep failed', org, reason }),
   })
 
@@ -195,6 +238,7 @@ const turnResult = (
   taken: readonly Held[],
   turn: Turn,
   state: TurnState,
+  memory: MarkMemory,
   options: Collecting,
 ): TurnResult & { readonly told: readonly Happening[] } => {
   const append: NewRecord[] = []
@@ -204,63 +248,12 @@ const turnResult = (
       for (const { queue } of held.sources) advance(state, held, queue, options)
       continue
     }
-    const records = takeRow(held, turn, state)
+    const cursor = state.get('CollectCursor', cursorKey(held.org, held.source.queue))
+    const records = takeRow(held, { now: turn.now, state, memory, cursor })
     append.push(...records)
     told.took(held, records.length > 0)
   }
   return { append, put: state.puts(), told: told.happenings() }
-}
-
-const takeRow = (held: Held & { kind: 'row' }, turn: Turn, state: TurnState): readonly NewRecord[] => {
-  const { org, source, json, row, origin, copy } = held
-  try {
-    const identified = source.identify(org, row, turn.now, copy)
-    const { id, key, receivedAt } = identified
-    const cursor = state.get('CollectCursor', cursorKey(org, source.queue))
-    if (origin === 'history' && cursor !== undefined && receivedAt < cursor.began_at) return []
-    const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
-    if (cameBefore(seen, identified, origin)) return []
-    if (source.endsFlows === true && !isFirstEnd(held, state, turn.now, cursor)) return []
-    const kept = Buffer.byteLength(json) <= mostRowBytes ? json : source.shorten(row)
-    const raw = { org, queue: source.queue, id, received_at: receivedAt, read_at: turn.now, origin, row: kept }
-    return [{ topic: source.topic.name, key, value: encode('RawEvent', raw) }]
-  } catch (cause) {
-    return rejectRow(held, turn, state, (cause as Error).message)
-  }
-}
-
-/** Remembers that a flow ended. A flow found by looking through all is told only if no event has said so before. */
-const isFirstEnd = (
-  { org, row, origin }: Held & { kind: 'row' },
-  state: TurnState,
-  now: EpochMs,
-  cursor: CollectCursor | undefined,
-): boolean => {
-  const { client, flow, timestamp, receivedAt } = readFlowCompletion(row)
-  const at = timestamp ?? receivedAt ?? now
-  const ended = marksIn(state, endedPrefix(org), endedBucketMs)
-  const key = `${client}/${flow}`
-  if (origin === 'sweep' && (ended.get(key, at) !== undefined || at < (cursor?.began_at ?? 0))) return false
-  ended.put(key, { event: '', at })
-  return true
-}
-
-/** A row that cannot be identified is set aside once, however often history repeats it. */
-const rejectRow = (
-  { org, source, json, row }: Held & { kind: 'row' },
-  turn: Turn,
-  state: TurnState,
-  reason: string,
-): readonly NewRecord[] => {
-  const id = `${org}/unreadable/${substanceHash(row, json)}`
-  const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs)
-  if (seen.get(id, turn.now) !== undefined) return []
-  seen.put(id, { event: '', at: turn.now })
-  const origin = { stage: 'collect', topic: '', partition: -1, offset: -1, key: `${org}/${source.queue}` }
-  return rejection(
-    { ...origin, reason, at: turn.now, bytes: Buffer.from(json) },
-    { event: id, org, received_at: turn.now },
-  )
 }
 
 /** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. */
@@ -280,8 +273,7 @@ const advance = (
   const history_at = movedTo(cursor, held)
   if (history_at === null) return
   state.put('CollectCursor', key, { ...cursor, history_at })
-  marksIn(state, seenPrefix(held.org, queue), markBucketMs).forget(history_at - overlapMs - 2 * markBucketMs)
-  marksIn(state, endedPrefix(held.org), endedBucketMs).forget(history_at - endedKeptMs)
+  forgetRows(state, { org: held.org, queue, readTo: history_at - overlapMs })
 }
 
 /** Where an arrival moves a cursor to, epoch ms; null: it stays. */

@@ -35,8 +35,8 @@ export const memoryIn = (state: MarkState, { name }: Pick<Monitor<EventName>, 'n
   const told = marksIn(state, `told/${name}`, toldBucketMs)
   const windows = marksIn(state, `window/${name}`, toldBucketMs)
   const lateWindows = marksIn(state, `late-window/${name}`, toldBucketMs)
-  const counted = marksOf('Suppression', state, `counted/${name}`, toldBucketMs)
-  const lateCounted = marksOf('Suppression', state, `late-counted/${name}`, toldBucketMs)
+  const counted = marksOf('Suppression', state, { prefix: `counted/${name}`, bucketMs: toldBucketMs })
+  const lateCounted = marksOf('Suppression', state, { prefix: `late-counted/${name}`, bucketMs: toldBucketMs })
   return {
     told: storeOf(told),
     windows: windowStoreOf(windows, lateWindows),

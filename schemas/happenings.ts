@@ -23,6 +23,8 @@ export const happenings = {
   'queue read back': 'count',
   'queue read so far': 'count',
   'gap repaired': 'warn',
+  'queue is live only': 'info',
+  'live rows may be lost': 'warn',
   'flows without event': 'warn',
   'flow sweep failed': 'warn',
   'organisation found': 'info',

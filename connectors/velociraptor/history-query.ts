@@ -8,8 +8,8 @@ export interface HistoryRange {
 }
 
 export interface ClientsHistoryRange extends HistoryRange {
-  /** Only clients seen after this; default: an hour before `fromMs`. */
-  readonly seenSinceMs?: EpochMs
+  /** Client ids; `server`: the server's own collections, and on a server older than 0.76.4 those of all clients. */
+  readonly clients: readonly string[]
 }
 
 const hour = 3_600_000
@@ -23,20 +23,22 @@ export const serverHistoryQuery = ({ queue, fromMs }: HistoryRange): PreparedQue
   env: { QueueName: checkedQueueName(queue), FromMs: wholeMs(fromMs) },
 })
 
-/**
- * The stored rows of a queue that is kept for each client: those of `server` first (there a server older than 0.76.4 keeps all),
- * then of each client seen lately. Rows carry `_ts` in ms and `_Client`, the id they are stored under.
- */
-export const clientsHistoryQuery = ({
-  queue,
-  fromMs,
-  seenSinceMs = fromMs - hour,
-}: ClientsHistoryRange): PreparedQuery => ({
+/** `client_id` of each client that the server has seen since an hour before `fromMs`. */
+export const seenClientsQuery = ({ fromMs }: Pick<HistoryRange, 'fromMs'>): PreparedQuery => ({
+  vql: 'SELECT client_id FROM clients() WHERE last_seen_at > int(int=SeenSinceUs)',
+  env: { SeenSinceUs: `${wholeMs(fromMs - hour)}000` },
+})
+
+/** The stored rows of clients, of a queue that is kept for each. Rows carry `_ts` in ms and `_Client`, the id they are stored under. */
+export const clientsHistoryQuery = ({ queue, fromMs, clients }: ClientsHistoryRange): PreparedQuery => ({
   vql:
-    "SELECT * FROM chain(a={SELECT *, 'server' AS _Client FROM monitoring(client_id='server', artifact=QueueName, start_time=FromMs)}, " +
-    'b={SELECT * FROM foreach(row={SELECT client_id AS CId FROM clients() WHERE last_seen_at > int(int=SeenSinceUs)}, ' +
-    'query={SELECT *, CId AS _Client FROM monitoring(client_id=CId, artifact=QueueName, start_time=FromMs)}, workers=10)})',
-  env: { QueueName: checkedQueueName(queue), FromMs: wholeMs(fromMs), SeenSinceUs: `${wholeMs(seenSinceMs)}000` },
+    'SELECT * FROM foreach(row=parse_json_array(data=Clients), ' +
+    'query={SELECT *, CId AS _Client FROM monitoring(client_id=CId, artifact=QueueName, start_time=FromMs)}, workers=10)',
+  env: {
+    QueueName: checkedQueueName(queue),
+    FromMs: wholeMs(fromMs),
+    Clients: JSON.stringify(clients.map((CId) => ({ CId }))),
+  },
 })
 
 /**

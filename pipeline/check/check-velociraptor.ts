@@ -2,15 +2,20 @@ import { ConnectorError } from '../../connectors/errors.ts'
 import type { ApiConfig } from '../../connectors/velociraptor/api-config.ts'
 import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
 import { askRows, lookUpDefinitions, orgs, serverMonitoring } from '../../connectors/velociraptor/lookups.ts'
+import { seenClientsQuery } from '../../connectors/velociraptor/history-query.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { inAppChannel } from '../monitors/in-app-channel.ts'
 import { everyOrg } from '../sources/known-orgs.ts'
-import { flowCompletions } from '../sources/queue-source.ts'
+import { loadOf } from '../sources/history-reading.ts'
+import { flowCompletions, type QueueSource } from '../sources/queue-source.ts'
+import { monitorsOf, sourcesOf } from '../monitors/monitors-of.ts'
+import { keptWhere, locatedSources } from '../sources/kept-where.ts'
 import type { Findings } from './finding.ts'
 
 const about = 'velociraptor'
 const day = 86_400_000
+const hour = 3_600_000
 /** Below this, completions of clients are stored elsewhere and `user_message()` does not exist. */
 const usualVersion = '0.76.4'
 
@@ -118,6 +123,35 @@ const checkOrgs = async (
   return visible
 }
 
+/** What reading costs the server while all is well. */
+const loadText = (sources: readonly QueueSource[], clients: number): string => {
+  const { reread, byClient, sweeps } = loadOf(sources, clients)
+  const histories = byClient === 0 ? '' : ` that look at ${byClient} histories of ${clients} client(s) seen lately`
+  const flows = sweeps === 0 ? '' : `, and ${sweeps} that looks through the flows of these clients`
+  return `${sources.length} queue(s) are watched; each hour about ${reread} quer(ies) read again${histories}${flows}; never more than two at a time`
+}
+
+/** The queues as the server has them; warns of what cannot be read back, and of what is not there. */
+const checkQueues = async (
+  velociraptor: Velociraptor,
+  org: string,
+  sources: readonly QueueSource[],
+  findings: Findings,
+): Promise<readonly QueueSource[]> => {
+  const queues = sources.map(({ queue }) => queue)
+  const kept = await keptWhere(velociraptor, org, queues)
+  const located = locatedSources(sources, kept)
+  const warn = (text: string): void => findings.add('warning', about, `organisation ${org}: ${text}`)
+  for (const { queue, isLiveOnly } of located) {
+    if (isLiveOnly)
+      warn(
+        `queue ${queue} is live only: the server keeps none of its rows, so what comes while the relay is away is lost`,
+      )
+    if (!kept.has(queue)) warn(`the server has no event queue ${queue} now; the relay looks for it again each minute`)
+  }
+  return located
+}
+
 const checkOrg = async (
   velociraptor: Velociraptor,
   org: string,
@@ -141,6 +175,11 @@ const checkOrg = async (
       env: { QueueName: queue, FromMs: String(Date.now()) },
     })
     return `organisation ${org}: queue ${queue} and its history can be read`
+  })
+  await attempt(findings, async () => {
+    const sources = await checkQueues(velociraptor, org, sourcesOf(monitorsOf(configuration)), findings)
+    const seen = await askRows(velociraptor, { org, ...seenClientsQuery({ fromMs: Date.now() - hour }) })
+    return `organisation ${org}: ${loadText(sources, seen.length)}`
   })
   await attempt(findings, async () => {
     // An artifact whose queue is read has to run.

@@ -21,6 +21,8 @@ const statusShape = z.object({
       percent: z.number().nullable(),
       behind_ms: z.number(),
       gaps_repaired: z.number(),
+      live_only: z.boolean().default(false),
+      unheard_ms: z.number().default(0),
       text: z.string(),
     }),
   ),

@@ -35,6 +35,7 @@ const labelsOf: Readonly<Partial<Record<HappeningName, readonly string[]>>> = {
   'source back': ['org'],
   'source in sync': ['org'],
   'gap repaired': ['org'],
+  'live rows may be lost': ['org'],
   'flows without event': ['org'],
   'lookups away': ['org'],
   'lookups back': ['org'],

@@ -13,7 +13,11 @@ export interface QueueSync {
   readonly behind_ms: number
   /** Rows that the live stream did not bring though it should have, since the process began. */
   readonly gaps_repaired: number
-  /** The same in words: `live`, `backfilling 43 %`, `behind 12 min; gaps repaired: 3`. */
+  /** The server keeps none of its rows: what comes while nobody listens is lost. */
+  readonly live_only: boolean
+  /** Time in which rows of a queue without history may have been lost, ms, since the process began. */
+  readonly unheard_ms: number
+  /** The same in words: `live`, `backfilling 43 %`, `behind 12 min; gaps repaired: 3`, `live only, unheard for 8 s`. */
   readonly text: string
 }
 
@@ -31,9 +35,11 @@ interface Known {
   state: QueueSync['state']
   /** When it was last known to be complete, our clock. */
   completeAt: EpochMs
-  /** The missed time, server clock, and how far it has been read. */
-  missed: { readonly from: EpochMs; readonly to: EpochMs; readTo: EpochMs | null } | null
+  /** The missed time, server clock, and how much of it has been read. */
+  missed: { readonly from: EpochMs; readonly to: EpochMs; percent: number | null } | null
   gaps: number
+  isLiveOnly: boolean
+  unheardMs: number
 }
 
 const minute = 60_000
@@ -45,11 +51,11 @@ const span = (ms: number): string => {
   return ms < 48 * 60 * minute ? `${Math.floor(ms / (60 * minute))} h` : `${Math.floor(ms / (24 * 60 * minute))} d`
 }
 
-const percentOf = ({ state, missed }: Known): number | null => {
-  if (state !== 'backfilling' || missed === null || missed.readTo === null) return null
-  const part = (missed.readTo - missed.from) / Math.max(1, missed.to - missed.from)
-  return Math.max(0, Math.min(99, Math.floor(part * 100)))
-}
+const percentOf = ({ state, missed }: Known): number | null =>
+  state === 'backfilling' ? (missed?.percent ?? null) : null
+
+/** Not all, as it is not in sync yet. */
+const boundedPercent = (percent: number): number => Math.max(0, Math.min(99, Math.floor(percent)))
 
 const wordsOf = (state: QueueSync['state'], percent: number | null, behindMs: number): string => {
   if (state === 'live') return 'live'
@@ -57,15 +63,23 @@ const wordsOf = (state: QueueSync['state'], percent: number | null, behindMs: nu
   return percent === null ? `backfilling, behind ${span(behindMs)}` : `backfilling ${percent} %`
 }
 
+const textOf = (words: string, { state, gaps, isLiveOnly, unheardMs }: Known): string => {
+  const unheard = unheardMs === 0 ? '' : `, unheard for ${span(unheardMs)}`
+  const kind = isLiveOnly ? `live only${unheard}` : ''
+  const first = isLiveOnly && state === 'live' ? [kind] : [words, kind]
+  return [...first, gaps === 0 ? '' : `gaps repaired: ${gaps}`].filter((part) => part !== '').join('; ')
+}
+
 const syncOf = (known: Known, now: EpochMs): QueueSync => {
-  const { org, queue, state, completeAt, missed, gaps } = known
+  const { org, queue, state, completeAt, missed, gaps, isLiveOnly, unheardMs } = known
   const percent = percentOf(known)
   const missing = missed === null ? 0 : missed.to - missed.from
   const behind_ms = state === 'live' ? 0 : Math.max(0, now - completeAt, state === 'backfilling' ? missing : 0)
   const words = wordsOf(state, percent, behind_ms)
   return {
     ...{ org, queue, state, percent, behind_ms, gaps_repaired: gaps },
-    text: gaps === 0 ? words : `${words}; gaps repaired: ${gaps}`,
+    ...{ live_only: isLiveOnly, unheard_ms: unheardMs },
+    text: textOf(words, known),
   }
 }
 
@@ -74,12 +88,15 @@ export const openSyncState = (clock: Pick<Clock, 'now'>): SyncState => {
   const all = new Map<string, Known>()
   const of = (org: string, queue: string): Known => {
     const key = JSON.stringify([org, queue])
-    const known = all.get(key) ?? { org, queue, state: 'backfilling', completeAt: clock.now(), missed: null, gaps: 0 }
+    const known = all.get(key) ?? {
+      ...{ org, queue, state: 'backfilling', completeAt: clock.now(), missed: null },
+      ...{ gaps: 0, isLiveOnly: false, unheardMs: 0 },
+    }
     all.set(key, known)
     return known
   }
   return {
-    note({ name, org, queue, queues, from, to, at, rows }) {
+    note({ name, org, queue, queues, from, to, at, percent, rows, ms }) {
       if (org === undefined) return
       const one = (): Known => of(String(org), String(queue))
       switch (name) {
@@ -87,11 +104,13 @@ export const openSyncState = (clock: Pick<Clock, 'now'>): SyncState => {
           one()
           return
         case 'queue read back':
-          Object.assign(one(), { state: 'backfilling', missed: { from: Number(from), to: Number(to), readTo: null } })
+          Object.assign(one(), { state: 'backfilling', missed: { from: Number(from), to: Number(to), percent: null } })
           return
         case 'queue read so far': {
           const { missed } = one()
-          if (missed !== null) missed.readTo = Number(at)
+          if (missed === null) return
+          const part = (Number(at) - missed.from) / Math.max(1, missed.to - missed.from)
+          missed.percent = boundedPercent(at === undefined ? Number(percent) : part * 100)
           return
         }
         case 'queue in sync':
@@ -102,6 +121,12 @@ export const openSyncState = (clock: Pick<Clock, 'now'>): SyncState => {
           return
         case 'gap repaired':
           one().gaps += Number(rows)
+          return
+        case 'queue is live only':
+          one().isLiveOnly = true
+          return
+        case 'live rows may be lost':
+          one().unheardMs += Number(ms)
           return
         case 'organisation gone':
           for (const [key, known] of all) if (known.org === org) all.delete(key)

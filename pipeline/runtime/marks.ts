@@ -3,7 +3,10 @@ import type { EpochMs } from '../../schemas/time.ts'
 import { afterPrefix, type TurnState } from './turn-state.ts'
 
 /** The part of a state in which marks lie. */
-export type MarkState = Pick<TurnState, 'get' | 'put' | 'delete' | 'committedKeys' | 'isChanged' | 'firstFound'>
+export type MarkState = Pick<
+  TurnState,
+  'get' | 'put' | 'delete' | 'committedKeys' | 'keys' | 'isChanged' | 'firstFound'
+>
 
 /** What may lie as a mark does: it has a time of its own. */
 export type MarkName = 'Mark' | 'Suppression'
@@ -42,6 +45,44 @@ const numberOf = (id: string): number => {
 /** Ids end with their own time, if they have one: the latest come first. */
 const orderOf = (id: string): string => String(Number.MAX_SAFE_INTEGER - numberOf(id)).padStart(orderDigits, '0')
 
+/** Which marks there are of the moments at hand, so that rows that come together are not looked for one by one. Lives and dies with its task. */
+export interface MarkMemory {
+  /** Whether a key may be marked; false: it certainly is not. `marked`: all marks of the moment, those of the running turn too. */
+  mayHave(key: string, moment: string, marked: () => Iterable<string>): boolean
+  put(key: string, moment: string): void
+}
+
+const mostRemembered = 100_000
+
+/** Opens a memory of at most 100,000 marks; beyond it, it forgets them all and begins anew. */
+export const openMarkMemory = (): MarkMemory => {
+  const moments = new Map<string, Set<string> | null>()
+  let remembered = 0
+  const forget = (): void => {
+    moments.clear()
+    remembered = 0
+  }
+  return {
+    mayHave(key, moment, marked) {
+      const known = moments.get(moment)
+      if (known !== undefined && known !== null) return known.has(key)
+      if (remembered >= mostRemembered) forget()
+      // One look is not worth a list of all.
+      const isFirst = !moments.has(moment)
+      const keys = isFirst ? null : new Set(marked())
+      moments.set(moment, keys)
+      remembered += keys === null ? 1 : keys.size
+      return keys === null || keys.has(key)
+    },
+    put(key, moment) {
+      const known = moments.get(moment)
+      if (known === undefined || known === null) return
+      known.add(key)
+      remembered++
+    },
+  }
+}
+
 interface Bucket {
   readonly from: string
   readonly to: string
@@ -52,15 +93,20 @@ interface Bucket {
  * without an index; an id is looked for in the bucket of the asked time and its neighbours. In a bucket the ids with the latest times
  * come first: what is later than all of them, as most are, is known to be new by one look a turn, and what comes together lies together.
  */
-export const marksIn = (state: MarkState, prefix: string, bucketMs: number): Marks =>
-  marksOf('Mark', state, prefix, bucketMs)
+export const marksIn = (state: MarkState, prefix: string, bucketMs: number, memory?: MarkMemory): Marks =>
+  marksOf('Mark', state, { prefix, bucketMs, ...(memory === undefined ? {} : { memory }) })
+
+export interface MarkPlace {
+  readonly prefix: string
+  readonly bucketMs: number
+  readonly memory?: MarkMemory
+}
 
 /** The same for marks that say more. */
 export const marksOf = <N extends MarkName>(
   name: N,
   state: MarkState,
-  prefix: string,
-  bucketMs: number,
+  { prefix, bucketMs, memory }: MarkPlace,
 ): Marks<Schemas[N]> => {
   const buckets = new Map<number, Bucket>()
   const bucketOf = (at: EpochMs): number => Math.max(0, Math.floor(at / bucketMs))
@@ -80,6 +126,8 @@ export const marksOf = <N extends MarkName>(
     if (!state.isChanged(key)) {
       const first = state.firstFound(from, to)
       if (first === undefined || order < first.slice(from.length, from.length + orderDigits)) return undefined
+      const moment = `${from}${order}/`
+      if (memory?.mayHave(key, moment, () => state.keys(...prefixRange(moment))) === false) return undefined
     }
     return state.get(name, key)
   }
@@ -89,7 +137,13 @@ export const marksOf = <N extends MarkName>(
       const order = orderOf(id)
       return look(bucket, order, id) ?? look(bucket - 1, order, id) ?? look(bucket + 1, order, id)
     },
-    put: (id, mark) => state.put(name, keyOf(bucketOf(mark.at), orderOf(id), id), mark),
+    put(id, mark) {
+      const bucket = bucketOf(mark.at)
+      const order = orderOf(id)
+      const key = keyOf(bucket, order, id)
+      state.put(name, key, mark)
+      memory?.put(key, `${rangeOf(bucket).from}${order}/`)
+    },
     forget(before) {
       let left = mostForgotten
       const end = prefixOf(bucketOf(before))

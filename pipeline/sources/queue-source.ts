@@ -32,6 +32,8 @@ export interface QueueSource {
   readonly isPerClient: boolean
   /** Its rows say that flows have ended, so that a flow without one can be found. */
   readonly endsFlows?: true
+  /** The server keeps none of its rows: what is not heard live is lost. Known once the server was asked. */
+  readonly isLiveOnly?: true
   /** The server may have no such queue: it is looked for again and again, in a stream of its own. */
   readonly mayBeMissing: boolean
   /** Its rows have no natural key: equal ones are told apart by their number. */

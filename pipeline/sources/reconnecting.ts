@@ -20,7 +20,10 @@ interface ReconnectOptions {
   readonly tell: Tell
 }
 
-const reconnect = { firstMs: 1000, longestMs: 60_000 }
+/** A server that comes back is listened to within seconds, however long it was away. */
+const reconnect = { firstMs: 1000, longestMs: 10_000 }
+/** What the server answers but has not got yet is asked for less often. */
+const lookAgain = { firstMs: 1000, longestMs: 60_000 }
 
 /** Begins anew after an outage, with growing jittered waits; says its begin and its end once. */
 export const reconnecting =
@@ -47,7 +50,8 @@ export const reconnecting =
           failures += 1
           if (awaySince === null) tell({ name: 'source away', org, queues, reason: cause.message })
           awaySince ??= clock.now()
-          return wait(clock, backoffMs(reconnect, failures, random))
+          const isAnswered = cause.cause instanceof ConnectorError
+          return wait(clock, backoffMs(isAnswered ? lookAgain : reconnect, failures, random))
         },
       }),
     )

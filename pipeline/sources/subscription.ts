@@ -1,16 +1,15 @@
-import { Observable } from 'rxjs'
+import { defer, map, Observable, of } from 'rxjs'
 import { ConnectorError } from '../../connectors/errors.ts'
 import { failureOf, isOfNoQueue, type LogLine } from '../../connectors/velociraptor/failures.ts'
-import {
-  clientsHistoryQuery,
-  endedFlowsQuery,
-  serverHistoryQuery,
-} from '../../connectors/velociraptor/history-query.ts'
+import { endedFlowsQuery } from '../../connectors/velociraptor/history-query.ts'
 import type { QueryMessage, Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { watchQuery } from '../../connectors/velociraptor/watch-query.ts'
 import type { Origin } from '../../schemas/generated.ts'
 import type { Clock, EpochMs } from '../../schemas/time.ts'
+import type { AtMost } from '../runtime/at-most.ts'
 import { type EqualRows, openEqualRows } from './equal-rows.ts'
+import { readHistory, reconcileEveryMs, sweepEveryMs } from './history-reading.ts'
+import { keptWhere, locatedSources } from './kept-where.ts'
 import type { QueueSource } from './queue-source.ts'
 import { substanceHash } from './substance.ts'
 
@@ -35,6 +34,14 @@ export interface SubscriptionOptions {
   readonly sources: readonly QueueSource[]
   /** Where history is to be read from, asked once the stream lives; given the server's time. */
   readonly historyFrom: (source: QueueSource, serverNow: EpochMs) => EpochMs
+  /** A queue without a history is heard from now on; given the server's time. */
+  readonly liveOnly: (source: QueueSource, serverNow: EpochMs) => void
+  /** How much of a queue's history has been read, 0 to 1, where that can be known. */
+  readonly readSoFar: (source: QueueSource, part: number) => void
+  /** Readings of history, of all subscriptions of the process, wait for their turn. */
+  readonly atMost: AtMost
+  /** Emits once when more rows of history may come. */
+  readonly room: Observable<unknown>
   /** Told when flows could not be looked through: nothing else stops for that. */
   readonly sweepFailed: (reason: string) => void
 }
@@ -45,19 +52,11 @@ const silenceMs = 3 * heartbeatS * 1000 + 2500
 /** What the server has told live may reach its disk later than that. */
 const flushMs = 10_000
 const mostLogLines = 100
-/** Independent of outages: how often the latest hour is read again, for what the server lost on its way to us. */
-const reconcileEveryMs = 15 * 60_000
 const reconcileSpanMs = 60 * 60_000
-/** Flows are looked through less often: the server loads each of them. */
-const sweepEveryMs = 60 * 60_000
 const sweepSpanMs = 2 * sweepEveryMs
 /** An event may be that late without being missed. */
 const sweepGraceMs = 5 * 60_000
 const sweepTimeoutS = 600
-/** The server ends a reading of history after that; the next one goes on from the cursor. */
-const historyTimeoutS = 3600
-/** A reading that says nothing for that long hangs: the server looks through thousands of clients in less. */
-const historySilenceMs = 5 * 60_000
 
 const fieldsOf = (row: unknown): Readonly<Record<string, unknown>> =>
   typeof row === 'object' && row !== null ? (row as Record<string, unknown>) : {}
@@ -66,7 +65,20 @@ const fieldsOf = (row: unknown): Readonly<Record<string, unknown>> =>
 const failureIn = (lines: readonly LogLine[], vql: string, sources: readonly QueueSource[]): ConnectorError | null => {
   const failure = failureOf(lines, vql)
   const mayCome = sources.every(({ mayBeMissing }) => mayBeMissing) && lines.some(isOfNoQueue)
-  return failure !== null && mayCome ? new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', failure.message) : failure
+  return failure !== null && mayCome
+    ? new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', failure.message, { cause: failure })
+    : failure
+}
+
+/** The sources, each with what the server says of where it keeps its rows. */
+const located = ({
+  velociraptor,
+  org,
+  sources,
+}: Pick<SubscriptionOptions, 'velociraptor' | 'org' | 'sources'>): Observable<readonly QueueSource[]> => {
+  const unsure = sources.filter(({ mayBeMissing }) => mayBeMissing).map(({ queue }) => queue)
+  if (unsure.length === 0) return of(sources)
+  return defer(() => keptWhere(velociraptor, org, unsure)).pipe(map((kept) => locatedSources(sources, kept)))
 }
 
 /** null for what is no JSON: it has no identity, and is set aside as such. */
@@ -85,7 +97,7 @@ const parse = (json: string): unknown => {
  */
 export const subscription = (options: SubscriptionOptions): Observable<Arrival> =>
   new Observable<Arrival>((subscriber) => {
-    const { velociraptor, clock, org, sources, historyFrom, sweepFailed } = options
+    const { velociraptor, clock, org, sources, historyFrom, sweepFailed, atMost, room } = options
     const byQueue = new Map(sources.map((source) => [source.queue, source]))
     const lines: LogLine[] = []
     const live = openEqualRows()
@@ -116,46 +128,27 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       subscriber.next({ kind: 'row', source, json, row, origin, copy })
     }
 
-    const readHistory = (source: QueueSource, from: EpochMs, done: () => void): void => {
-      const range = { queue: source.queue, fromMs: from }
-      const { vql, env } = source.isPerClient ? clientsHistoryQuery(range) : serverHistoryQuery(range)
-      const log: LogLine[] = []
-      let cancelSilence = (): void => undefined
-      const heard = (): void => {
-        cancelSilence()
-        cancelSilence = clock.at(clock.now() + historySilenceMs, () =>
-          subscriber.error(
-            new ConnectorError(
-              'VELOCIRAPTOR_UNAVAILABLE',
-              `the history of ${source.queue} in org ${org} has been silent for ${historySilenceMs} ms`,
-            ),
-          ),
-        )
-      }
-      heard()
+    const readBack = (source: QueueSource, from: EpochMs, done: () => void): void => {
       const equal = openEqualRows()
-      const reading = velociraptor.query({ org, vql, env, timeoutS: historyTimeoutS }).subscribe({
-        next(message) {
-          heard()
-          if (message.kind === 'log') return void log.push(message)
-          for (const json of message.rows) tellRow(source, json, parse(json), 'history', equal)
-        },
-        error: (cause: unknown) => subscriber.error(cause),
-        complete: () => {
-          cancelSilence()
-          const failure = failureIn(log, vql, sources)
-          if (failure === null) done()
-          else subscriber.error(failure)
-        },
-      })
-      subscriber.add(reading)
-      subscriber.add(() => cancelSilence())
+      const readSoFar = (part: number): void => options.readSoFar(source, part)
+      const failedBy = (log: readonly LogLine[], vql: string): ConnectorError | null => failureIn(log, vql, sources)
+      subscriber.add(
+        readHistory({
+          ...{ velociraptor, clock, org, source, from },
+          ...{ atMost, room, readSoFar, failureIn: failedBy },
+        }).subscribe({
+          next: (rows) => rows.forEach((json) => tellRow(source, json, parse(json), 'history', equal)),
+          error: (cause: unknown) => subscriber.error(cause),
+          complete: done,
+        }),
+      )
     }
 
+    let stored = sources
     const readAll = (fromOf: (source: QueueSource) => EpochMs, done: () => void): void => {
-      let left = sources.length
-      for (const source of sources)
-        readHistory(source, fromOf(source), () => {
+      let left = stored.length
+      for (const source of stored)
+        readBack(source, fromOf(source), () => {
           if (--left === 0) done()
         })
     }
@@ -169,7 +162,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
         done()
       }
       subscriber.add(
-        velociraptor.query({ org, vql, env, timeoutS: sweepTimeoutS }).subscribe({
+        atMost(velociraptor.query({ org, vql, env, timeoutS: sweepTimeoutS })).subscribe({
           next(message) {
             if (message.kind === 'log') return void log.push(message)
             for (const json of message.rows) {
@@ -211,8 +204,15 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       )
     }
 
-    const begin = (serverNow: EpochMs): void => {
-      const firstFrom = new Map(sources.map((source) => [source, historyFrom(source, serverNow)]))
+    const begin = (known: readonly QueueSource[], serverNow: EpochMs): void => {
+      for (const source of known) if (source.isLiveOnly) options.liveOnly(source, serverNow)
+      stored = known.filter(({ isLiveOnly }) => !isLiveOnly)
+      if (stored.length === 0) {
+        isInSync = true
+        subscriber.next({ kind: 'complete', at: serverNow, isInSync })
+        return
+      }
+      const firstFrom = new Map(stored.map((source) => [source, historyFrom(source, serverNow)]))
       const secondFrom = serverNow - overlapMs
       readAll(
         (source) => firstFrom.get(source) ?? serverNow,
@@ -240,7 +240,13 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       if (typeof beat === 'number') {
         lastBeat = beat * 1000
         subscriber.next({ kind: 'beat', at: beat * 1000, isInSync })
-        if (!isLive) begin(beat * 1000)
+        if (!isLive)
+          subscriber.add(
+            located(options).subscribe({
+              next: (known) => begin(known, beat * 1000),
+              error: (cause: unknown) => subscriber.error(cause),
+            }),
+          )
         isLive = true
         return
       }

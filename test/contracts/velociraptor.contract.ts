@@ -2,7 +2,11 @@ import type { Subscription } from 'rxjs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConnectorError } from '../../connectors/errors.ts'
 import { failureOf, type LogLine } from '../../connectors/velociraptor/failures.ts'
-import { clientsHistoryQuery, serverHistoryQuery } from '../../connectors/velociraptor/history-query.ts'
+import {
+  clientsHistoryQuery,
+  seenClientsQuery,
+  serverHistoryQuery,
+} from '../../connectors/velociraptor/history-query.ts'
 import {
   askRows,
   clientMonitoring,
@@ -205,7 +209,10 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
       here.world.emit('root', completion, { ClientId: client, FlowId: 'F.4' }, t0 + 3)
       here.world.emit('root', 'Server.Internal.Interrogation', { ClientId: client }, t0)
       const all = await answer(
-        askRows(here.velociraptor, { org: 'root', ...clientsHistoryQuery({ queue: completion, fromMs: t0 }) }),
+        askRows(here.velociraptor, {
+          org: 'root',
+          ...clientsHistoryQuery({ queue: completion, fromMs: t0, clients: ['server', client] }),
+        }),
       )
       expect(all.map(({ FlowId, _Client, _ts, _Source }) => [FlowId, _Client, _ts, _Source])).toEqual([
         ['F.2', 'server', t0 + 1, 'server'],
@@ -216,10 +223,16 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
       const later = await answer(
         askRows(here.velociraptor, {
           org: 'root',
-          ...clientsHistoryQuery({ queue: completion, fromMs: t0 + 1, seenSinceMs: t0 - 10 * 86_400_000 }),
+          ...clientsHistoryQuery({ queue: completion, fromMs: t0 + 1, clients: ['server', client, other, 'C.0'] }),
         }),
       )
       expect(later.map(({ FlowId }) => FlowId)).toEqual(['F.2', 'F.4', 'F.3'])
+      const seen = async (fromMs: number): Promise<readonly unknown[]> =>
+        (await answer(askRows(here.velociraptor, { org: 'root', ...seenClientsQuery({ fromMs }) }))).map(
+          (row) => row['client_id'],
+        )
+      expect(await seen(t0)).toEqual([client])
+      expect(await seen(t0 - 10 * 86_400_000)).toEqual([client, other])
       const internal = await answer(
         askRows(here.velociraptor, {
           org: 'root',

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { clientsHistoryQuery, serverHistoryQuery } from '../../../connectors/velociraptor/history-query.ts'
+import {
+  clientsHistoryQuery,
+  seenClientsQuery,
+  serverHistoryQuery,
+} from '../../../connectors/velociraptor/history-query.ts'
 import { parseVql } from '../../../connectors/velociraptor/stand-in/vql/parser.ts'
 import { checkedQueueName, watchQuery } from '../../../connectors/velociraptor/watch-query.ts'
 import { exactJson, parseExact } from '../../../connectors/velociraptor/exact-json.ts'
@@ -20,7 +24,7 @@ describe('a query that watches queues', () => {
       expect(() => checkedQueueName(name)).toThrow(/cannot name an event queue/)
       expect(() => watchQuery([name])).toThrow(expect.objectContaining({ code: 'VELOCIRAPTOR_REFUSED' }))
       expect(() => serverHistoryQuery({ queue: name, fromMs: 1 })).toThrow(/cannot name/)
-      expect(() => clientsHistoryQuery({ queue: name, fromMs: 1 })).toThrow(/cannot name/)
+      expect(() => clientsHistoryQuery({ queue: name, fromMs: 1, clients: [] })).toThrow(/cannot name/)
     },
   )
 })
@@ -33,10 +37,11 @@ describe('a query of history', () => {
     })
   })
 
-  it('goes through clients seen since an hour before, and through the server', () => {
-    const { env, vql } = clientsHistoryQuery({ queue: 'A.B', fromMs: 1_700_003_600_000 })
-    expect(env['SeenSinceUs']).toBe('1700000000000000')
-    expect(vql).toContain("client_id='server'")
+  it('goes through clients seen since an hour before, by their ids and no id in its text', () => {
+    expect(seenClientsQuery({ fromMs: 1_700_003_600_000 }).env).toEqual({ SeenSinceUs: '1700000000000000' })
+    const { env, vql } = clientsHistoryQuery({ queue: 'A.B', fromMs: 1, clients: ['server', "C.'"] })
+    expect(env['Clients']).toBe(`[{"CId":"server"},{"CId":"C.'"}]`)
+    expect(vql).not.toContain('C.')
   })
 })
 

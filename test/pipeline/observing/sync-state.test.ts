@@ -19,7 +19,17 @@ describe('the sync state of a queue', () => {
     expect(sync.queues()).toMatchObject([{ org, queue, state: 'backfilling', percent: null }])
     sync.note({ name: 'queue in sync', org, queue })
     expect(sync.queues()).toEqual([
-      { org, queue, state: 'live', percent: null, behind_ms: 0, gaps_repaired: 0, text: 'live' },
+      {
+        org,
+        queue,
+        state: 'live',
+        percent: null,
+        behind_ms: 0,
+        gaps_repaired: 0,
+        live_only: false,
+        unheard_ms: 0,
+        text: 'live',
+      },
     ])
   })
 
@@ -33,6 +43,27 @@ describe('the sync state of a queue', () => {
     expect(texts()).toEqual(['backfilling 99 %'])
     sync.note({ name: 'queue in sync', org, queue })
     expect(texts()).toEqual(['live'])
+  })
+
+  it('says that a queue is live only, and for how long nobody heard it', () => {
+    sync.note({ name: 'collect begins', org, queue, at: '' })
+    sync.note({ name: 'queue is live only', org, queue })
+    expect(texts()).toEqual(['backfilling, behind 1 s; live only'])
+    sync.note({ name: 'queue in sync', org, queue })
+    expect(texts()).toEqual(['live only'])
+    sync.note({ name: 'live rows may be lost', org, queue, ms: 8000 })
+    sync.note({ name: 'live rows may be lost', org, queue, ms: 61_000 })
+    expect(sync.queues()).toMatchObject([{ live_only: true, unheard_ms: 69_000, text: 'live only, unheard for 1 min' }])
+    sync.note({ name: 'source away', org, queues: queue })
+    expect(texts()).toEqual(['behind 1 s; live only, unheard for 1 min'])
+  })
+
+  it('takes the part that was read as it is told', () => {
+    sync.note({ name: 'queue read back', org, queue, from: now - minute, to: now })
+    sync.note({ name: 'queue read so far', org, queue, percent: 12 })
+    expect(sync.queues()).toMatchObject([{ percent: 12, text: 'backfilling 12 %' }])
+    sync.note({ name: 'queue read so far', org, queue, percent: 100 })
+    expect(texts()).toEqual(['backfilling 99 %'])
   })
 
   it.each([

@@ -1,19 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openSortedMap } from '../../../connectors/log/sorted-map.ts'
-import { type Marks, marksIn, prefixRange } from '../../../pipeline/runtime/marks.ts'
+import { type Marks, marksIn, openMarkMemory, prefixRange } from '../../../pipeline/runtime/marks.ts'
 import { openTurnState } from '../../../pipeline/runtime/turn-state.ts'
 
 const hour = 3_600_000
 const T = Date.UTC(2026, 3, 22, 14)
 
 /** Marks over turns that commit one after the other. */
-const openMarks = (prefix = 'seen/root/Q', bucketMs = hour) => {
+const openMarks = (prefix = 'seen/root/Q', bucketMs = hour, memory?: ReturnType<typeof openMarkMemory>) => {
   const map = openSortedMap<Uint8Array>()
   return {
     turn<R>(use: (marks: Marks) => R): R {
       const state = openTurnState(map)
-      const result = use(marksIn(state, prefix, bucketMs))
+      const result = use(marksIn(state, prefix, bucketMs, memory))
       for (const [key, bytes] of state.puts()) map.set(key, bytes ?? undefined)
       return result
     },
@@ -23,7 +23,10 @@ const openMarks = (prefix = 'seen/root/Q', bucketMs = hour) => {
 const at = (ms: number) => ({ event: 'e', at: ms })
 
 describe('marks', () => {
-  it('are found whatever their ids end with and in whatever order they came, and no others', () => {
+  it.each([
+    ['without a memory', undefined],
+    ['with a memory', openMarkMemory],
+  ])('are found whatever their ids end with and in whatever order they came, and no others, %s', (_, open) => {
     const end = fc.oneof(
       fc.nat({ max: 3 }),
       fc.maxSafeNat(),
@@ -33,7 +36,7 @@ describe('marks', () => {
     const time = fc.nat({ max: 3 }).map((hours) => T + hours * hour)
     fc.assert(
       fc.property(fc.array(fc.array(fc.tuple(id, time, fc.boolean()))), (turns) => {
-        const { turn } = openMarks()
+        const { turn } = openMarks('seen/root/Q', hour, open?.())
         const kept = new Map<string, number>()
         for (const deeds of turns)
           turn((marks) => {
@@ -48,6 +51,24 @@ describe('marks', () => {
           })
       }),
     )
+  })
+
+  it('of a moment are looked for at most once a memory: what it has not is new without a look', () => {
+    const map = openSortedMap<Uint8Array>()
+    const memory = openMarkMemory()
+    let looks = 0
+    const counted = { ...map, get: (key: string) => (looks++, map.get(key)) }
+    for (let turn = 0; turn < 20; turn++) {
+      const state = openTurnState(counted)
+      const marks = marksIn(state, 'seen', hour, memory)
+      for (let n = 0; n < 50; n++) {
+        expect(marks.get(`root/F.${turn}.${n}/1776868947`, T)).toBeUndefined()
+        marks.put(`root/F.${turn}.${n}/1776868947`, at(T))
+      }
+      for (const [key, bytes] of state.puts()) map.set(key, bytes ?? undefined)
+    }
+    expect(looks).toBe(1)
+    expect(marksIn(openTurnState(counted), 'seen', hour, memory).get('root/F.3.7/1776868947', T)).toBeDefined()
   })
 
   it('later than all of a bucket are known to be new by one look a turn', () => {

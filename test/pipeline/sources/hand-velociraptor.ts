@@ -19,6 +19,8 @@ export interface HandVelociraptor extends Velociraptor {
   readonly results: Map<string, readonly Row[]>
   /** Stored rows of the event queue, verbatim, oldest first, with the server's time of writing. */
   readonly history: { readonly at: number; readonly json: string }[]
+  /** Clients that the server has seen lately; the history is of them all together. */
+  readonly seen: Set<string>
   /** What `flows()` says of each flow that has ended; told to whoever looks through all. */
   readonly ended: Row[]
   /** Instead of answers, while it is there. */
@@ -63,6 +65,7 @@ export const openHandVelociraptor = (): HandVelociraptor => {
     uploads: [],
     results: new Map(),
     history: [],
+    seen: new Set(),
     ended: [],
     failure: null,
     failureFor: () => null,
@@ -105,6 +108,7 @@ export const openHandVelociraptor = (): HandVelociraptor => {
     return rowsOf(request, vql).map((row) => JSON.stringify(row))
   }
   const rowsOf = (request: QueryRequest, vql: string): readonly Row[] => {
+    if (vql.startsWith('SELECT client_id FROM clients(')) return [...server.seen].map((client_id) => ({ client_id }))
     if (vql.includes('FROM flows(client_id=CId) WHERE'))
       return server.ended.filter(({ active_time }) => Number(active_time) > Number(env(request, 'FromUs')))
     if (vql.includes('FROM flows('))
