@@ -9,7 +9,9 @@ import Table from 'cli-table3'
 import { parseArgs } from 'node:util'
 import { type BenchRow, type Figure, isKept, rounded, slownessOf } from './measure.ts'
 import { alerts } from './rows/alerts.ts'
+import { backfill } from './rows/backfill.ts'
 import { deliver } from './rows/deliver.ts'
+import { drain } from './rows/drain.ts'
 import { events } from './rows/events.ts'
 import { kafka } from './rows/kafka.ts'
 import { latency } from './rows/latency.ts'
@@ -19,7 +21,20 @@ import { outage } from './rows/outage.ts'
 import { replay } from './rows/replay.ts'
 import { start } from './rows/start.ts'
 
-const rows: readonly BenchRow[] = [log, events, alerts, letters, deliver, outage, start, latency, replay, ...kafka]
+const rows: readonly BenchRow[] = [
+  log,
+  drain,
+  backfill,
+  events,
+  alerts,
+  letters,
+  deliver,
+  outage,
+  start,
+  latency,
+  replay,
+  ...kafka,
+]
 
 const help = `Usage: npm run bench [-- name…] [-- --json]
 

@@ -62,6 +62,7 @@ export const simulateCollect = async (seed: number): Promise<Simulated> => {
   const serverClock: Clock = { now: () => clock.now() + step, at: (at, call) => clock.at(at - step, call) }
   const world = worldOf()
   world.readDelayMs = below(5) * 1000
+  world.keepsUnderServer = random() < 0.3
   let isCommitting = true
   const commitFault = (): 'before' | 'after' | undefined =>
     isCommitting || random() >= 0.02 ? undefined : random() < 0.5 ? 'before' : 'after'

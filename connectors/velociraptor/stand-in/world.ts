@@ -48,7 +48,8 @@ export interface StandInLogLine {
 /** A row as the server stored it. */
 interface StoredRow {
   readonly at: EpochMs
-  readonly writer: string
+  /** null: the row does not say. */
+  readonly writer: string | null
   readonly row: Row
   reread?: Row
 }
@@ -93,6 +94,8 @@ export interface StandInWorld {
   readonly messages: readonly StandInMessage[]
   /** How long stored rows cannot be read back, ms; default 0. */
   readDelayMs: number
+  /** As a server before 0.76.4: completions of clients are kept under `server`, and rows do not say where they come from; default false. */
+  keepsUnderServer: boolean
   /** Adds to the world or replaces: an item takes the place of the one of the same identity. */
   set(description: WorldDescription): void
   /**
@@ -222,17 +225,18 @@ const openWorld = (description: WorldDescription): WorldInside => {
     const event = typeof given === 'string' ? verbatimEvent(given, at) : plainEvent(org, queue, given, at)
     const type = typeOf(org, queue)
     const client = clientOf(event.row)
-    if (type !== 'internal' && !(isPushedAside(queue) && lasting.hits('unstored', at))) {
-      const key = historyKey(queue, type === 'server_event' ? 'server' : client)
+    if (type !== 'internal' && !(isCompletion(queue) && lasting.hits('unstored', at))) {
+      const isOldLayout = self.keepsUnderServer && isCompletion(queue)
+      const key = historyKey(queue, type === 'server_event' || isOldLayout ? 'server' : client)
       append(org.history, key, {
         at: event.at,
-        writer: event.source ?? writerOf(queue, type, event.row, client),
+        writer: self.keepsUnderServer ? null : (event.source ?? writerOf(queue, type, event.row, client)),
         row: event.row,
       })
     }
     const live = new Map(event.row)
     live.set('_ts', Math.floor(event.at / 1000))
-    live.set('_Source', queue)
+    if (!self.keepsUnderServer) live.set('_Source', queue)
     delivery.give(live, () => org.watchers.get(queue) ?? [], at)
   }
 
@@ -251,6 +255,7 @@ const openWorld = (description: WorldDescription): WorldInside => {
     version: '0.77.2',
     messages,
     readDelayMs: 0,
+    keepsUnderServer: false,
     users,
     lasting,
     set,
@@ -490,8 +495,8 @@ const clientOf = (row: Row): string => {
   return found === undefined ? 'server' : textOf(JSON.parse(toJson(found)))
 }
 
-/** Queues whose rows a minion passes on without storing them. */
-const isPushedAside = (queue: string): boolean => /^System\.(Flow|Upload)\.Completion$/.test(queue)
+/** Queues whose rows a minion passes on without storing them, and which older servers keep elsewhere. */
+const isCompletion = (queue: string): boolean => /^System\.(Flow|Upload)\.Completion$/.test(queue)
 
 /** Who writes a queue, as `_Source` says when it is read back. */
 const writerOf = (queue: string, type: string, row: Row, client: string): string => {
@@ -506,7 +511,8 @@ const reread = ({ row, writer, at }: StoredRow): Row => {
   const read = new Map<string, Value>()
   for (const [key, value] of row)
     read.set(key, { kind: 'json', text: toJson(readJson(toJson(value), { moments: true })) })
-  return read.set('_Source', writer).set('_ts', at)
+  if (writer !== null) read.set('_Source', writer)
+  return read.set('_ts', at)
 }
 
 const goTime = (at: EpochMs): string => {

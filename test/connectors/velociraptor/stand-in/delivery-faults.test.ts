@@ -79,6 +79,17 @@ describe('a fault of the stand-in server', () => {
     expect(stored(completions, 'FlowId')).toEqual(['F.2'])
   })
 
+  it('the older layout: completions of clients are stored under the server, and rows have no source', () => {
+    const completions = 'System.Flow.Completion'
+    world.keepsUnderServer = true
+    world.emit('root', completions, { ClientId: 'C.1', FlowId: 'F.1' }, clock.now())
+    expect(stored(completions, 'FlowId')).toEqual(['F.1'])
+    expect(stored(completions, '_Source')).toEqual(['undefined'])
+    world.keepsUnderServer = false
+    world.emit('root', completions, { ClientId: 'C.1', FlowId: 'F.2' }, clock.now())
+    expect(stored(completions, 'FlowId')).toEqual(['F.1'])
+  })
+
   it('repeat: a live row comes twice, and is stored once', () => {
     const watching = watch()
     world.faults.repeat({ times: 1 })
