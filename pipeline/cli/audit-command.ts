@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings'
 import Table from 'cli-table3'
-import { type Audit, auditLog, type Finding, type FindingKind, type MonitorSums } from '../index/audit.ts'
+import { auditLog } from '../index/audit.ts'
+import type { Audit, Finding, FindingKind, MonitorSums } from '../index/audit-work.ts'
 import { singleLine } from '../letters/texts.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { askLog } from './ask-log.ts'

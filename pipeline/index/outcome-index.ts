@@ -78,7 +78,7 @@ export interface OutcomeIndex {
 }
 
 /** Raised with every change of the tables or of what is put into them: another version's index is built anew. */
-const version = 3
+const version = 4
 /** "RRix". */
 const applicationId = 0x52526978
 

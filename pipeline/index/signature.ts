@@ -3,6 +3,7 @@ import type { Delivery, Outcome, VerdictKind } from '../../schemas/generated.ts'
 /** What an outcome's verdicts come to in numbers; few events differ in it, so each is kept once. */
 export interface VerdictSignature {
   readonly configuration: string
+  readonly scope: string
   readonly verdicts: readonly {
     readonly monitor: string
     readonly outcome: VerdictKind
@@ -17,7 +18,7 @@ export interface DeliverySignature {
   readonly outcome: Delivery['outcome']
 }
 
-export const verdictSignature = ({ configuration, verdicts }: Outcome): string =>
+export const verdictSignature = ({ configuration, scope, verdicts }: Outcome): string =>
   JSON.stringify([
     configuration,
     verdicts.map(({ monitor, outcome, objections, notices }) => [
@@ -26,12 +27,18 @@ export const verdictSignature = ({ configuration, verdicts }: Outcome): string =
       objections.length > 1 ? [...new Set(objections.map(({ by }) => by))] : objections.map(({ by }) => by),
       notices.length,
     ]),
+    scope,
   ])
 
 export const readVerdictSignature = (text: string): VerdictSignature => {
-  const [configuration, verdicts] = JSON.parse(text) as [string, [string, VerdictKind, string[], number][]]
+  const [configuration, verdicts, scope] = JSON.parse(text) as [
+    string,
+    [string, VerdictKind, string[], number][],
+    string,
+  ]
   return {
     configuration,
+    scope,
     verdicts: verdicts.map(([monitor, outcome, by, notices]) => ({ monitor, outcome, by, notices })),
   }
 }

@@ -29,13 +29,14 @@ export const alertKind: EventKind<'AlertEvent'> = {
       complete: (found) => encode('AlertEvent', alertEventOf(raw, found, row)),
     }
   },
-  about: ({ id, org, client, flow_id, hunt, name, received_at }) => ({
+  about: ({ id, org, client, flow_id, hunt, name, derived_from, received_at }) => ({
     event: id,
     org,
     client: client.id,
     flow: flow_id,
     hunt: hunt?.id ?? '',
     name,
+    scope: derived_from?.monitor ?? '',
     received_at,
   }),
   inNotice: ({ alert }) => alert,

@@ -63,6 +63,7 @@ export const flowKind: EventKind<'FlowEvent'> = {
     flow: flow.id,
     hunt: hunt?.id ?? '',
     name: '',
+    scope: '',
     received_at,
   }),
   inNotice: ({ flow }) => flow,

@@ -9,7 +9,7 @@ import type { LookedUp } from '../sources/looked-up.ts'
 export type EventName = 'FlowEvent' | 'AlertEvent' | 'QueueEvent'
 
 /** What an outcome says of its event, so that it can be found. */
-export type About = Pick<Outcome, 'event' | 'org' | 'client' | 'flow' | 'hunt' | 'name' | 'received_at'>
+export type About = Pick<Outcome, 'event' | 'org' | 'client' | 'flow' | 'hunt' | 'name' | 'scope' | 'received_at'>
 
 /** A row on its way to become an event. */
 export interface RowToComplete {

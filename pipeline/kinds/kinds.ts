@@ -33,7 +33,7 @@ export const kindOfTopic = (topic: string): SomeKind | null =>
 export const kindOfNotice = (notice: Notice): SomeKind | null =>
   kinds.find((some) => some.with((kind) => kind.inNotice(notice) !== null)) ?? null
 
-const nothing: About = { event: '', org: '', client: '', flow: '', hunt: '', name: '', received_at: 0 }
+const nothing: About = { event: '', org: '', client: '', flow: '', hunt: '', name: '', scope: '', received_at: 0 }
 
 /** What the event of a notice is about; of a notice without an event every field is empty. */
 export const aboutNotice = (notice: Notice): About =>

@@ -32,6 +32,7 @@ export const queueKind: EventKind<'QueueEvent'> = {
     flow: '',
     hunt: '',
     name: queue,
+    scope: queue,
     received_at,
   }),
   inNotice: () => null,

@@ -110,6 +110,7 @@ const declined = (
     flow: '',
     hunt: '',
     name: '',
+    scope: '',
     event_at: { topic, partition, offset },
     received_at: 0,
     at: turn.now,

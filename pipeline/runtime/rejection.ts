@@ -20,6 +20,7 @@ export const rejection = (reject: Aside, known: Known, partition?: number): read
     flow: '',
     hunt: '',
     name: '',
+    scope: '',
     received_at: 0,
     ...known,
     event_at: { topic, partition: reject.partition, offset },

@@ -55,6 +55,7 @@ const outcome = (
   flow: flowOf(n),
   hunt: n % 3 === 0 ? `H.${n % 50}` : '',
   name: '',
+  scope: '',
   event_at: { topic: topics.flowEvents.name, partition: n % partitions, offset },
   received_at: 1_776_868_947_000 + n,
   at: 1_776_868_948_000 + n,

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { replyOfCode, SERVER_DOWN } from '../../../connectors/mail/outbox.ts'
 import { commandLetters } from '../../../pipeline/dead/command-letters.ts'
 import { readDeadLetters } from '../../../pipeline/dead/read-dead-letters.ts'
-import { type Audit, auditLog } from '../../../pipeline/index/audit.ts'
+import { auditLog } from '../../../pipeline/index/audit.ts'
+import type { Audit } from '../../../pipeline/index/audit-work.ts'
 import { indexFileIn } from '../../../pipeline/index/outcome-index.ts'
 import { encode } from '../../../schemas/codec.ts'
 import type { Outcome } from '../../../schemas/generated.ts'
@@ -12,6 +13,12 @@ import { flowOf, type IndexWorld, openIndexWorld, start } from './index-world.ts
 
 const stages = ['decide', 'deliver', 'index'] as const
 const count = 12
+
+const ofOtherKinds = `
+  - { name: alerts, artifact: Server.Monitor.Alerts, parameters: { Recipients: [soc@example.org] } }
+  - { name: one, queue: Lab.One, alert: { name: one }, parameters: { Recipients: [one@example.org] } }
+  - { name: two, queue: Lab.Two, alert: { name: two } }
+`
 
 let world: IndexWorld
 beforeEach(async () => {
@@ -47,6 +54,39 @@ describe('an audit', () => {
       { from: 0, end: 6, judged: 6, ahead: 0 },
       { from: 0, end: 6, judged: 6, ahead: 0 },
     ])
+  })
+
+  it('expects of an event the monitors of its kind, of its queue, and of the alerts that a monitor made', async () => {
+    await world.dispose()
+    world = await openIndexWorld({ monitors: ofOtherKinds })
+    for (const queue of ['Lab.One', 'Lab.Two']) world.server.knowQueue('root', queue)
+    await world.run()
+    await world.pass(1000)
+    world.server.emit('root', 'System.Flow.Completion', { ClientId: 'C.1', FlowId: 'F.LIVE1' }, world.clock.now())
+    world.server.emit(
+      'root',
+      'Server.Internal.Alerts',
+      { client_id: 'C.1', name: 'a', event_data: {} },
+      world.clock.now(),
+    )
+    world.server.emit('root', 'Lab.One', { ClientId: 'C.1' }, world.clock.now())
+    world.server.emit('root', 'Lab.One', { ClientId: 'C.2' }, world.clock.now())
+    world.server.emit('root', 'Lab.Two', { ClientId: 'C.2' }, world.clock.now())
+    await world.pass(60_000)
+    const { found, monitors } = await audit()
+    expect(Object.fromEntries(monitors.map(({ monitor, events }) => [monitor, events]))).toMatchObject({
+      soc: 1,
+      alerts: 4,
+      one: 4,
+      two: 1,
+    })
+    expect(found).toBe(0)
+    const [alert] = await outcomesOf(({ scope, verdicts }) => scope === 'one' && verdicts.length > 1)
+    if (alert === undefined) throw new Error('no alert was made')
+    await world.stop()
+    world.remove(topics.outcomes.name, alert)
+    await append(alert.partition, { ...alert.value, verdicts: alert.value.verdicts.slice(0, 1) })
+    expect(kindsOf(await audit(null, true))).toEqual(['monitor left out', 'delivered twice'])
   })
 
   it('finds the same from the log alone, and without an index', async () => {

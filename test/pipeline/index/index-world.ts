@@ -76,9 +76,15 @@ export interface IndexWorld {
 export const openIndexWorld = async ({
   partitions = 2,
   commitFault,
-}: { partitions?: number; commitFault?: CommitFault } = {}): Promise<IndexWorld> => {
+  monitors = '',
+}: {
+  partitions?: number
+  commitFault?: CommitFault
+  /** More monitors, as YAML. */
+  monitors?: string
+} = {}): Promise<IndexWorld> => {
   const dir = mkdtempSync(join(tmpdir(), 'relay-index-'))
-  const [read] = readScenarios(scenario, 'index.yaml').scenarios
+  const [read] = readScenarios(scenario + monitors, 'index.yaml').scenarios
   const given = read?.configuration.configuration
   if (read === undefined || given === undefined || given === null)
     throw new Error(read?.configuration.problems.map(printProblem).join('\n'))

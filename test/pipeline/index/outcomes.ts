@@ -8,6 +8,7 @@ export const outcomeWith = (difference: Partial<Outcome> = {}): Outcome => ({
   flow: 'F.1',
   hunt: '',
   name: '',
+  scope: '',
   event_at: { topic: 'events.flows', partition: 0, offset: 0 },
   received_at: 1,
   at: 2,
