@@ -14,6 +14,7 @@ import { runEach } from './runtime/run-each.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState, type TurnState } from './runtime/turn-state.ts'
 import { type KnownOrg, knownOrgs } from './sources/known-orgs.ts'
+import { noteLook, type OrgLook, type OrgMemory, orgMemory } from './sources/org-memory.ts'
 import type { QueueSource } from './sources/queue-source.ts'
 import { reconnecting, unlessGone } from './sources/reconnecting.ts'
 import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
@@ -64,7 +65,10 @@ export const collect = (given: CollectOptions): Observable<never> => {
     collectSlot(
       task,
       combineLatest([options.sources, orgs]).pipe(
-        map(([sources, known]) => readersOf(sources, known, { partition: task.partition, slots })),
+        map(([sources, known]) => ({
+          readers: readersOf(sources, known.orgs, { partition: task.partition, slots }),
+          look: known.lookedAt === null ? null : { at: known.lookedAt, ids: known.orgs.map(({ id }) => id) },
+        })),
       ),
       options,
     ),
@@ -87,7 +91,8 @@ const readersOf = (
       .map((sources) => ({ org, foundSince: since, sources }))
   })
 
-const nameOf = ({ org, sources }: Reader): string => [org, ...sources.map(({ queue }) => queue)].join('\n')
+const nameOf = ({ org, sources }: Pick<Reader, 'org' | 'sources'>): string =>
+  [org, ...sources.map(({ queue }) => queue)].join('\n')
 
 interface Reader {
   readonly org: string
@@ -98,21 +103,34 @@ interface Reader {
 /** `isRepair`: the stream lived while the row should have come by it. */
 type Held = Arrival & Reader & { readonly isRepair: boolean }
 
+/** Who is to read in a slot. */
+interface Reading {
+  readonly readers: readonly Reader[]
+  /** The look that found their organisations; null: nobody looked. */
+  readonly look: OrgLook | null
+}
+
 interface Slot {
   readonly task: Task
+  readonly orgsBefore: OrgMemory
   /** Emits when the inbox has room. */
   readonly room: Observable<void>
   readonly heardTo: ReadonlyMap<string, EpochMs>
+  /** When a reader was first tried, our clock, by its name. */
+  readonly triedAt: Map<string, EpochMs>
 }
 
 /** One slot: its readers fill a bounded inbox, its turns empty it. */
-const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options: Collecting): TaskWork => {
+const collectSlot = (task: Task, readings: Observable<Reading>, options: Collecting): TaskWork => {
   const inbox: Held[] = []
   let held = 0
   const waiting = new Set<() => void>()
   const memory = openMarkMemory()
   /** Until when a queue was heard without a gap, server clock, by its cursor's key. */
   const heardTo = new Map<string, EpochMs>()
+  const slot: Omit<Slot, 'room'> = { task, orgsBefore: orgMemory(task.state), heardTo, triedAt: new Map() }
+  let current: readonly Reader[] = []
+  let look: OrgLook | null = null
   const hasRoom = (): boolean => inbox.length < mostArrivalsPerTurn
   const room = new Observable<void>((subscriber) => {
     const go = (): void => {
@@ -153,28 +171,51 @@ const collectSlot = (task: Task, readers: Observable<readonly Reader[]>, options
     held += charactersOf(arrival)
     task.wake(options.clock.now())
   }
+  const follow = (reading: Reading): void => {
+    current = reading.readers
+    look = reading.look ?? look
+    if (look !== null) task.wake(options.clock.now())
+  }
   return {
     turn(turn) {
       const taken = inbox.splice(0, mostArrivalsPerTurn)
       for (const one of taken) held -= charactersOf(one)
       if (inbox.length > 0) task.wake(turn.now)
       if (hasRoom()) for (const go of [...waiting]) go()
-      const { told, ...result } = turnResult(taken, turn, openTurnState(task.state), memory, options)
-      return of({ ...result, afterwards: () => told.forEach((each) => options.tell(each)) })
+      const state = openTurnState(task.state)
+      const { told, append } = turnResult(taken, turn, state, memory, options)
+      if (look !== null && noteLook(state, look, (org) => haveBegun(state, current, org))) look = null
+      return of({ append, put: state.puts(), afterwards: () => told.forEach((each) => options.tell(each)) })
     },
-    beside: runEach(readers, nameOf, (reader) =>
-      defer(() => {
-        let isInSync = false
-        return read(reader, { task, room, heardTo }, options).pipe(
-          tap((arrival) => {
-            hold(reader, arrival, isInSync && arrival.kind === 'row' && arrival.origin === 'history')
-            if (arrival.kind !== 'row') isInSync ||= arrival.isInSync
-          }),
-        )
-      }).pipe(reconnecting(reader, options), unlessGone(reader.org, options)),
+    beside: runEach(
+      readings.pipe(
+        tap(follow),
+        map(({ readers }) => readers),
+      ),
+      nameOf,
+      (reader) =>
+        defer(() => {
+          let isInSync = false
+          return read(reader, { ...slot, room }, options).pipe(
+            tap((arrival) => {
+              hold(reader, arrival, isInSync && arrival.kind === 'row' && arrival.origin === 'history')
+              if (arrival.kind !== 'row') isInSync ||= arrival.isInSync
+            }),
+          )
+        }).pipe(reconnecting(reader, options), unlessGone(reader.org, options)),
     ).pipe(ignoreElements()),
   }
 }
+
+/** Whether every queue of an organisation that must be there has a cursor. */
+const haveBegun = (state: TurnState, readers: readonly Reader[], org: string): boolean =>
+  readers.every(
+    (reader) =>
+      reader.org !== org ||
+      reader.sources.every(
+        ({ queue, mayBeMissing }) => mayBeMissing || state.getBytes(cursorKey(org, queue)) !== undefined,
+      ),
+  )
 
 const charactersOf = (arrival: Arrival): number => (arrival.kind === 'row' ? arrival.json.length : 0)
 
@@ -183,10 +224,15 @@ const textOf = (at: EpochMs): string => new Date(at).toISOString()
 /** Where a queue's history is read from: its cursor, less the overlap; a first run begins now or at `since`. */
 const read = (
   { org, sources, foundSince }: Reader,
-  { task, room, heardTo }: Slot,
-  { velociraptor, clock, since, tell, begun, atMost }: Collecting,
-): Observable<Arrival> =>
-  subscription({
+  { task, orgsBefore, room, heardTo, triedAt }: Slot,
+  { velociraptor, clock, orgs, since, tell, begun, atMost }: Collecting,
+): Observable<Arrival> => {
+  const name = nameOf({ org, sources })
+  const tried = triedAt.get(name)
+  triedAt.set(name, tried ?? clock.now())
+  const absentUntil = orgs.includes(org) ? null : orgsBefore.absentUntil(org)
+  const sinceFound = foundSince ?? absentUntil
+  return subscription({
     velociraptor,
     clock,
     org,
@@ -201,7 +247,8 @@ const read = (
       }
       const before = begun.get(key)
       if (before !== undefined) return before
-      const beginning = since ?? foundSince ?? serverNow
+      const beginning =
+        since ?? (sinceFound === null ? null : sinceFound - overlapMs) ?? Math.min(tried ?? serverNow, serverNow)
       begun.set(key, beginning)
       tell({ name: 'collect begins', org, queue, at: textOf(beginning) })
       if (beginning < serverNow) tell({ name: 'queue read back', org, queue, from: beginning, to: serverNow })
@@ -216,9 +263,10 @@ const read = (
       if (heard === undefined) {
         begun.set(key, serverNow)
         tell({ name: 'collect begins', org, queue, at: textOf(serverNow) })
-        return
       }
-      const from = Math.min(heard, serverNow)
+      const before = heard ?? sinceFound ?? tried
+      if (before === undefined) return
+      const from = Math.min(before, serverNow)
       tell({
         name: 'live rows may be lost',
         org,
@@ -233,6 +281,7 @@ const read = (
     readSoFar: ({ queue }, part) => tell({ name: 'queue read so far', org, queue, percent: Math.floor(part * 100) }),
     sweepFailed: (reason) => tell({ name: 'flow sweep failed', org, reason }),
   })
+}
 
 const turnResult = (
   taken: readonly Held[],
@@ -240,7 +289,7 @@ const turnResult = (
   state: TurnState,
   memory: MarkMemory,
   options: Collecting,
-): TurnResult & { readonly told: readonly Happening[] } => {
+): Pick<TurnResult, 'append'> & { readonly told: readonly Happening[] } => {
   const append: NewRecord[] = []
   const told = openTurnTale()
   for (const held of taken) {
@@ -253,7 +302,7 @@ const turnResult = (
     append.push(...records)
     told.took(held, records.length > 0)
   }
-  return { append, put: state.puts(), told: told.happenings() }
+  return { append, told: told.happenings() }
 }
 
 /** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. */

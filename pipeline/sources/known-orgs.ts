@@ -1,4 +1,4 @@
-import { concat, defer, distinctUntilChanged, map, type Observable, of, repeat, retry, throwError } from 'rxjs'
+import { concat, defer, type Observable, of, repeat, retry, throwError } from 'rxjs'
 import { ConnectorError } from '../../connectors/errors.ts'
 import { orgs } from '../../connectors/velociraptor/lookups.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
@@ -17,6 +17,13 @@ export interface KnownOrg {
   readonly since: EpochMs | null
 }
 
+/** The organisations to listen to. */
+export interface KnownOrgs {
+  readonly orgs: readonly KnownOrg[]
+  /** When the server was asked for them, epoch ms; null: it was not. */
+  readonly lookedAt: EpochMs | null
+}
+
 export interface KnownOrgsOptions {
   readonly velociraptor: Velociraptor
   readonly clock: Clock
@@ -28,16 +35,17 @@ const lookEveryMs = 60_000
 const away = { firstMs: 1000, longestMs: 60_000 }
 
 /**
- * The organisations to listen to, anew whenever they change. Named ones stand; where `*` is named, the server is asked every minute, and an
+ * The organisations to listen to, anew after each look. Named ones stand; where `*` is named, the server is asked every minute, and an
  * organisation that comes or goes is told. Errors with what the server denies; an outage keeps what is known.
  */
-export const knownOrgs = (named: readonly string[], options: KnownOrgsOptions): Observable<readonly KnownOrg[]> => {
+export const knownOrgs = (named: readonly string[], options: KnownOrgsOptions): Observable<KnownOrgs> => {
   const fixed = named.filter((id) => id !== everyOrg).map((id) => ({ id, since: null }))
-  if (fixed.length === named.length) return of(fixed)
+  if (fixed.length === named.length) return of({ orgs: fixed, lookedAt: null })
   const { velociraptor, clock, random, tell } = options
   const known = new Map<string, KnownOrg>(fixed.map((org) => [org.id, org]))
   let askedAt: EpochMs | null = null
-  const take = (visible: ReadonlySet<string>, at: EpochMs): readonly KnownOrg[] => {
+  const listed = (): readonly KnownOrg[] => [...known.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const take = (visible: ReadonlySet<string>, at: EpochMs): KnownOrgs => {
     for (const id of visible)
       if (!known.has(id)) {
         known.set(id, { id, since: askedAt })
@@ -49,14 +57,14 @@ export const knownOrgs = (named: readonly string[], options: KnownOrgsOptions): 
         tell({ name: 'organisation gone', org: id })
       }
     askedAt = at
-    return [...known.values()]
+    return { orgs: listed(), lookedAt: at }
   }
   const look = defer(async () => {
     const at = clock.now()
     return take(new Set((await orgs(velociraptor)).map(({ id }) => id)), at)
   })
   return concat(
-    defer(() => of([...known.values()])),
+    defer(() => of<KnownOrgs>({ orgs: listed(), lookedAt: null })),
     look.pipe(repeat({ delay: () => wait(clock, lookEveryMs) })),
   ).pipe(
     retry({
@@ -66,9 +74,5 @@ export const knownOrgs = (named: readonly string[], options: KnownOrgsOptions): 
           ? wait(clock, backoffMs(away, failures, random))
           : throwError(() => cause),
     }),
-    map((list) => list.toSorted((a, b) => (a.id < b.id ? -1 : 1))),
-    distinctUntilChanged((a, b) => idsOf(a) === idsOf(b)),
   )
 }
-
-const idsOf = (list: readonly KnownOrg[]): string => list.map(({ id }) => id).join('\n')

@@ -619,7 +619,7 @@ describe('every organisation', () => {
     expect(listened()).toEqual(['O1', 'O2', 'root'])
     expect(world.saidOf('organisation found')).toEqual([{ name: 'organisation found', org: 'O2' }])
     expect(world.saidOf('collect begins').find(({ org }) => org === 'O2')).toMatchObject({
-      at: new Date(start).toISOString(),
+      at: new Date(start - 5 * minute).toISOString(),
     })
     server.orgs.splice(1, 1)
     server.streams.find(({ request }) => request.org === 'O1')?.fail(denied)
@@ -629,6 +629,41 @@ describe('every organisation', () => {
     expect(listened()).toEqual(['O2', 'root'])
     expect(world.saidOf('organisation gone')).toEqual([{ name: 'organisation gone', org: 'O1' }])
     expect(server.streams.find(({ request }) => request.org === 'root')).toBe(first)
+  })
+
+  it('is read from the last look for it when it came while the relay was away; one that was read before is not', async () => {
+    server.orgs.push({ OrgId: 'root', Name: '' })
+    const running = run({ orgs: ['*'] })
+    await world.settle()
+    await beats(3 * minute)
+    running.stop()
+    await world.reopen()
+    const stopped = world.clock.now()
+    server.orgs.push({ OrgId: 'O1', Name: '' })
+    keep('F.1', stopped + minute)
+    await world.pass(60 * minute)
+    run({ orgs: ['*'] })
+    await world.settle()
+    await beats(20_000)
+    const began = world.saidOf('collect begins').filter(({ org }) => org === 'O1')
+    expect(began).toHaveLength(1)
+    const age = stopped - Date.parse(String(began[0]?.['at']))
+    expect(age).toBeGreaterThanOrEqual(5 * minute)
+    expect(age).toBeLessThanOrEqual(6 * minute)
+    expect((await collected()).map(({ org }) => org).toSorted()).toEqual(['O1', 'root'])
+    expect(world.saidOf('collect begins')).toHaveLength(2)
+  })
+
+  it('begins where it was first tried when the server was away, or had no such queue yet', async () => {
+    server.failure = away
+    run()
+    await world.pass(10 * minute)
+    keep('F.1', start + minute)
+    server.failure = null
+    await world.pass(10_000)
+    await beats(20_000)
+    expect(world.saidOf('collect begins')).toMatchObject([{ at: new Date(start).toISOString() }])
+    expect(await flows()).toEqual(['F.1 history'])
   })
 
   it('is asked for again when the server was away, and what is known stays', async () => {

@@ -42,7 +42,8 @@ const mostStepMs = 2 * minute
 /** Before any time that a clock set back may show: what lies before the first beginning is not asked for. */
 const since = t0 - 10 * minute
 const clients = ['C.1111111111111111', 'C.2222222222222222', 'C.3333333333333333']
-const orgIds = ['root', 'O1']
+const orgsAtFirst = ['root', 'O1']
+const lateOrg = 'O2'
 
 interface Deed {
   readonly at: number
@@ -70,6 +71,7 @@ export const simulateCollect = async (seed: number): Promise<Simulated> => {
   const velociraptor = standInVelociraptor(world, { clock: serverClock })
   let failure: unknown = null
   let running = new Subscription()
+  let isFirst = true
   const start = (): void => {
     running = new Subscription()
     const common = { log, velociraptor, clock, random, tell }
@@ -77,7 +79,8 @@ export const simulateCollect = async (seed: number): Promise<Simulated> => {
     const error = (cause: unknown): void => {
       failure ??= cause
     }
-    running.add(collect({ ...common, orgs: orgIds, sources, since }).subscribe({ error }))
+    running.add(collect({ ...common, orgs: ['*'], sources, since: isFirst ? since : null }).subscribe({ error }))
+    isFirst = false
     running.add(enrich(common).subscribe({ error }))
   }
   const settle = async (): Promise<void> => {
@@ -95,9 +98,10 @@ export const simulateCollect = async (seed: number): Promise<Simulated> => {
     await settle()
   }
 
+  const orgs = [...orgsAtFirst]
   const emitted = new Map<string, string>()
   const emit = (n: number): void => {
-    const org = orgIds[below(orgIds.length)] as string
+    const org = orgs[below(orgs.length)] as string
     const client = clients[below(clients.length)] as string
     const at = serverClock.now()
     const second = Math.floor(at / 1000)
@@ -114,6 +118,11 @@ export const simulateCollect = async (seed: number): Promise<Simulated> => {
     world.set({ flows: [{ org, client_id: client, session_id: flow, ...times, request: { artifacts: ['A'] } }] })
     world.set({ clients: [{ org, client_id: client, last_seen_at: at * 1000 }] })
     world.emit(org, flowCompletions.queue, { ClientId: client, FlowId: flow, Timestamp: second }, at)
+  }
+
+  const makeOrg = (): void => {
+    world.set({ orgs: [{ id: lateOrg, name: 'Late' }] })
+    orgs.push(lateOrg)
   }
 
   const faults: string[] = []
@@ -161,6 +170,7 @@ export const simulateCollect = async (seed: number): Promise<Simulated> => {
     what: '',
     run: () => emit(n),
   }))
+  deeds.push({ at: begin + below(busyMs), what: 'organisation made', run: makeOrg })
   for (let n = 0; n < 6; n++) {
     const what = names[below(names.length)] as string
     deeds.push({ at: begin + below(busyMs), what, run: kinds[what] as () => void })
@@ -216,5 +226,5 @@ const worldOf = (): StandInWorld =>
   createWorld({
     now: t0,
     orgs: [{ id: 'O1', name: 'Lab' }],
-    clients: orgIds.flatMap((org) => clients.map((client_id) => ({ org, client_id }))),
+    clients: orgsAtFirst.flatMap((org) => clients.map((client_id) => ({ org, client_id }))),
   })
