@@ -18,6 +18,7 @@ import { latency } from './rows/latency.ts'
 import { letters } from './rows/letters.ts'
 import { log } from './rows/log.ts'
 import { outage } from './rows/outage.ts'
+import { patterns } from './rows/patterns.ts'
 import { replay } from './rows/replay.ts'
 import { start } from './rows/start.ts'
 
@@ -27,6 +28,7 @@ const rows: readonly BenchRow[] = [
   backfill,
   events,
   alerts,
+  patterns,
   letters,
   deliver,
   outage,

@@ -86,6 +86,14 @@ export const perSecond = async (count: number, work: () => Promise<void> | void)
   return (count * 1000) / (performance.now() - begun)
 }
 
+/** How many a second of processor time of the whole process: of work that only computes, whatever else the machine does. */
+export const perCpuSecond = (count: number, work: () => void): number => {
+  const before = process.cpuUsage()
+  work()
+  const { user, system } = process.cpuUsage(before)
+  return (count * 1e6) / (user + system)
+}
+
 const tolerance = 0.6
 
 /** Whether a figure keeps its bar; one without a bar does. */
