@@ -16,6 +16,7 @@ import {
 } from './mailing/claims.ts'
 import { takeCommand, takenAllTheSame } from './mailing/dead-letters.ts'
 import { durationText } from './config/duration.ts'
+import { inAppChannel } from './monitors/in-app-channel.ts'
 import { type DeathClass, deathReasons } from './mailing/death.ts'
 import type { DeliverTurn } from './mailing/deliver-turn.ts'
 import { type Arrived, gather } from './mailing/gathering.ts'
@@ -125,6 +126,8 @@ const takeReceipt = (receipt: Receipt, context: DeliverTurn): readonly NewRecord
     settle(letter, { code, reply, death: { class: kind, reason } }, context)
   switch (receipt.kind) {
     case 'refused':
+      // Messages in the GUI have no reply codes.
+      if (letter.channel === inAppChannel) return undeliverable('refused', 'Velociraptor did not take it')
       return undeliverable(receipt.code === 0 ? 'unwritable' : 'refused')
     case 'waiting': {
       const renewed = { ...letter, until: Math.max(letter.until, receipt.at + claimMs), marker: '' }

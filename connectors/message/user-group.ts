@@ -22,3 +22,11 @@ export const groupOf = (address: string): UserGroup | null => {
     return null
   }
 }
+
+/** A recipient as people read it: an address as it stands, a group of users in words. */
+export const recipientText = (address: string): string => {
+  const group = groupOf(address)
+  if (group === null) return address
+  const users = group.users.trim() === '' ? 'every user' : `users like ${group.users}`
+  return `${users}${group.roles.trim() === '' ? '' : ` with a role like ${group.roles}`}, organisation ${group.org}`
+}

@@ -1,5 +1,7 @@
 import Table from 'cli-table3'
 import type { Command, Delivery } from '../../schemas/generated.ts'
+import { recipientText } from '../../connectors/message/user-group.ts'
+import { counted } from '../letters/amounts.ts'
 import { elideRight, singleLine } from '../letters/texts.ts'
 import type { DeadLetterFacts } from './read-dead-letters.ts'
 
@@ -13,7 +15,6 @@ export interface Done {
 
 const longestReason = 60
 const time = (at: number): string => new Date(at).toISOString()
-const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`
 const aboutOf = ({ notices }: DeadLetterFacts): string =>
   notices.length === 1 ? notices[0]?.name || notices[0]?.flow || '' : `${notices.length} events`
 
@@ -29,7 +30,7 @@ export const listText = (letters: readonly DeadLetterFacts[]): string => {
       letter.letter,
       time(letter.diedAt),
       singleLine(letter.monitor),
-      singleLine(letter.recipient),
+      singleLine(recipientText(letter.recipient)),
       singleLine(aboutOf(letter)),
       `${letter.class}: ${elideRight(singleLine(letter.reason), longestReason)}`,
       letter.asked ?? '',
@@ -42,7 +43,7 @@ export const showText = (letter: DeadLetterFacts): string =>
   [
     `Letter ${letter.letter}`,
     `  died at   ${time(letter.diedAt)}`,
-    `  recipient ${singleLine(letter.recipient)}`,
+    `  recipient ${singleLine(recipientText(letter.recipient))}`,
     `  monitor   ${singleLine(letter.monitor)}, through mail channel ${singleLine(letter.channel)}`,
     `  reason    ${letter.class}: ${singleLine(letter.reason)}`,
     ...(letter.severity === '' ? [] : [`  severity  ${singleLine(letter.severity)}`]),

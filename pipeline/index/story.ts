@@ -12,7 +12,9 @@ import type {
 import type { EpochMs } from '../../schemas/time.ts'
 import { topics } from '../../schemas/topics.ts'
 import type { EventKind, EventName } from '../kinds/kind.ts'
+import { recipientText } from '../../connectors/message/user-group.ts'
 import { kindOfTopic } from '../kinds/kinds.ts'
+import { replyText } from '../mailing/death.ts'
 import { type CommittedLetter, committedLetters } from './committed-letters.ts'
 import { findOutcomes } from './find-events.ts'
 import type { IndexReading } from './index-reading.ts'
@@ -269,14 +271,19 @@ const letterSteps = async (reading: IndexReading, letter: NoticeLetter): Promise
   const steps: Step[] = []
   const opened = notice?.record.timestamp ?? letter.decided
   steps.push(
-    step(opened, 'letter', `a letter to ${recipient === '' ? 'somebody whose notice is no longer kept' : recipient}`, {
-      ...whose,
-      details: [
-        ...(notice === null ? [] : [termsText(notice.value), `through mail channel ${notice.value.channel}`]),
-        together.size > 1 ? `tells ${together.size} events together` : 'tells this event alone',
-        `notice ${id}${notice === null ? '' : `, kept as ${notice.record.topic}/${notice.record.partition}/${notice.record.offset}`}`,
-      ],
-    }),
+    step(
+      opened,
+      'letter',
+      `a letter to ${recipient === '' ? 'somebody whose notice is no longer kept' : recipientText(recipient)}`,
+      {
+        ...whose,
+        details: [
+          ...(notice === null ? [] : [termsText(notice.value), `through mail channel ${notice.value.channel}`]),
+          together.size > 1 ? `tells ${together.size} events together` : 'tells this event alone',
+          `notice ${id}${notice === null ? '' : `, kept as ${notice.record.topic}/${notice.record.partition}/${notice.record.offset}`}`,
+        ],
+      },
+    ),
   )
   const partition = notice?.record.partition ?? ends[0]?.outcome.record.partition ?? waiting?.partition
   if (partition !== undefined)
@@ -328,7 +335,7 @@ const replies: Record<ReceiptKind, string> = {
 }
 
 const replyStep = ({ at, kind, attempt, code, reply }: Receipt, whose: Partial<Step>): Step => {
-  const said = [code === 0 ? '' : String(code), reply].filter((text) => text !== '').join(' ')
+  const said = replyText(code, reply)
   return step(at, 'reply', `${replies[kind]}${said === '' ? '' : `: ${said}`}`, {
     ...whose,
     details: [`attempt ${attempt}`],
@@ -346,10 +353,10 @@ const deliveryStep = (
   at: EpochMs,
   whose: Partial<Step>,
 ): Step =>
-  step(at, 'delivery', endText(outcome, whose.recipient ?? '', reason), {
+  step(at, 'delivery', endText(outcome, recipientText(whose.recipient ?? ''), reason), {
     ...whose,
     details: [
-      `${attempts} attempt(s)${code === 0 && reply === '' ? '' : `, the reply: ${code} ${reply}`}`,
+      `${attempts} attempt(s)${code === 0 && reply === '' ? '' : `, the reply: ${replyText(code, reply)}`}`,
       ...(message_id === '' ? [] : [`Message-ID ${message_id}`]),
     ],
   })

@@ -14,3 +14,7 @@ export const deathReasons: Readonly<Record<DeathClass, string>> = {
 
 /** How long a dead letter can be redriven, ms: as long as its record is kept. */
 export const deadKeptMs = topics.rejects.keptMs
+
+/** A reply as people read it: its code, where there is one, and its text. */
+export const replyText = (code: number, reply: string): string =>
+  [code === 0 ? '' : String(code), reply].filter((text) => text !== '').join(' ')

@@ -5,7 +5,7 @@ import { topics } from '../../schemas/topics.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { aboutNotice } from '../kinds/kinds.ts'
 import { type Claims, forgetClaim } from './claims.ts'
-import type { DeathClass } from './death.ts'
+import { type DeathClass, replyText } from './death.ts'
 import { bury } from './dead-letter-state.ts'
 import type { DeliverTurn } from './deliver-turn.ts'
 import type { TurnState } from '../runtime/turn-state.ts'
@@ -82,7 +82,7 @@ const settled = (
     topic: topics.notices.name,
     partition,
     offset: -1,
-    reason: `${death.reason}: ${code} ${reply}`,
+    reason: `${death.reason}: ${replyText(code, reply)}`,
     at: now,
     key: notice.id,
     bytes: bytes(),

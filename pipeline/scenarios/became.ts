@@ -5,6 +5,7 @@ import type { EpochMs } from '../../schemas/time.ts'
 import { topics, type Topic } from '../../schemas/topics.ts'
 import { isRecord } from '../config/is-record.ts'
 import { kinds } from '../kinds/kinds.ts'
+import { replyText } from '../mailing/death.ts'
 import type { OutcomeWord } from './expectations.ts'
 import type { EventEntry } from './scenario.ts'
 
@@ -205,5 +206,5 @@ const fromDelivery = ({
   outcome,
   by: [],
   of: [],
-  reason: `${reason}: ${code} ${reply}`,
+  reason: `${reason}: ${replyText(code, reply)}`,
 })

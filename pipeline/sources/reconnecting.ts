@@ -48,9 +48,11 @@ export const reconnecting =
           if (!(cause instanceof ConnectorError) || cause.code !== 'VELOCIRAPTOR_UNAVAILABLE')
             return throwError(() => cause)
           failures += 1
-          if (awaySince === null) tell({ name: 'source away', org, queues, reason: cause.message })
-          awaySince ??= clock.now()
+          // The server is there, and refuses these queues.
           const isAnswered = cause.cause instanceof ConnectorError
+          if (awaySince === null)
+            tell({ name: 'source away', org, queues, reason: cause.message, ...(isAnswered ? { answered: true } : {}) })
+          awaySince ??= clock.now()
           return wait(clock, backoffMs(isAnswered ? lookAgain : reconnect, failures, random))
         },
       }),

@@ -53,7 +53,8 @@ const begunBy = (happening: Happening, change: OutageChange | null): Trouble | n
   // It goes by Velociraptor's API, whose absence is a trouble of its own.
   if (change.name === inAppChannel) return null
   const { part, name, reason } = change
-  return { key: `${part}/${name}`, title: `${titles[part]} (${name})`, reason, isOfMail: part === 'mail' }
+  const title = happening['answered'] === true ? `${String(happening['queues'])} cannot be read` : titles[part]
+  return { key: `${part}/${name}`, title: `${title} (${name})`, reason, isOfMail: part === 'mail' }
 }
 
 const endedBy = (happening: Happening, change: OutageChange | null): string | null => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ConnectorError } from '../../../connectors/errors.ts'
 import type { OutgoingMail } from '../../../connectors/mail/mail.ts'
 import { openMessageChannel } from '../../../connectors/message/message-channel.ts'
-import { groupAddress, groupOf } from '../../../connectors/message/user-group.ts'
+import { groupAddress, groupOf, recipientText } from '../../../connectors/message/user-group.ts'
 import type { QueryRequest, Velociraptor } from '../../../connectors/velociraptor/velociraptor.ts'
 
 const group = { org: 'O1', users: '^u\\S$', roles: '' }
@@ -70,6 +70,13 @@ describe('the channel of in-app messages', () => {
     expect(await channel.send(message, { ...terms, deadline: 0 })).toMatchObject({ kind: 'released' })
     expect(await channel.send(message, { ...terms, signal: AbortSignal.abort() })).toMatchObject({ kind: 'released' })
     expect(asked).toEqual([])
+  })
+
+  it('calls a group what people understand', () => {
+    const text = (users: string, roles: string): string => recipientText(groupAddress({ org: 'root', users, roles }))
+    expect(text('.+', '^administrator$')).toBe('users like .+ with a role like ^administrator$, organisation root')
+    expect(text('', '')).toBe('every user, organisation root')
+    expect(recipientText('soc@example.org')).toBe('soc@example.org')
   })
 
   it('names a group by one text', () => {

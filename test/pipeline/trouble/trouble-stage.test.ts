@@ -74,6 +74,12 @@ describe("the relay's own trouble", () => {
     })
   })
 
+  it('of a queue that the server refuses names the queue', async () => {
+    begin().note({ ...sourceAway, queues: 'Custom.Gone', reason: 'not known to the server', answered: true })
+    await world.pass(6 * minute)
+    expect(await alerts()).toMatchObject([[5, 'raptor-relay: Custom.Gone cannot be read (root)']])
+  })
+
   it('that is short is not told', async () => {
     const stage = begin()
     stage.note(sourceAway)
