@@ -214,7 +214,7 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
     (ranges ??= openPartitionReader({
       kafka: briefly,
       brokers,
-      poll: timings.poll,
+      patience: { minBytes: 1, maxWaitTime: timings.poll },
       metadata: timings.metadata,
       onTrouble: () => undefined,
     }))

@@ -1,5 +1,6 @@
 import { Kafka, logLevel, type Cluster, type RetryOptions, type SASLOptions } from 'kafkajs'
 import type { ConnectionOptions } from 'node:tls'
+import './request-queues.ts'
 
 /** How a broker is reached. */
 export interface KafkaAccess {

@@ -1,17 +1,10 @@
 import type { Broker } from 'kafkajs'
-import type { EpochMs } from '../../../schemas/time.ts'
+import { type OwnProtocol, speaking } from './broker-protocol.ts'
+import { batchesIn, type StoredBatch, type StoredRecord } from './stored-batches.ts'
 
 const partitionBytes = 1_048_576
 const fetchBytes = 8 * partitionBytes
 const readCommitted = 1
-
-/** A record as the broker keeps it. */
-export interface StoredRecord {
-  readonly offset: number
-  readonly timestamp: EpochMs
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-}
 
 /** What a fetch from an offset brought: committed records in order, and the offset to go on from. */
 export interface FetchedPage {
@@ -26,73 +19,99 @@ export interface Asked {
   readonly from: number
 }
 
-interface RawRecord {
-  readonly offset: string
-  readonly timestamp: string
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly isControlRecord?: boolean
-  readonly batchContext?: {
-    readonly firstOffset: string
-    readonly lastOffsetDelta: number
-    readonly producerId: string
-    readonly inTransaction: boolean
-  }
+/** For how much a broker waits before it answers, and how long at most, ms. */
+export interface Patience {
+  readonly minBytes: number
+  readonly maxWaitTime: number
 }
 
-/** A partition's part of a fetch, as the client decodes it. */
-export interface RawPartition {
+/** A partition's part of an answer. */
+export interface FetchedPartition {
+  readonly topic: string
   readonly partition: number
-  readonly lastStableOffset: string
-  readonly abortedTransactions?: readonly { readonly producerId: string; readonly firstOffset: string }[] | null
-  readonly messages: readonly RawRecord[]
+  readonly errorCode: number
+  readonly lastStableOffset: number
+  readonly aborted: readonly { readonly producerId: number; readonly firstOffset: number }[]
+  /** Batches of records, the last one perhaps cut off. */
+  readonly batches: Buffer
 }
 
-interface RawFetch {
-  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly RawPartition[] }[]
+interface FetchAnswer {
+  readonly clientSideThrottleTime: number
+  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[]
 }
 
-/** One fetch from a broker that leads all these partitions; waits for so long for something to come, ms. */
+/** A broker as the client has it; its types leave this out. */
+interface AskedBroker {
+  fetch(request: unknown): Promise<FetchAnswer>
+}
+
+const decodeAnswer = (answer: Buffer): FetchAnswer => {
+  let at = 0
+  const int16 = (): number => answer.readInt16BE((at += 2) - 2)
+  const int32 = (): number => answer.readInt32BE((at += 4) - 4)
+  const int64 = (): number => int32() * 2 ** 32 + answer.readUInt32BE((at += 4) - 4)
+  const text = (): string => {
+    const length = int16()
+    return answer.toString('utf8', at, (at += length))
+  }
+  const list = <T>(item: () => T): readonly T[] => Array.from({ length: Math.max(0, int32()) }, item)
+  const partitionOf = (topic: string): FetchedPartition => {
+    const partition = int32()
+    const errorCode = int16()
+    at += 8 // The high watermark.
+    const lastStableOffset = int64()
+    at += 8 // The first offset that is kept.
+    const aborted = list(() => ({ producerId: int64(), firstOffset: int64() }))
+    at += 4 // The replica to be preferred.
+    const length = Math.max(0, int32())
+    return { topic, partition, errorCode, lastStableOffset, aborted, batches: answer.subarray(at, (at += length)) }
+  }
+  const clientSideThrottleTime = int32()
+  at += 6 // An error of the whole, and a session: there is none.
+  const responses = list(() => {
+    const topicName = text()
+    return { topicName, partitions: list(() => partitionOf(topicName)) }
+  })
+  return { clientSideThrottleTime, responses }
+}
+
+/** Records are not taken apart before somebody asks for them, and then plainly. */
+const fetching: OwnProtocol<unknown> = { key: 1, version: 11, decode: decodeAnswer }
+
+/** One fetch from a broker that leads all these partitions. Rejects with errors of the client. */
 export const fetchFrom = async (
   broker: Broker,
   asked: readonly Asked[],
-  maxWaitTime: number,
-): Promise<readonly (RawPartition & { readonly topic: string })[]> => {
+  patience: Patience,
+): Promise<readonly FetchedPartition[]> => {
   const topics = [...Map.groupBy(asked, ({ topic }) => topic)].map(([topic, of]) => ({
     topic,
     partitions: of.map(({ partition, from }) => ({ partition, fetchOffset: String(from), maxBytes: partitionBytes })),
   }))
-  const request = { isolationLevel: readCommitted, maxWaitTime, minBytes: 1, maxBytes: fetchBytes, topics, rackId: '' }
-  const { responses } = (await broker.fetch(request)) as RawFetch
-  return responses.flatMap(({ topicName, partitions }) => partitions.map((each) => ({ ...each, topic: topicName })))
+  const request = { isolationLevel: readCommitted, ...patience, maxBytes: fetchBytes, topics, rackId: '' }
+  const { responses } = await (speaking(broker, fetching) as unknown as AskedBroker).fetch(request)
+  return responses.flatMap(({ partitions }) => partitions)
 }
 
 const abortMarker = Buffer.from([0, 0, 0, 0])
+const isAbortMarker = (batch: StoredBatch): boolean => batch.records()[0]?.key?.equals(abortMarker) === true
 
-/**
- * The committed records from an offset on. The library's own filter takes one aborted transaction per record, in the order in
- * which they ended: with several at once it shows records that were never committed.
- */
-export const pageOf = ({ messages, abortedTransactions }: RawPartition, from: number): FetchedPage => {
-  const aborted = [...(abortedTransactions ?? [])]
-    .map(({ producerId, firstOffset }) => ({ producerId, first: Number(firstOffset) }))
-    .sort((a, b) => a.first - b.first)
-  const aborting = new Set<string>()
+/** The committed records from an offset on. Throws when what stands there cannot be read. */
+export const pageOf = ({ batches, aborted }: FetchedPartition, from: number): FetchedPage => {
+  const beginnings = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset)
+  const aborting = new Set<number>()
   const records: StoredRecord[] = []
-  let at = 0
+  let begun = 0
   let next = from
-  for (const { offset: text, timestamp, key, value, isControlRecord, batchContext } of messages) {
-    const offset = Number(text)
-    for (; at < aborted.length && (aborted[at]?.first ?? Infinity) <= offset; at++)
-      aborting.add(aborted[at]?.producerId ?? '')
-    const last = batchContext === undefined ? offset : Number(batchContext.firstOffset) + batchContext.lastOffsetDelta
-    next = Math.max(next, last + 1)
-    if (isControlRecord === true) {
-      if (batchContext !== undefined && key?.equals(abortMarker) === true) aborting.delete(batchContext.producerId)
-      continue
-    }
-    const isAborted = batchContext?.inTransaction === true && aborting.has(batchContext.producerId)
-    if (offset >= from && !isAborted) records.push({ offset, timestamp: Number(timestamp), key, value })
+  for (const batch of batchesIn(batches)) {
+    for (; (beginnings[begun]?.firstOffset ?? Infinity) <= batch.lastOffset; begun++)
+      aborting.add(beginnings[begun]?.producerId ?? -1)
+    next = Math.max(next, batch.lastOffset + 1)
+    if (batch.isControl) {
+      if (isAbortMarker(batch)) aborting.delete(batch.producerId)
+    } else if (!batch.isTransactional || !aborting.has(batch.producerId))
+      for (const record of batch.records()) if (record.offset >= from) records.push(record)
   }
   return { records, next }
 }

@@ -108,9 +108,9 @@ const rules: readonly (readonly [readonly string[], 'REFUSED' | 'DENIED' | 'UNAV
     'too few replicas are in sync: start the missing brokers',
   ],
   [
-    ['KafkaJSNotImplemented'],
+    ['UNSUPPORTED_COMPRESSION_TYPE'],
     'UNAVAILABLE',
-    'a record there is compressed in a way that cannot be read: set compression.type=producer on the topic and write without or with gzip',
+    'a record there is compressed in a way that cannot be read: set compression.type=producer on the topic and write without, or with gzip or zstd',
   ],
   [
     ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER'],

@@ -43,7 +43,7 @@ export const openKafkaSnapshot = async (options: KafkaSnapshotOptions): Promise<
   const reader = openPartitionReader({
     kafka,
     brokers,
-    poll: usualTimings.poll,
+    patience: { minBytes: 1, maxWaitTime: usualTimings.poll },
     metadata: usualTimings.metadata,
     onTrouble: () => undefined,
   })

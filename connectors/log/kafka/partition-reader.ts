@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { EpochMs } from '../../../schemas/time.ts'
 import { ConnectorError } from '../../errors.ts'
 import { openCluster, type OpenCluster } from './connection.ts'
-import { type Asked, type FetchedPage, fetchFrom, pageOf } from './fetch-pages.ts'
+import { type Asked, type FetchedPage, fetchFrom, pageOf, type Patience } from './fetch-pages.ts'
 import { asKafkaError, hasSign } from './kafka-errors.ts'
 
 /** A partition that is read on and on. */
@@ -43,8 +43,8 @@ export interface PartitionReader {
 export interface PartitionReaderOptions {
   readonly kafka: Kafka
   readonly brokers: readonly string[]
-  /** How long a fetch waits at the broker, ms. */
-  readonly poll: number
+  /** Of a fetch from sources. */
+  readonly patience: Patience
   readonly metadata: number
   /** Called when reading fails, and with undefined when it goes on. */
   readonly onTrouble: (error: ConnectorError | undefined) => void
@@ -60,7 +60,7 @@ const failuresBeforeAnew = 4
 const patienceMs = 15_000
 
 export const openPartitionReader = (options: PartitionReaderOptions): PartitionReader => {
-  const { kafka, brokers, poll, metadata, onTrouble } = options
+  const { kafka, brokers, patience, metadata, onTrouble } = options
   const sources = new Set<Source>()
   const busy = new Set<Source>()
   const leaders = new Set<string>()
@@ -151,10 +151,10 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
   ): Promise<FetchedPage> => {
     for (let answers = 0; answers < emptyAnswers; answers++) {
       const broker = await cluster.findBroker({ nodeId: await leaderOf(cluster, topic, partition) })
-      const [got] = await fetchFrom(broker, [{ topic, partition, from }], wait)
+      const [got] = await fetchFrom(broker, [{ topic, partition, from }], { minBytes: 1, maxWaitTime: wait })
       if (got === undefined) return { records: [], next: from }
       const page = pageOf(got, from)
-      if (page.next > from || from >= Number(got.lastStableOffset)) return page
+      if (page.next > from || from >= got.lastStableOffset) return page
     }
     // Who asks for one partition alone gets the batch with this offset whole. Nothing of it below the end that readers may see: it is empty.
     return { records: [], next: from + 1 }
@@ -216,12 +216,12 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
     if (asked.length === 0) return
     try {
       const broker = await cluster.findBroker({ nodeId: leader })
-      for (const got of await fetchFrom(broker, asked, poll)) {
+      for (const got of await fetchFrom(broker, asked, patience)) {
         const { source, from } =
           asked.find(({ topic, partition }) => topic === got.topic && partition === got.partition) ?? {}
         if (source === undefined || from === undefined || !sources.has(source) || source.wants() !== from) continue
         const page = pageOf(got, from)
-        const end = Number(got.lastStableOffset)
+        const end = got.lastStableOffset
         if (page.next > from) source.take(page)
         else if (from < end) await takeAlone(cluster, source, from)
         if ((source.wants() ?? -1) >= end) source.reachedEnd?.()
@@ -272,7 +272,9 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
         return offset < 0 ? undefined : offset
       }),
     fetch: (topic, partition, from) =>
-      guarded('cannot read', topic, partition, (cluster) => fetchAlone(cluster, { topic, partition, from }, poll)),
+      guarded('cannot read', topic, partition, (cluster) =>
+        fetchAlone(cluster, { topic, partition, from }, patience.maxWaitTime),
+      ),
     close: async () => {
       isClosed = true
       sources.clear()

@@ -6,10 +6,11 @@ import type { Admission } from '../admission.ts'
 import type { Task, Topology } from '../event-log.ts'
 import type { CommitFault } from '../running-task.ts'
 import type { KafkaTimings } from './connection.ts'
+import type { Patience } from './fetch-pages.ts'
 import { joinGroup, type GroupMember } from './group-member.ts'
 import { openKafkaSeat, type KafkaSeat, type KafkaSeatSurroundings } from './kafka-seat.ts'
 import { openOutage } from './outage.ts'
-import { openPartitionReader } from './partition-reader.ts'
+import { openPartitionReader, type PartitionReader } from './partition-reader.ts'
 import { openStandby } from './standby.ts'
 import type { StateCache } from './state-cache.ts'
 
@@ -41,6 +42,9 @@ export interface TopologyTasksOptions {
 
 /** A changelog of which nothing has come for so long is not waited for any longer. */
 const warmIdleMs = 4000
+/** What the others write is followed in large pieces: a task's opening reads what is missing at once. */
+const calmBytes = 1_048_576
+const calmPolls = 10
 
 /** Runs this process's share of a topology's tasks until the returned function is called: it ends them at once and resolves when all is over. */
 export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<void>) => {
@@ -52,14 +56,17 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
   const left = Promise.withResolvers<void>()
   let hasLeft = false
 
-  const reader = openPartitionReader({
-    kafka: options.readers,
-    brokers,
-    poll: timings.poll,
-    metadata: timings.metadata,
-    onTrouble: (error) => (error?.code === 'LOG_DENIED' ? deny(error) : outage.report('reading', error)),
-  })
-  const standby = openStandby({ reader, cache, changelog, partitions: count, onDenied: deny })
+  const openReader = (kind: string, patience: Patience): PartitionReader =>
+    openPartitionReader({
+      kafka: options.readers,
+      brokers,
+      patience,
+      metadata: timings.metadata,
+      onTrouble: (error) => (error?.code === 'LOG_DENIED' ? deny(error) : outage.report(kind, error)),
+    })
+  const reader = openReader('reading', { minBytes: 1, maxWaitTime: timings.poll })
+  const calmReader = openReader('reading state', { minBytes: calmBytes, maxWaitTime: calmPolls * timings.poll })
+  const standby = openStandby({ reader, calmReader, cache, changelog, partitions: count, onDenied: deny })
   const surroundings: KafkaSeatSurroundings = {
     ...options,
     reader,
@@ -123,6 +130,6 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
     await Promise.all([member?.leave(), ...leaving])
     standby.close()
     outage.close()
-    await reader.close()
+    await Promise.all([reader.close(), calmReader.close()])
   }
 }

@@ -25,7 +25,10 @@ export interface Standby {
 }
 
 export interface StandbyOptions {
+  /** Reads what somebody waits for. */
   readonly reader: PartitionReader
+  /** Reads all the rest, much of it together: every process follows what all of them write. */
+  readonly calmReader: PartitionReader
   readonly cache: StateCache
   /** Its full name. */
   readonly changelog: string
@@ -34,7 +37,8 @@ export interface StandbyOptions {
   readonly onDenied: (error: ConnectorError) => void
 }
 
-export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: StandbyOptions): Standby => {
+export const openStandby = (options: StandbyOptions): Standby => {
+  const { reader, calmReader, cache, changelog, partitions, onDenied } = options
   const waiting = new Map<string, () => void>()
   const owners = new Map<number, string>()
   const watching = new Map<number, () => void>()
@@ -86,7 +90,7 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
     }
     return { topic: changelog, partition, wants: () => (isDenied ? undefined : from), take, reachedEnd, outOfRange }
   })
-  const removals = sources.map((source) => reader.add(source))
+  const removals = sources.map((source) => calmReader.add(source))
 
   return {
     partition: (partition) => followed[partition] as CachedPartition,
@@ -97,8 +101,11 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
     },
     seen: (partition, marker, written, waitMs) =>
       new Promise((resolve, reject) => {
+        const source = sources[partition]
+        const readCalmlyAgain = source === undefined ? () => undefined : reader.add(source)
         const settle = (error?: unknown): void => {
           clearTimeout(timer)
+          readCalmlyAgain()
           waiting.delete(marker)
           if (error === undefined) resolve()
           else reject(error)
@@ -129,7 +136,9 @@ export const openStandby = ({ reader, cache, changelog, partitions, onDenied }: 
     warm: async (idleMs) => {
       heard = performance.now()
       const idle = setInterval(() => performance.now() - heard > idleMs && warmed.resolve(), idleMs / 8)
+      const readCalmlyAgain = sources.map((source) => reader.add(source))
       await warmed.promise
+      for (const readCalmly of readCalmlyAgain) readCalmly()
       clearInterval(idle)
     },
     close: () => {

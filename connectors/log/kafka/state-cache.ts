@@ -6,6 +6,8 @@ import { asLogError } from '../embedded/store-errors.ts'
 import { ConnectorError } from '../../errors.ts'
 import type { StateKey, TaskState } from '../event-log.ts'
 import { stateKeyOf, type ChangelogEntry } from './changelog.ts'
+import { type LatePart, openLateWrites } from './late-writes.ts'
+import { openOwnOffsets } from './own-offsets.ts'
 
 /** An entry and its offset in the changelog. */
 export interface PlacedEntry extends ChangelogEntry {
@@ -20,7 +22,7 @@ export interface CachedPartition {
   readonly position: () => number | undefined
   /** What the owner's own commit wrote. */
   write(entries: readonly PlacedEntry[]): void
-  /** What was read from the changelog, and where reading goes on. */
+  /** What was read from the changelog, and where reading goes on; it is seen at once, and in the file some time later. */
   read(entries: readonly PlacedEntry[], next: number): void
   /** Everything kept is void: the changelog is read from its beginning. */
   forget(): void
@@ -49,9 +51,17 @@ const mostProcesses = 64
  */
 export const staleMs = 86_400_000
 
+/** As it is kept here. */
+interface OpenPartition extends CachedPartition {
+  /** It was left alone for so long that what was deleted meanwhile may be in it still. */
+  isStale(): boolean
+}
+
 type Entry = readonly [StateKey, Uint8Array]
 const secondPageEntries = 16
 const pageEntries = 256
+/** What an entry takes in memory beside its bytes. */
+const entryOverhead = 100
 /** Time stamps of positions need not be exact. */
 const stampEveryMs = 60_000
 
@@ -98,6 +108,8 @@ const prepare = (database: Sqlite.Database, log: string): void => {
   // What a power cut takes is read again from the changelog: rows and position go together.
   database.pragma('synchronous = NORMAL')
   database.pragma('cache_size = -32768')
+  // The same pages are written again and again: they are brought over seldom.
+  database.pragma('wal_autocheckpoint = 8000')
   database.exec(`
     CREATE TABLE IF NOT EXISTS meta (log TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS task (
@@ -166,7 +178,18 @@ const assemble = (
     }
   }
 
+  const late = openLateWrites(database)
+
+  const partitions = new Map<string, OpenPartition>()
   const partitionOf = (changelog: string, partition: number): CachedPartition => {
+    const name = `${changelog}/${partition}`
+    const opened = partitions.get(name) ?? openPartition(changelog, partition)
+    partitions.set(name, opened)
+    if (opened.isStale()) opened.forget()
+    return opened
+  }
+
+  const openPartition = (changelog: string, partition: number): OpenPartition => {
     create.run(changelog, partition)
     const row = find.get(changelog, partition)
     const id = row?.id ?? 0
@@ -178,39 +201,77 @@ const assemble = (
       unplace.run(id)
       position = undefined
     }
-    if (position !== undefined && Math.abs(now() - stamp) > staleMs) forget()
-
     const writeAll = database.transaction((entries: readonly PlacedEntry[]) => {
       for (const { key, value, offset } of entries) put.run(id, key, value, offset)
     })
-    const readAll = database.transaction((entries: readonly PlacedEntry[], next: number) => {
-      for (const { key, value, offset } of entries)
-        // Once the reader has passed a deletion, nothing older can come: the mark has done its work.
-        if (value === null) remove.run(id, key, offset)
-        else put.run(id, key, value, offset)
-      move.run(next, stamp, id)
-    })
+    const own = openOwnOffsets()
+    const unwritten = new Map<string, PlacedEntry>()
+    /** The file lacks what somebody else wrote. */
+    let isBehind = false
+    const file: LatePart = {
+      write: () => {
+        // In the order of the file: neighbours go onto one page.
+        for (const key of [...unwritten.keys()].sort()) {
+          const { value, offset } = unwritten.get(key) as PlacedEntry
+          // Once the reader has passed a deletion, nothing older can come: the mark has done its work.
+          if (value === null) remove.run(id, key, offset)
+          else put.run(id, key, value, offset)
+        }
+        if (position !== undefined) move.run(position, stamp, id)
+      },
+      written: () => {
+        unwritten.clear()
+        isBehind = false
+      },
+    }
+    const seen = <T>(look: () => T): T => {
+      if (isBehind) late.flush()
+      return look()
+    }
     return {
       state: {
-        get: (key) => guarded(() => get.get(id, stateKeyOf(key)) ?? undefined),
-        range: (from, to) => range(id, stateKeyOf(from), stateKeyOf(to)),
+        get: (key) => guarded(() => seen(() => get.get(id, stateKeyOf(key)) ?? undefined)),
+        range: (from, to) => seen(() => range(id, stateKeyOf(from), stateKeyOf(to))),
       },
-      get: (key) => guarded(() => get.get(id, key) ?? undefined),
+      get: (key) => guarded(() => seen(() => get.get(id, key) ?? undefined)),
       position: () => position,
-      write: (entries) => guarded(() => writeAll(entries)),
+      isStale: () => position !== undefined && Math.abs(now() - stamp) > staleMs,
+      write: (entries) =>
+        guarded(() => {
+          writeAll(entries)
+          own.add(entries)
+        }),
       read: (entries, next) => {
         if (Math.abs(now() - stamp) > stampEveryMs) stamp = now()
-        guarded(() => readAll(entries, next))
+        let bytes = 0
+        for (const entry of entries) {
+          const isOwn = own.has(entry.offset)
+          if (isOwn && entry.value !== null) continue
+          isBehind ||= !isOwn
+          unwritten.set(entry.key, entry)
+          bytes += entry.key.length + (entry.value?.length ?? 0) + entryOverhead
+        }
+        own.forget(next)
         position = next
+        guarded(() => late.add(file, bytes))
       },
-      forget: () => guarded(database.transaction(forget)),
+      forget: () =>
+        guarded(() => {
+          file.written()
+          own.forget(Infinity)
+          database.transaction(forget)()
+        }),
     }
   }
 
   return {
     partition: (changelog, partition) => guarded(() => partitionOf(changelog, partition)),
     close: () => {
-      database.close()
+      try {
+        late.close()
+      } finally {
+        database.close()
+      }
       ownership.release(true)
     },
   }

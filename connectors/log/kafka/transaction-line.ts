@@ -2,8 +2,10 @@ import type { Cluster, Kafka } from 'kafkajs'
 import { setTimeout } from 'node:timers/promises'
 import type { EpochMs } from '../../../schemas/time.ts'
 import { ConnectorError } from '../../errors.ts'
+import { speaking } from './broker-protocol.ts'
 import { openCluster, type OpenCluster } from './connection.ts'
 import { asKafkaError, hasSign } from './kafka-errors.ts'
+import { producing } from './produce-request.ts'
 import { batchesOf, type Outgoing } from './record-batches.ts'
 
 /** Records for one partition of one topic, by the topic's full name. */
@@ -176,7 +178,7 @@ export const openTransactionLine = async (options: TransactionLineOptions): Prom
       })),
     }))
     const request = { ...writer, transactionalId, acks: -1, timeout: 10_000, topicData }
-    const { topics } = (await broker.produce(request)) as Produced
+    const { topics } = (await speaking(broker, producing).produce(request)) as Produced
     for (const { topicName, partitions } of topics)
       for (const { partition, baseOffset } of partitions) {
         const batch = batches.find((each) => each.topic === topicName && each.partition === partition)

@@ -13,18 +13,20 @@ describe('the standby of a topology', () => {
   let dir = ''
   let cache: StateCache
   let sources: Source[] = []
+  let hurried: Set<Source>
   let standby: Standby
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'relay-state-'))
     cache = openStateCache({ dir, log: 'cluster one.', now: () => 1_700_000_000_000 })
     sources = []
+    hurried = new Set()
     const refused = (): never => {
       throw new Error('nobody asks for it here')
     }
     const reader: PartitionReader = {
       add: (source) => {
-        sources.push(source)
-        return () => undefined
+        hurried.add(source)
+        return () => void hurried.delete(source)
       },
       look: () => undefined,
       bounds: refused,
@@ -33,7 +35,14 @@ describe('the standby of a topology', () => {
       close: async () => undefined,
     }
     const onDenied = refused
-    standby = openStandby({ reader, cache, changelog: 'state.reader', partitions: 2, onDenied })
+    const calmReader: PartitionReader = {
+      ...reader,
+      add: (source) => {
+        sources.push(source)
+        return () => undefined
+      },
+    }
+    standby = openStandby({ reader, calmReader, cache, changelog: 'state.reader', partitions: 2, onDenied })
   })
   afterEach(() => {
     standby.close()
@@ -56,9 +65,10 @@ describe('the standby of a topology', () => {
       next: 1,
     })
     await Promise.resolve()
-    expect(warm.now()).toBe(false)
+    expect([warm.now(), hurried.size]).toEqual([false, 2])
     sources[1]?.reachedEnd?.()
     await warm.warmed
+    expect(hurried.size).toBe(0)
     expect(standby.partition(1).state.get('a')).toEqual(Buffer.from('1'))
   })
 
@@ -98,6 +108,18 @@ describe('the standby of a topology', () => {
     expect([seen, kept()]).toEqual([['still of mine'], 'of another'])
     page(6, [ownerKey, 'of a third'])
     expect(seen).toHaveLength(1)
+  })
+
+  it('reads a partition at once while somebody waits for what stands in it, and no longer', async () => {
+    const seen = standby.seen(0, 'mine', Promise.resolve(1), longMs)
+    expect([...hurried]).toEqual([sources[0]])
+    page(2, [ownerKey, 'mine'])
+    await seen
+    expect(hurried.size).toBe(0)
+    await expect(standby.seen(1, 'lost', Promise.reject(new Error('not written')), longMs)).rejects.toThrow(
+      'not written',
+    )
+    expect(hurried.size).toBe(0)
   })
 
   it('says at once that another owner has come already, and nothing to who looks no more', () => {

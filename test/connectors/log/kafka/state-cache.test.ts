@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +22,7 @@ describe('the copy of a changelog', () => {
   let dir = ''
   let opened: StateCache[] = []
   let now = 0
+  let number = 0
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'relay-state-'))
     now = 1_700_000_000_000
@@ -85,6 +87,80 @@ describe('the copy of a changelog', () => {
     const again = open()
     expect(again.partition('state', 0).position()).toBeUndefined()
     expect(get(again, 'a')).toBeUndefined()
+  })
+
+  it('keeps what was read for others and itself when it is closed, in the state that it would have come to', () => {
+    const cache = open()
+    const partition = cache.partition('state', 0)
+    partition.read([entry('a', 'first', 0), entry('b', 'kept', 1)], 2)
+    partition.write([entry('c', 'own', 2), entry('d', 'own', 3)])
+    partition.write([entry('d', null, 4)])
+    partition.read(
+      [entry('a', null, 5), entry('c', 'own', 2), entry('d', 'own', 3), entry('d', null, 4)].toSorted(
+        (x, y) => x.offset - y.offset,
+      ),
+      6,
+    )
+    close(cache)
+    const again = open()
+    expect(again.partition('state', 0).position()).toBe(6)
+    expect(['a', 'b', 'c', 'd'].map((key) => get(again, key))).toEqual([undefined, 'kept', 'own', undefined])
+    expect([...again.partition('state', 0).state.range('', '~')].map(([key]) => key)).toEqual(['b', 'c'])
+  })
+
+  it('shows at once what was read, in the order of its keys', () => {
+    const partition = open().partition('state', 0)
+    partition.read([entry('b', '2', 0), entry('a', '1', 1)], 2)
+    expect([...partition.state.range('', '~')].map(([key]) => key)).toEqual(['a', 'b'])
+    partition.read([entry('a', null, 2)], 3)
+    expect([...partition.state.range('', '~')].map(([key]) => key)).toEqual(['b'])
+  })
+
+  it('comes to the same, whoever brings what is written, and whenever it is looked at', () => {
+    const write = fc.record({
+      key: fc.constantFrom('a', 'b', 'c'),
+      text: fc.option(fc.stringMatching(/^[a-z]$/)),
+      by: fc.constantFrom('owner', 'another'),
+      read: fc.boolean(),
+      look: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(write, { maxLength: 30 }), fc.boolean(), (writes, isClosed) => {
+        const cache = openStateCache({ dir, log: `log ${++number}.`, now: () => now })
+        const partition = cache.partition('state', 0)
+        const wanted = new Map<string, string>()
+        const log: PlacedEntry[] = []
+        let next = 0
+        const shown = (of: StateCache): readonly (readonly [string, string])[] =>
+          [...of.partition('state', 0).state.range('', '~')].map(([key, bytes]) => [key, Buffer.from(bytes).toString()])
+        const sorted = () => [...wanted].toSorted(([a], [b]) => (a < b ? -1 : 1))
+        for (const { key, text, by, read, look } of writes) {
+          const written = entry(key, text, log.length)
+          log.push(written)
+          if (by === 'owner') {
+            // Whoever owns it has read everything of others before.
+            partition.read(log.slice(next, -1), log.length - 1)
+            next = log.length - 1
+            partition.write([written])
+          }
+          if (text === null) wanted.delete(key)
+          else wanted.set(key, text)
+          if (read || by === 'another') {
+            partition.read(log.slice(next), log.length)
+            next = log.length
+          }
+          if (look) expect(shown(cache)).toEqual(sorted())
+        }
+        expect(shown(cache)).toEqual(sorted())
+        cache.close()
+        if (!isClosed) return
+        const again = openStateCache({ dir, log: `log ${number}.`, now: () => now })
+        again.partition('state', 0).read(log.slice(again.partition('state', 0).position() ?? 0), log.length)
+        expect(shown(again)).toEqual(sorted())
+        again.close()
+      }),
+      { numRuns: 60 },
+    )
   })
 
   it('is not taken for that of another log', () => {
