@@ -2,7 +2,7 @@ import kafkajs, { type Admin, type DescribeConfigResponse, type Kafka } from 'ka
 import { setTimeout } from 'node:timers/promises'
 import { ConnectorError } from '../../errors.ts'
 import { brisk } from './connection.ts'
-import { asKafkaError } from './kafka-errors.ts'
+import { asKafkaError, hasSign } from './kafka-errors.ts'
 
 /** A topic as it must be on the broker. */
 export interface WantedTopic {
@@ -72,7 +72,7 @@ export const checkTopics = async (
   const missing = wanted.filter(({ name }) => !known.has(name))
   if (make && missing.length > 0) await makeTopics(admin, missing)
   const present = make ? wanted : wanted.filter(({ name }) => known.has(name))
-  const wrong = present.length === 0 ? new Map<string, string>() : await findWrong(admin, present)
+  const wrong = present.length === 0 ? new Map<string, string>() : await patiently(() => findWrong(admin, present))
   return wanted.map(({ name }) => {
     const text = wrong.get(name)
     if (text !== undefined) return { name, is: 'wrong', text }
@@ -95,23 +95,44 @@ const makeTopics = async (admin: Admin, missing: readonly WantedTopic[]): Promis
     configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
   }))
   // Two processes may make them at once; the other one's are as good.
-  await admin.createTopics({ topics, waitForLeaders: false })
+  await patiently(() => admin.createTopics({ topics, waitForLeaders: false }))
   const names = missing.map(({ name }) => name)
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const { topics: described } = await admin.fetchTopicMetadata({ topics: names })
-      if (described.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)))
-        return
-    } catch (cause) {
-      if (attempt > 40) throw cause
-    }
-    if (attempt > 60)
+  await patiently(async () => {
+    const { topics: described } = await admin.fetchTopicMetadata({ topics: names })
+    if (!described.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)))
       throw new ConnectorError(
         'LOG_UNAVAILABLE',
         `Kafka made the topics ${names.join(', ')}, but no broker leads them yet`,
       )
-    await setTimeout(50)
-  }
+  })
+}
+
+/** What ends by itself where a topic was made a moment ago, or a broker has only just begun and is slow yet. */
+const passing = [
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'REQUEST_TIMED_OUT',
+  'NOT_CONTROLLER',
+  'COORDINATOR_NOT_AVAILABLE',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LOG_UNAVAILABLE',
+]
+const passMostMs = 30_000
+const firstWaitMs = 50
+const longestWaitMs = 500
+
+/** Does it again while what went wrong may pass, within bounds. */
+const patiently = async <T>(work: () => Promise<T>): Promise<T> => {
+  for (let waitMs = firstWaitMs, begun = performance.now(); ; waitMs = Math.min(longestWaitMs, 2 * waitMs))
+    try {
+      return await work()
+    } catch (cause) {
+      if (!hasSign(cause, ...passing) || performance.now() - begun > passMostMs) throw cause
+      await setTimeout(waitMs)
+    }
 }
 
 type Described = DescribeConfigResponse['resources'][number]['configEntries'][number]
