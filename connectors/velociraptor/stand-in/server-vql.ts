@@ -30,7 +30,11 @@ const rowsOf = (plains: Iterable<unknown>): readonly Row[] => [...plains].map((o
 
 /** The functions of a query in this organisation, by name. */
 export const functionsOn = (ground: Ground): ReadonlyMap<string, VqlFunction> =>
-  new Map(Object.entries({ ...plainFunctions, ...forbiddenFunctions, ...serverFunctions(ground) }))
+  new Map(
+    Object.entries({ ...plainFunctions, ...forbiddenFunctions, ...serverFunctions(ground) }).filter(
+      ([name]) => !(name === 'user_message' && ground.world.keepsUnderServer),
+    ),
+  )
 
 /** The plugins of a query in this organisation, by name. */
 export const pluginsOn = (ground: Ground): ReadonlyMap<string, Plugin> =>

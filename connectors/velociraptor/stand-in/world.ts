@@ -94,7 +94,7 @@ export interface StandInWorld {
   readonly messages: readonly StandInMessage[]
   /** How long stored rows cannot be read back, ms; default 0. */
   readDelayMs: number
-  /** As a server before 0.76.4: completions of clients are kept under `server`, and rows do not say where they come from; default false. */
+  /** As a server before 0.76.4: completions of clients are kept under `server`, rows do not say where they come from, and there is no `user_message()`; default false. */
   keepsUnderServer: boolean
   /** Adds to the world or replaces: an item takes the place of the one of the same identity. */
   set(description: WorldDescription): void

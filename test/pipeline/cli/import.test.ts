@@ -6,7 +6,7 @@ import { startStandIn, type StandIn } from '../../../connectors/velociraptor/sta
 import { createWorld } from '../../../connectors/velociraptor/stand-in/world.ts'
 import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
 import { recordedTable } from '../import/tables.ts'
-import { runRelay } from './run-relay.ts'
+import { feedRelay, runRelay } from './run-relay.ts'
 
 const table = (JSON.parse(recordedTable) as { readonly M: unknown }).M
 
@@ -66,6 +66,20 @@ describe('relay import', { timeout: 120_000 }, () => {
     expect(await runRelay('import', '--artifact', 'Server.Monitor.Alert', '--from', file)).toMatchObject({
       code: 2,
       err: expect.stringContaining('did you mean Server.Monitor.Alerts') as string,
+    })
+  })
+
+  it('reads what is piped into it, however long, and says that nothing came', async () => {
+    const recipients = Array.from({ length: 5000 }, (_, n) => `user${n}@example.org`)
+    const pasted = JSON.stringify({ Recipients: ['Address', ...recipients, ''].join('\n') })
+    const words = ['import', '--from', '-', '--artifact', 'Server.Monitor.Alerts', '-o', '-'] as const
+    const { code, out } = await feedRelay(pasted, ...words)
+    expect(code).toBe(0)
+    expect(out.match(/user\d+@example\.org/g)).toHaveLength(recipients.length)
+    expect(await feedRelay('', ...words)).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringContaining('nothing to import') as string,
     })
   })
 })

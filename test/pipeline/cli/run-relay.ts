@@ -13,12 +13,17 @@ export interface Ran {
   readonly err: string
 }
 
-/** Runs the relay's command line in a process of its own. */
-export const runRelay = async (...words: readonly string[]): Promise<Ran> => {
-  const child = spawn(process.execPath, [main, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+/** Runs the relay's command line in a process of its own, which reads a text on its standard input. */
+export const feedRelay = async (input: string, ...words: readonly string[]): Promise<Ran> => {
+  const child = spawn(process.execPath, [main, ...words], { stdio: 'pipe' })
+  // Who does not read ends before all of it is written.
+  child.stdin.on('error', () => undefined).end(input)
   const [[code], out, err] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)])
   return { code: code as number | null, out, err }
 }
+
+/** Runs the relay's command line in a process of its own. */
+export const runRelay = (...words: readonly string[]): Promise<Ran> => feedRelay('', ...words)
 
 /** Writes a relay.yaml for a log's directory, with the monitor soc and an API configuration that is not there; answers with its path. */
 export const writeConfiguration = (dir: string, partitions = 2): string => {

@@ -1,3 +1,4 @@
+import { alertFunction } from './alert-function.ts'
 import { asRows, patternOf, settled, type Arguments, type CallContext, type VqlFunction } from './evaluator.ts'
 import {
   compare,
@@ -278,24 +279,7 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
       return true
     },
   },
-  alert: {
-    free: true,
-    call: (args, { session }) => {
-      if (args.has('condition') && get(args, 'condition') === false) return false
-      const data = new Map([...args].filter(([key]) => !['name', 'dedup', 'condition'].includes(key)))
-      // Run through the API an alert is only a line of the log: no event comes of it.
-      session.log(
-        `ALERT:${toJson(
-          new Map<string, Value>([
-            ['name', text(args, 'name')],
-            ['timestamp', writeMoment(BigInt(session.clock.now()) * 1_000_000n)],
-            ['event_data', data],
-          ]),
-        )}`,
-      )
-      return true
-    },
-  },
+  alert: alertFunction,
 }
 
 const parsed = (name: string, data: string, log: (text: string) => void): Value => {
