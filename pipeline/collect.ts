@@ -158,7 +158,7 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
     // A history longer than the inbox is read again from its begin: what the log has of it must not fill the inbox anew.
     if (
       arrival.kind === 'row' &&
-      inbox.length >= mostArrivalsPerTurn &&
+      inbox.length >= mostHeld / 2 &&
       isKnownRow(task.state, { ...arrival, org: reader.org }, options.clock.now())
     )
       return

@@ -43,7 +43,11 @@ export const openTurnState = (state: TaskState): TurnState => {
     get<N extends SchemaName>(name: N, key: StateKey) {
       if (values.has(key)) return values.get(key) as Schemas[N]
       const bytes = getBytes(key)
-      return bytes === undefined ? undefined : decode(name, bytes)
+      if (bytes === undefined) return undefined
+      // A turn asks for the same again and again, row by row.
+      const value = decode(name, bytes)
+      values.set(key, value)
+      return value
     },
     getBytes,
     put(name, key, value) {

@@ -106,6 +106,7 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       heartbeatS,
     )
     let isLive = false
+    let hasBegun = false
     let isInSync = false
     let lastBeat = 0
     let sweptAt = 0
@@ -234,19 +235,23 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
       )
     }
 
+    /** No beat is told before it is known where history begins: it would count as the queue's beginning. */
+    const beginAt = (serverNow: EpochMs): void => {
+      const next = (known: readonly QueueSource[]): void => {
+        hasBegun = true
+        subscriber.next({ kind: 'beat', at: serverNow, isInSync })
+        begin(known, serverNow)
+      }
+      subscriber.add(located(options).subscribe({ next, error: (cause: unknown) => subscriber.error(cause) }))
+    }
+
     const takeRow = (json: string): void => {
       const row = parse(json)
       const { _Queue: queue, _Beat: beat } = fieldsOf(row)
       if (typeof beat === 'number') {
         lastBeat = beat * 1000
-        subscriber.next({ kind: 'beat', at: beat * 1000, isInSync })
-        if (!isLive)
-          subscriber.add(
-            located(options).subscribe({
-              next: (known) => begin(known, beat * 1000),
-              error: (cause: unknown) => subscriber.error(cause),
-            }),
-          )
+        if (hasBegun) subscriber.next({ kind: 'beat', at: lastBeat, isInSync })
+        else if (!isLive) beginAt(lastBeat)
         isLive = true
         return
       }

@@ -1,4 +1,4 @@
-import { of } from 'rxjs'
+import { Observable, of } from 'rxjs'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { collect, type CollectOptions } from '../../pipeline/collect.ts'
 import { mostRowBytes } from '../../pipeline/runtime/record-sizes.ts'
@@ -513,6 +513,25 @@ describe('a queue whose artifact the server keeps elsewhere, or nowhere', () => 
     const [lost] = world.saidOf('live rows may be lost')
     expect(Number(lost?.['ms'])).toBeGreaterThan(5 * minute)
     expect(Number(lost?.['ms'])).toBeLessThan(5 * minute + 40_000)
+  })
+
+  it('begins where it should although the server takes its time to say where it is kept', async () => {
+    server.definitions.set(queue, { name: queue, type: 'client_event' })
+    const slow: HandVelociraptor = {
+      ...server,
+      query: (request) =>
+        new Observable((subscriber) => {
+          const isSlow = request.vql.includes('artifact_definitions(')
+          const ask = (): void => void subscriber.add(server.query(request).subscribe(subscriber))
+          if (isSlow) subscriber.add(world.clock.at(world.clock.now() + 5000, ask))
+          else ask()
+        }),
+    }
+    run({ sources: of([anyQueue(queue)]), velociraptor: slow, since: start - minute })
+    await world.settle()
+    await beats(20_000)
+    expect(world.saidOf('collect begins')).toMatchObject([{ at: new Date(start - minute).toISOString() }])
+    expect(historyFroms()[0]).toBe(start - minute)
   })
 
   it('is read back from one place alone when the server writes it', async () => {
