@@ -1,10 +1,7 @@
 import { combineLatest, defer, ignoreElements, map, Observable, of, shareReplay, tap } from 'rxjs'
 import { ConnectorError } from '../connectors/errors.ts'
 import type { EventLog, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
-import { partitionOf } from '../connectors/log/partition-of.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
-import { decode } from '../schemas/codec.ts'
-import type { CollectCursor } from '../schemas/generated.ts'
 import type { Happening, Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
 import { type AtMost, openAtMost } from './runtime/at-most.ts'
@@ -13,13 +10,16 @@ import { type MarkMemory, openMarkMemory } from './runtime/marks.ts'
 import { runEach } from './runtime/run-each.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState, type TurnState } from './runtime/turn-state.ts'
-import { type KnownOrg, knownOrgs } from './sources/known-orgs.ts'
+import { knownOrgs } from './sources/known-orgs.ts'
 import { noteLook, type OrgLook, type OrgMemory, orgMemory } from './sources/org-memory.ts'
-import type { QueueSource } from './sources/queue-source.ts'
+import { logRounds } from './sources/log-rounds.ts'
+import type { LogSource, QueueSource } from './sources/queue-source.ts'
+import { isLogs, nameOf, type Reader, readersOf } from './sources/readers.ts'
+import { advance, beatMarginMs, cursorIn, cursorKey, haveBegun, movedTo } from './sources/cursors.ts'
 import { reconnecting, unlessGone } from './sources/reconnecting.ts'
 import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
 import { openTurnTale } from './sources/turn-tale.ts'
-import { forgetRows, isKnownRow, takeRow } from './sources/take-row.ts'
+import { isKnownRow, takeRow } from './sources/take-row.ts'
 
 export interface CollectOptions {
   readonly log: EventLog
@@ -41,30 +41,28 @@ const mostArrivalsPerTurn = 1000
 const usuallyMostHeld = 100_000
 /** Their rows are parsed too, and take some times as much memory. */
 const mostHeldCharacters = 64 * 2 ** 20
-/** History that is read at a time, of all queues and organisations: what is live goes before it. */
+/** History and logs that are read at a time, of all queues and organisations: what is live goes before it. */
 const mostReadings = 2
-const cursorEveryMs = 30_000
-/** Rows told live up to a beat may still be on their way when it comes. */
-const beatMarginMs = 2000
-
-const cursorKey = (org: string, queue: string): string => `cursor/${org}/${queue}`
 
 interface Collecting extends CollectOptions {
   /** Readings of history wait for their turn, whoever needs them. */
   readonly atMost: AtMost
   /** Where the first run of each queue began, so that what came before its first commit is read again when that fails. */
   readonly begun: Map<string, EpochMs>
+  /** What is to be read of logs, as it was said last; by the name of the logs. */
+  readonly logs: Map<string, LogSource>
 }
 
 /** Pulls event queues into the raw topics: rows and cursor in one commit. One task a slot; an organisation's queue belongs to one slot. */
 export const collect = (given: CollectOptions): Observable<never> => {
-  const options: Collecting = { ...given, begun: new Map(), atMost: openAtMost(mostReadings) }
+  const options: Collecting = { ...given, begun: new Map(), logs: new Map(), atMost: openAtMost(mostReadings) }
   const slots = options.log.partitions
   const orgs = knownOrgs(options.orgs, options).pipe(shareReplay({ bufferSize: 1, refCount: true }))
   return runTopology(options.log, { name: 'collect', inputs: [], slots }, (task) =>
     collectSlot(
       task,
       combineLatest([options.sources, orgs]).pipe(
+        tap(([sources]) => sources.filter(isLogs).forEach((source) => options.logs.set(source.queue, source))),
         map(([sources, known]) => ({
           readers: readersOf(sources, known.orgs, { partition: task.partition, slots }),
           look: known.lookedAt === null ? null : { at: known.lookedAt, ids: known.orgs.map(({ id }) => id) },
@@ -75,31 +73,6 @@ export const collect = (given: CollectOptions): Observable<never> => {
   )
 }
 
-/** Who reads in a slot: of each organisation the queues that belong to it, those that may be missing each by itself. */
-const readersOf = (
-  all: readonly QueueSource[],
-  orgs: readonly KnownOrg[],
-  { partition, slots }: { readonly partition: number; readonly slots: number },
-): readonly Reader[] =>
-  orgs.flatMap(({ id: org, since }) => {
-    const own = all.filter(({ queue }) => partitionOf(`${org}/${queue}`, slots) === partition)
-    const certain = own.filter(({ mayBeMissing }) => !mayBeMissing)
-    // One queue that is not there would end the stream of the others.
-    const uncertain = own.filter(({ mayBeMissing }) => mayBeMissing).map((source) => [source])
-    return [certain, ...uncertain]
-      .filter((sources) => sources.length > 0)
-      .map((sources) => ({ org, foundSince: since, sources }))
-  })
-
-const nameOf = ({ org, sources }: Pick<Reader, 'org' | 'sources'>): string =>
-  [org, ...sources.map(({ queue }) => queue)].join('\n')
-
-interface Reader {
-  readonly org: string
-  /** The organisation was found while running and came after this time, epoch ms; null: it was there. */
-  readonly foundSince: EpochMs | null
-  readonly sources: readonly QueueSource[]
-}
 /** `isRepair`: the stream lived while the row should have come by it. */
 type Held = Arrival & Reader & { readonly isRepair: boolean }
 
@@ -141,10 +114,6 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
     waiting.add(go)
     return () => void waiting.delete(go)
   })
-  const cursorOf = ({ org }: Reader, { queue }: QueueSource): CollectCursor | undefined => {
-    const stored = task.state.get(cursorKey(org, queue))
-    return stored === undefined ? undefined : decode('CollectCursor', stored)
-  }
   const mostHeld = options.mostHeld ?? usuallyMostHeld
   const hold = (reader: Reader, arrival: Arrival, isRepair: boolean): void => {
     if (arrival.kind !== 'row' && arrival.isInSync)
@@ -152,7 +121,7 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
     // Most beats say nothing new: they would only wake the task for an empty commit.
     if (
       arrival.kind === 'beat' &&
-      reader.sources.every((source) => movedTo(cursorOf(reader, source), arrival) === null)
+      reader.sources.every(({ queue }) => movedTo(cursorIn(task.state, reader.org, queue), arrival) === null)
     )
       return
     // A history longer than the inbox is read again from its begin: what the log has of it must not fill the inbox anew.
@@ -193,58 +162,83 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
         map(({ readers }) => readers),
       ),
       nameOf,
-      (reader) =>
-        defer(() => {
+      (reader) => {
+        const arrivals = arrivalsOf(reader, { ...slot, room }, options)
+        return defer(() => {
           let isInSync = false
-          return read(reader, { ...slot, room }, options).pipe(
+          return arrivals().pipe(
             tap((arrival) => {
-              hold(reader, arrival, isInSync && arrival.kind === 'row' && arrival.origin === 'history')
+              hold(reader, arrival, isInSync && isOfHistory(arrival))
               if (arrival.kind !== 'row') isInSync ||= arrival.isInSync
             }),
           )
-        }).pipe(reconnecting(reader, options), unlessGone(reader.org, options)),
+        }).pipe(reconnecting(reader, options), unlessGone(reader.org, options))
+      },
     ).pipe(ignoreElements()),
   }
 }
 
-/** Whether every queue of an organisation that must be there has a cursor. */
-const haveBegun = (state: TurnState, readers: readonly Reader[], org: string): boolean =>
-  readers.every(
-    (reader) =>
-      reader.org !== org ||
-      reader.sources.every(
-        ({ queue, mayBeMissing }) => mayBeMissing || state.getBytes(cursorKey(org, queue)) !== undefined,
-      ),
-  )
+/** Whether it is a row that a stream should have brought: logs have none. */
+const isOfHistory = (arrival: Arrival): boolean =>
+  arrival.kind === 'row' && arrival.origin === 'history' && !isLogs(arrival.source)
+
+/** What a reader brings, each time it is begun anew. */
+const arrivalsOf = (reader: Reader, slot: Slot, options: Collecting): (() => Observable<Arrival>) => {
+  const [logs] = reader.sources.filter(isLogs)
+  if (logs === undefined) return () => read(reader, slot, options)
+  let beginning = (serverNow: EpochMs): EpochMs => serverNow
+  const rounds = readLogs(reader.org, logs, slot, { ...options, beginning: (serverNow) => beginning(serverNow) })
+  return () => {
+    beginning = beginningOf(reader, slot, options).of(logs.queue)
+    return rounds
+  }
+}
+
+const readLogs = (
+  org: string,
+  source: LogSource,
+  { task, room }: Slot,
+  options: Collecting & { readonly beginning: (serverNow: EpochMs) => EpochMs },
+): Observable<Arrival> => {
+  const { velociraptor, clock, tell, logs, atMost, beginning } = options
+  const { queue } = source
+  return logRounds({
+    ...{ velociraptor, clock, tell, org, atMost, room, begin: beginning },
+    source: () => logs.get(queue) ?? source,
+    cursor() {
+      const found = cursorIn(task.state, org, queue)
+      return found === undefined ? null : { at: found.history_at, scanned: found.scanned }
+    },
+  })
+}
 
 const charactersOf = (arrival: Arrival): number => (arrival.kind === 'row' ? arrival.json.length : 0)
 
 const textOf = (at: EpochMs): string => new Date(at).toISOString()
 
-/** Where a queue's history is read from: its cursor, less the overlap; a first run begins now or at `since`. */
-const read = (
+interface Beginning {
+  /** When it was known before that the reader's organisation or queues were there, epoch ms; null: nothing of the kind. */
+  readonly sinceFound: EpochMs | null
+  /** When the reader was first tried; undefined: now. */
+  readonly tried: EpochMs | undefined
+  /** Where the first run of a queue begins, and where it began when nothing of it has been kept. */
+  of(queue: string): (serverNow: EpochMs) => EpochMs
+}
+
+const beginningOf = (
   { org, sources, foundSince }: Reader,
-  { task, orgsBefore, room, heardTo, triedAt }: Slot,
-  { velociraptor, clock, orgs, since, tell, begun, atMost }: Collecting,
-): Observable<Arrival> => {
+  { orgsBefore, triedAt }: Slot,
+  { clock, orgs, since, tell, begun }: Collecting,
+): Beginning => {
   const name = nameOf({ org, sources })
   const tried = triedAt.get(name)
   triedAt.set(name, tried ?? clock.now())
-  const absentUntil = orgs.includes(org) ? null : orgsBefore.absentUntil(org)
-  const sinceFound = foundSince ?? absentUntil
-  return subscription({
-    velociraptor,
-    clock,
-    org,
-    sources,
-    historyFrom({ queue }, serverNow) {
+  const sinceFound = foundSince ?? (orgs.includes(org) ? null : orgsBefore.absentUntil(org))
+  return {
+    sinceFound,
+    tried,
+    of: (queue) => (serverNow) => {
       const key = cursorKey(org, queue)
-      const stored = task.state.get(key)
-      if (stored !== undefined) {
-        const { history_at } = decode('CollectCursor', stored)
-        tell({ name: 'queue read back', org, queue, from: history_at, to: serverNow })
-        return Math.max(0, history_at - overlapMs)
-      }
       const before = begun.get(key)
       if (before !== undefined) return before
       const beginning =
@@ -254,17 +248,35 @@ const read = (
       if (beginning < serverNow) tell({ name: 'queue read back', org, queue, from: beginning, to: serverNow })
       return beginning
     },
+  }
+}
+
+/** Where a queue's history is read from: its cursor, less the overlap; a first run begins now or at `since`. */
+const read = (reader: Reader, slot: Slot, options: Collecting): Observable<Arrival> => {
+  const { org, sources } = reader
+  const { task, room, heardTo } = slot
+  const { velociraptor, clock, tell, begun, atMost } = options
+  const beginning = beginningOf(reader, slot, options)
+  return subscription({
+    velociraptor,
+    clock,
+    org,
+    sources,
+    historyFrom({ queue }, serverNow) {
+      const cursor = cursorIn(task.state, org, queue)
+      if (cursor === undefined) return beginning.of(queue)(serverNow)
+      tell({ name: 'queue read back', org, queue, from: cursor.history_at, to: serverNow })
+      return Math.max(0, cursor.history_at - overlapMs)
+    },
     liveOnly({ queue }, serverNow) {
       const key = cursorKey(org, queue)
-      const stored = task.state.get(key)
-      const heard =
-        heardTo.get(key) ?? (stored === undefined ? begun.get(key) : decode('CollectCursor', stored).history_at)
+      const heard = heardTo.get(key) ?? cursorIn(task.state, org, queue)?.history_at ?? begun.get(key)
       tell({ name: 'queue is live only', org, queue })
       if (heard === undefined) {
         begun.set(key, serverNow)
         tell({ name: 'collect begins', org, queue, at: textOf(serverNow) })
       }
-      const before = heard ?? sinceFound ?? tried
+      const before = heard ?? beginning.sinceFound ?? beginning.tried
       if (before === undefined) return
       const from = Math.min(before, serverNow)
       tell({
@@ -288,13 +300,13 @@ const turnResult = (
   turn: Turn,
   state: TurnState,
   memory: MarkMemory,
-  options: Collecting,
+  { begun }: Collecting,
 ): Pick<TurnResult, 'append'> & { readonly told: readonly Happening[] } => {
   const append: NewRecord[] = []
   const told = openTurnTale()
   for (const held of taken) {
     if (held.kind !== 'row') {
-      for (const { queue } of held.sources) advance(state, held, queue, options)
+      for (const { queue } of held.sources) advance(state, held, queue, begun)
       continue
     }
     const cursor = state.get('CollectCursor', cursorKey(held.org, held.source.queue))
@@ -303,35 +315,4 @@ const turnResult = (
     told.took(held, records.length > 0)
   }
   return { append, told: told.happenings() }
-}
-
-/** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. */
-const advance = (
-  state: TurnState,
-  held: Held & { kind: 'beat' | 'complete' },
-  queue: string,
-  { begun }: Collecting,
-): void => {
-  const key = cursorKey(held.org, queue)
-  const cursor = state.get('CollectCursor', key)
-  if (cursor === undefined) {
-    const began_at = Math.min(begun.get(key) ?? held.at, held.at)
-    state.put('CollectCursor', key, { org: held.org, queue, began_at, history_at: began_at })
-    return
-  }
-  const history_at = movedTo(cursor, held)
-  if (history_at === null) return
-  state.put('CollectCursor', key, { ...cursor, history_at })
-  forgetRows(state, { org: held.org, queue, readTo: history_at - overlapMs })
-}
-
-/** Where an arrival moves a cursor to, epoch ms; null: it stays. */
-const movedTo = (
-  cursor: CollectCursor | undefined,
-  arrival: Arrival & { kind: 'beat' | 'complete' },
-): EpochMs | null => {
-  if (cursor === undefined) return arrival.at
-  if (arrival.kind === 'complete') return arrival.at > cursor.history_at ? arrival.at : null
-  const at = arrival.at - beatMarginMs
-  return arrival.isInSync && at - cursor.history_at >= cursorEveryMs ? at : null
 }

@@ -58,7 +58,9 @@ interface Wanted {
   readonly parked: { readonly key: string; readonly value: ParkedEvent } | null
 }
 
-const kindByRaw: ReadonlyMap<string, SomeKind> = new Map(kinds.map((kind) => [kind.with(({ raw }) => raw.name), kind]))
+const kindByRaw: ReadonlyMap<string, SomeKind> = new Map(
+  kinds.flatMap((kind) => kind.with(({ raw }) => raw.map(({ name }) => [name, kind] as const))),
+)
 
 /** Completes raw rows of every kind with every fact that decisions and letters need. */
 export const enrich = (options: EnrichOptions): Observable<never> => {

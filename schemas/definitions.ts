@@ -9,6 +9,7 @@ const files = [
   'flow-event',
   'alert-event',
   'queue-event',
+  'log-event',
   'notice',
   'receipt',
   'outcome',
@@ -41,6 +42,7 @@ export const definitions: ReadonlyMap<string, object> = new Map(
 const uses: Readonly<Record<string, readonly string[]>> = {
   AlertEvent: ['FlowEvent'],
   QueueEvent: ['FlowEvent'],
+  LogEvent: ['FlowEvent'],
   Notice: ['FlowEvent', 'AlertEvent'],
   ParkedEvent: ['RawEvent'],
   DeadLetter: ['Letter'],

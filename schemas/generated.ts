@@ -194,6 +194,31 @@ export interface QueueEvent {
   readonly shortened: boolean
 }
 
+/** A line that an event artifact logged, with every fact that a decision needs. Topic events.logs */
+export interface LogEvent {
+  /** Org, client, artifact, what the line holds, which of equal lines it is, and the ms of its storing. */
+  readonly id: string
+  readonly org: string
+  /** Display name of the organisation. */
+  readonly org_name: string
+  /** Epoch ms at which the server stored it. */
+  readonly received_at: number
+  /** Epoch ms at which the relay read it. */
+  readonly read_at: number
+  readonly origin: Origin
+  /** The artifact that logged, its source included. */
+  readonly artifact: string
+  /** Where it ran; `server` for the server itself. */
+  readonly client: ClientFacts
+  /** Empty: the line has none. */
+  readonly level: string
+  readonly message: string
+  /** Epoch ms by the clock of whoever logged it; null when it says none. */
+  readonly logged_at: null | number
+  /** Too large for the log: the message is cut. */
+  readonly shortened: boolean
+}
+
 export interface Recipient {
   /** Bare address as it was written. */
   readonly address: string
@@ -415,7 +440,7 @@ export interface Reject {
   readonly class: string
 }
 
-/** State of collect: how far one queue of one organisation has been read. */
+/** State of collect: how far one queue, or the logs of one kind, of one organisation has been read. */
 export interface CollectCursor {
   readonly org: string
   readonly queue: string
@@ -423,6 +448,8 @@ export interface CollectCursor {
   readonly history_at: number
   /** Epoch ms, server clock: nothing before it was asked for. */
   readonly began_at: number
+  /** Of logs: the artifacts whose lines were read in the latest round. */
+  readonly scanned: readonly string[]
 }
 
 /** State: that something was seen or told, by which event, and when. */
@@ -565,6 +592,7 @@ export interface Schemas {
   readonly FlowEvent: FlowEvent
   readonly AlertEvent: AlertEvent
   readonly QueueEvent: QueueEvent
+  readonly LogEvent: LogEvent
   readonly Notice: Notice
   readonly Receipt: Receipt
   readonly Outcome: Outcome

@@ -27,6 +27,10 @@ export const happenings = {
   'live rows may be lost': 'warn',
   'flows without event': 'warn',
   'flow sweep failed': 'warn',
+  'log round': 'count',
+  'log rounds stretched': 'warn',
+  'log rounds in time': 'info',
+  'log artifact unknown': 'warn',
   'organisation found': 'info',
   'organisation gone': 'warn',
   // enrich

@@ -16,12 +16,18 @@ export const topics = {
   rawAlerts: { name: 'raw.alerts', keptMs: 7 * day },
   /** Key: org + queue. Holds RawEvent. */
   rawQueueEvents: { name: 'raw.queue-events', keptMs: 7 * day },
+  /** Key: org + artifact. Holds RawEvent. */
+  rawServerLogs: { name: 'raw.server-logs', keptMs: 7 * day },
+  /** Key: org + artifact. Holds RawEvent. */
+  rawClientLogs: { name: 'raw.client-logs', keptMs: 7 * day },
   /** Key: org + client. Holds FlowEvent. */
   flowEvents: { name: 'events.flows', keptMs: 30 * day },
   /** Key: org + alert name. Holds AlertEvent. */
   alertEvents: { name: 'events.alerts', keptMs: 30 * day },
   /** Key: org + queue. Holds QueueEvent. */
   queueEvents: { name: 'events.queue-events', keptMs: 30 * day },
+  /** Key: org + artifact. Holds LogEvent. */
+  logEvents: { name: 'events.logs', keptMs: 30 * day },
   /** Key: channel + recipient. Holds Notice. */
   notices: { name: 'notices', keptMs: 30 * day },
   /** Partition: as its notice. Holds Receipt. */

@@ -18,6 +18,7 @@ const cases: readonly string[] = [
   ...ids('MT', '01 02 03 04 05 07 08 09'),
   ...ids('AL', '01 03 04 05 06 07 08 10 11 12 13 14 15 16'),
   ...ids('SV', '01 02 03 04 05 06 07 08 09 10 11 12 13 14 15'),
+  ...ids('EM', '01 02 03 04 05 06 07 08 09 11 12 13 14 15 16 17 18 19 20 21 22'),
   ...ids('UM', '01 02 03 04 05 06 07 08'),
   ...ids('CX', '01 02 03 04 05 06 07 08 09 11 12 13 14 15 16 17 18 21 22 23 24 25'),
 ]
@@ -31,8 +32,8 @@ interface NamedTest {
 }
 
 // A name in a call of `it` or `test`, in a table of names, or after `name:` of a scenario: a text that begins with an id.
-const named = /(['"`])((?:FC|RC|RX|RD|MT|AL|SV|CX|UM)-\d\d(?![\d]).*?)\1\s*[,\]]/g
-const scenario = /^name:\s*(['"]?)((?:FC|RC|RX|RD|MT|AL|SV|CX|UM)-\d\d(?!\d).*?)\1\s*$/gm
+const named = /(['"`])((?:FC|RC|RX|RD|MT|AL|SV|CX|EM|UM)-\d\d(?![\d]).*?)\1\s*[,\]]/g
+const scenario = /^name:\s*(['"]?)((?:FC|RC|RX|RD|MT|AL|SV|CX|EM|UM)-\d\d(?!\d).*?)\1\s*$/gm
 
 const testsIn = (file: string): readonly NamedTest[] => {
   const text = readFileSync(file, 'utf8')

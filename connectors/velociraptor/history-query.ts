@@ -14,8 +14,8 @@ export interface ClientsHistoryRange extends HistoryRange {
 
 const hour = 3_600_000
 
-// The server reads a time written with a decimal point as "from the beginning".
-const wholeMs = (at: EpochMs): string => String(Math.max(1, Math.floor(at)))
+/** A time as an argument of a query: the server reads one written with a decimal point as "from the beginning". */
+export const wholeMs = (at: EpochMs): string => String(Math.max(1, Math.floor(at)))
 
 /** The stored rows of a server queue since `fromMs`; rows carry `_ts` in ms. */
 export const serverHistoryQuery = ({ queue, fromMs }: HistoryRange): PreparedQuery => ({

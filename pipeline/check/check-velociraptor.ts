@@ -11,6 +11,8 @@ import { loadOf } from '../sources/history-reading.ts'
 import { flowCompletions, type QueueSource } from '../sources/queue-source.ts'
 import { monitorsOf, sourcesOf } from '../monitors/monitors-of.ts'
 import { keptWhere, locatedSources } from '../sources/kept-where.ts'
+import { isLogs } from '../sources/readers.ts'
+import { checkLogs } from './check-logs.ts'
 import type { Findings } from './finding.ts'
 
 const about = 'velociraptor'
@@ -176,8 +178,16 @@ const checkOrg = async (
     })
     return `organisation ${org}: queue ${queue} and its history can be read`
   })
+  const all = sourcesOf(monitorsOf(configuration))
+  for (const logs of all.filter(isLogs))
+    await attempt(findings, async () => {
+      const { text, warnings } = await checkLogs(velociraptor, org, logs)
+      for (const warning of warnings) findings.add('warning', about, `organisation ${org}: ${warning}`)
+      return `organisation ${org}: ${text}`
+    })
   await attempt(findings, async () => {
-    const sources = await checkQueues(velociraptor, org, sourcesOf(monitorsOf(configuration)), findings)
+    const queues = all.filter((source) => !isLogs(source))
+    const sources = await checkQueues(velociraptor, org, queues, findings)
     const seen = await askRows(velociraptor, { org, ...seenClientsQuery({ fromMs: Date.now() - hour }) })
     return `organisation ${org}: ${loadText(sources, seen.length)}`
   })

@@ -5,6 +5,7 @@ import type { RateRule } from '../../operators/rate-limit.ts'
 import type { FlowField } from '../../operators/flow-fields.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
 import type { AlertsParameters } from '../monitors/alerts-parameters.ts'
+import type { ErrorsParameters } from '../monitors/errors-parameters.ts'
 import type { UserMessageParameters } from '../monitors/user-message-parameters.ts'
 import type { Template } from '../monitors/template.ts'
 import type { QueueField } from '../../operators/alert-fields.ts'
@@ -149,8 +150,21 @@ export interface QueueSettings extends SettingsOf<string, AlertsParameters, Queu
   readonly alert: QueueAlert
 }
 
+/** A monitor of the logs of event artifacts: it makes alerts, and tells nobody itself. */
+export interface ErrorsSettings extends SettingsOf<
+  'Server.Monitor.Errors.Alert' | 'Server.Monitor.Client.Errors.Alert',
+  ErrorsParameters,
+  never
+> {
+  /** Whose logs. */
+  readonly of: 'server' | 'client'
+}
+
+/** A monitor by the rules of an artifact that tells somebody. */
+export type TellerSettings = FlowCompletionSettings | AlertsSettings | UserMessageSettings
+
 /** A monitor by the rules of an artifact. */
-export type ArtifactSettings = FlowCompletionSettings | AlertsSettings | UserMessageSettings
+export type ArtifactSettings = TellerSettings | ErrorsSettings
 
 /** One entry of `monitors:`. */
 export type MonitorSettings = ArtifactSettings | QueueSettings

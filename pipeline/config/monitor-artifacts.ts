@@ -7,11 +7,17 @@ import {
   readFlowCompletionParameters,
 } from '../monitors/flow-completion-parameters.ts'
 import {
+  clientErrorsParameters,
+  type ErrorsParameters,
+  readErrorsParameters,
+  serverErrorsParameters,
+} from '../monitors/errors-parameters.ts'
+import {
   readUserMessageParameters,
   type UserMessageParameters,
   userMessageParameters,
 } from '../monitors/user-message-parameters.ts'
-import type { ArtifactSettings } from './configuration.ts'
+import type { ArtifactSettings, ErrorsSettings } from './configuration.ts'
 import type { Parameter, Reading } from './parameters.ts'
 import type { Path } from './problem.ts'
 
@@ -88,6 +94,34 @@ export const userMessageArtifact: MonitorArtifact<
   others: 'alerts of different names',
 }
 
+/** How the monitors of logs are read. */
+export interface ErrorsArtifact {
+  readonly artifact: ErrorsSettings['artifact']
+  /** Whose logs. */
+  readonly of: ErrorsSettings['of']
+  readonly parameters: typeof serverErrorsParameters
+  /** null when there was an error. */
+  read(value: unknown, path: Path, reading: Reading): ErrorsParameters | null
+}
+
+const errorsArtifact = (
+  artifact: ErrorsSettings['artifact'],
+  of: ErrorsSettings['of'],
+  parameters: typeof serverErrorsParameters,
+): ErrorsArtifact => ({
+  artifact,
+  of,
+  parameters,
+  read: (value, path, reading) => readErrorsParameters(parameters, value, path, reading),
+})
+
+export const serverErrorsArtifact = errorsArtifact('Server.Monitor.Errors.Alert', 'server', serverErrorsParameters)
+export const clientErrorsArtifact = errorsArtifact(
+  'Server.Monitor.Client.Errors.Alert',
+  'client',
+  clientErrorsParameters,
+)
+
 /** An artifact that monitors may follow, by what every reader of parameters needs. */
 export interface KnownArtifact {
   readonly artifact: string
@@ -101,6 +135,8 @@ export const knownArtifacts = {
   'Server.Monitor.FlowCompletion': flowCompletionArtifact,
   'Server.Monitor.Alerts': alertsArtifact,
   'Server.Monitor.Alerts.UserMessage': userMessageArtifact,
+  'Server.Monitor.Errors.Alert': serverErrorsArtifact,
+  'Server.Monitor.Client.Errors.Alert': clientErrorsArtifact,
 } satisfies Readonly<Record<ArtifactSettings['artifact'], KnownArtifact>>
 
 /** Rows of one queue lie in one partition, whatever makes them alike. */

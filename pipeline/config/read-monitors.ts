@@ -1,13 +1,17 @@
 import { z } from 'zod'
+import { alone } from '../../operators/batch.ts'
 import { inAppChannel } from '../monitors/in-app-channel.ts'
 import { defaultSecret } from '../monitors/mail-parameters.ts'
-import type { ArtifactSettings, MonitorSettings, SettingsOf } from './configuration.ts'
+import type { ArtifactSettings, ErrorsSettings, MonitorSettings, SettingsOf } from './configuration.ts'
 import { instead } from './did-you-mean.ts'
 import { isRecord } from './is-record.ts'
 import {
   alertsArtifact,
+  clientErrorsArtifact,
+  type ErrorsArtifact,
   flowCompletionArtifact,
   type MonitorArtifact,
+  serverErrorsArtifact,
   userMessageArtifact,
 } from './monitor-artifacts.ts'
 import type { Reading } from './parameters.ts'
@@ -18,9 +22,6 @@ import type { Mail } from './read-mail.ts'
 import { nameOfQueue, readQueueMonitor } from './read-queue-monitor.ts'
 import { readRecord } from './record.ts'
 import { batchShape, dedupShape, nameShape } from './relay-shape.ts'
-
-/** Artifacts of the family that a later version does. */
-const laterArtifacts = ['Server.Monitor.Errors.Alert', 'Server.Monitor.Client.Errors.Alert']
 
 /** Reads the monitors of one artifact. */
 const readerOf =
@@ -56,10 +57,30 @@ const readerOf =
     return { name: read.name ?? artifact, artifact, channel, parameters, dedup, batch }
   }
 
+/** Reads the monitors of logs: what they make is told by monitors of alerts. */
+const errorsReaderOf =
+  (definition: ErrorsArtifact): Reader<ErrorsSettings> =>
+  (value, { path, reading }) => {
+    const shape = { name: nameShape.optional(), artifact: z.unknown(), parameters: z.unknown() }
+    const told = 'is nothing for a monitor that makes alerts: write it at the monitor that tells them'
+    const read = readRecord(shape, value, path, reading.report, {
+      dedup: `${told}, or set parameters.DedupInterval`,
+      batch: told,
+    })
+    if (read === null) return null
+    const { artifact, of } = definition
+    const parameters = definition.read(read.parameters, [...path, 'parameters'], reading)
+    return parameters === null
+      ? null
+      : { name: read.name ?? artifact, artifact, of, channel: '', parameters, dedup: null, batch: alone }
+  }
+
 const readers = {
   'Server.Monitor.FlowCompletion': readerOf(flowCompletionArtifact),
   'Server.Monitor.Alerts': readerOf(alertsArtifact),
   'Server.Monitor.Alerts.UserMessage': readerOf(userMessageArtifact),
+  'Server.Monitor.Errors.Alert': errorsReaderOf(serverErrorsArtifact),
+  'Server.Monitor.Client.Errors.Alert': errorsReaderOf(clientErrorsArtifact),
 } satisfies Readonly<Record<ArtifactSettings['artifact'], Reader<MonitorSettings>>>
 
 const isKnown = (artifact: string): artifact is keyof typeof readers => Object.hasOwn(readers, artifact)
@@ -80,10 +101,7 @@ const readUnknown: Reader<never> = (value, { path, reading: { report } }) => {
 
 const reportArtifact = (artifact: unknown, path: Path, report: Report): void => {
   if (typeof artifact !== 'string') return report(path, 'must be the name of an artifact, as text')
-  if (laterArtifacts.includes(artifact))
-    return report(path, `${artifact} is not in this version: leave it on in Velociraptor, and remove this monitor`)
-  const every = [...Object.keys(readers), ...laterArtifacts]
-  report(path, `${shown(artifact)} is no artifact that the relay knows: ${instead(artifact, every)}`)
+  report(path, `${shown(artifact)} is no artifact that the relay knows: ${instead(artifact, Object.keys(readers))}`)
 }
 
 const readMonitor: Reader<MonitorSettings> = (value, place) => {
@@ -116,6 +134,22 @@ const reportRepeatedNames = (monitors: readonly unknown[], path: Path, report: R
   }
 }
 
+/** Alerts that nobody is told of are on record only. */
+const reportUntoldAlerts = (monitors: readonly (MonitorSettings | null)[], path: Path, report: Report): void => {
+  const tells = (monitor: MonitorSettings | null): boolean =>
+    monitor === null ||
+    monitor.artifact === 'Server.Monitor.Alerts' ||
+    monitor.artifact === 'Server.Monitor.Alerts.UserMessage'
+  if (monitors.some(tells)) return
+  for (const [index, monitor] of monitors.entries())
+    if (monitor !== null && 'of' in monitor)
+      report(
+        [...path, index],
+        'makes alerts of which nobody is told: add a monitor with artifact: Server.Monitor.Alerts, or Server.Monitor.Alerts.UserMessage',
+        { level: 'warning' },
+      )
+}
+
 /** Reads `monitors:`; those with an error are left out, and what is wrong with each was reported. */
 export const readMonitors = (
   value: unknown,
@@ -135,7 +169,7 @@ export const readMonitors = (
   }
   if (value.length === 0) report(path, 'is empty: nobody is told of anything', { level: 'warning' })
   reportRepeatedNames(value, path, report)
-  return value
-    .map((monitor: unknown, index) => readMonitor(monitor, { path: [...path, index], reading, mail }))
-    .filter((monitor) => monitor !== null)
+  const read = value.map((monitor: unknown, index) => readMonitor(monitor, { path: [...path, index], reading, mail }))
+  reportUntoldAlerts(read, path, report)
+  return read.filter((monitor) => monitor !== null)
 }

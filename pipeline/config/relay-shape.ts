@@ -5,8 +5,11 @@ import { alertsParameters } from '../monitors/alerts-parameters.ts'
 import {
   type Alike,
   alertsArtifact,
+  clientErrorsArtifact,
+  type ErrorsArtifact,
   flowCompletionArtifact,
   queueAlike,
+  serverErrorsArtifact,
   userMessageArtifact,
 } from './monitor-artifacts.ts'
 import type { Parameter } from './parameters.ts'
@@ -240,6 +243,15 @@ const monitorShape = <A extends string, F extends string>({
     batch: batchShape.optional().meta({ description: 'Events for one recipient are gathered into one letter' }),
   })
 
+const errorsShape = ({ artifact, parameters }: ErrorsArtifact) =>
+  z.strictObject({
+    name: nameShape.optional().meta({ description: 'State belongs to it; default: the artifact' }),
+    artifact: z.literal(artifact).meta({ description: 'Artifact of Velociraptor whose work this monitor does' }),
+    parameters: letterParameters(parameters).meta({
+      description: "The artifact's own parameters; those left out have the artifact's defaults",
+    }),
+  })
+
 export const httpShape = z.strictObject({
   listen: nonEmpty.meta({
     description: 'host:port for /metrics, /healthz and /readyz; nobody logs in there; default 127.0.0.1:9464',
@@ -288,6 +300,8 @@ export const relayShape = z.strictObject({
         monitorShape(flowCompletionArtifact),
         monitorShape(alertsArtifact),
         monitorShape(userMessageArtifact),
+        errorsShape(serverErrorsArtifact),
+        errorsShape(clientErrorsArtifact),
         queueMonitorShape,
       ]),
     )

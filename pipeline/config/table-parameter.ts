@@ -12,7 +12,17 @@ import { parseServerCsv } from './server-csv.ts'
 export interface Row<C extends string> {
   /** Blank when left out. */
   cell(column: C): string
+  /** What stands in further columns, in order; none where the table takes no such columns. */
+  readonly further: readonly (readonly [column: string, text: string])[]
   report(column: C, message: string, level?: Problem['level']): void
+}
+
+/** Of a table that takes columns beside its own. */
+interface FurtherColumns<C extends string> {
+  /** Own columns that must be there, be their cells blank or not. */
+  readonly needed: readonly C[]
+  /** Why a column may not be called so; null: it may. */
+  refuse(column: string): string | null
 }
 
 interface TableShape<C extends string, T> {
@@ -20,17 +30,44 @@ interface TableShape<C extends string, T> {
   readonly columns: readonly [C, ...C[]]
   /** A later row with the same text here is left out with a warning: the first wins. */
   readonly unique?: C
+  /** Left out: no other column than its own. */
+  readonly further?: FurtherColumns<C>
   /** What a row means; undefined when that was reported; null: nothing, the row is left out. */
   readRow(row: Row<C>): T | null | undefined
 }
 
-const rowOf = <C extends string>(cells: ReadonlyMap<string, string>, report: Row<C>['report']): Row<C> => ({
-  cell: (column) => cells.get(column) ?? '',
-  report,
-})
+type Shape<C extends string> = Pick<TableShape<C, unknown>, 'columns' | 'further'>
+
+const rowOf = <C extends string>(
+  { columns }: Shape<C>,
+  cells: ReadonlyMap<string, string>,
+  report: Row<C>['report'],
+): Row<C> => {
+  const own: readonly string[] = columns
+  return {
+    cell: (column) => cells.get(column) ?? '',
+    further: [...cells].filter(([column]) => !own.includes(column)),
+    report,
+  }
+}
+
+/** What is wrong with the columns of a table that stand in its first line; null: nothing. */
+const headerProblem = <C extends string>({ columns, further }: Shape<C>, names: readonly string[]): string | null => {
+  const known: readonly string[] = columns
+  const strange = names.filter((name) => !known.includes(name))
+  const [first] = strange
+  if (first === undefined && further === undefined) return null
+  if (further === undefined)
+    return `its first line must be ${columns.join(',')}, but names ${shown(first ?? '')} (a list may be written instead of CSV)`
+  const missing = further.needed.filter((name) => !names.includes(name))
+  if (missing.length > 0)
+    return `its first line must name ${further.needed.join(', ')}, but ${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`
+  const refused = strange.map((name) => further.refuse(name)).find((reason) => reason !== null)
+  return refused ?? null
+}
 
 const csvRows = <C extends string>(
-  columns: readonly C[],
+  shape: Shape<C>,
   written: string,
   path: Path,
   { report }: Reading,
@@ -40,13 +77,8 @@ const csvRows = <C extends string>(
   const [header, ...body] = rows
   if (header === undefined) return []
   const names = header.cells.map((name) => name.trim())
-  const known: readonly string[] = columns
-  const strange = names.find((name) => !known.includes(name))
-  if (strange !== undefined)
-    return void report(
-      path,
-      `its first line must be ${columns.join(',')}, but names ${shown(strange)} (a list may be written instead of CSV)`,
-    )
+  const problem = headerProblem(shape, names)
+  if (problem !== null) return void report(path, problem)
   return body.map(({ line, cells }) => {
     if (cells.slice(names.length).some((cell) => cell.trim() !== ''))
       report(
@@ -56,23 +88,28 @@ const csvRows = <C extends string>(
           level: 'warning',
         },
       )
-    return rowOf(new Map(names.map((name, index) => [name, cells[index] ?? ''])), (column, message, level = 'error') =>
-      report(path, `line ${line}, ${column}: ${message}`, { level }),
+    return rowOf(
+      shape,
+      new Map(names.map((name, index) => [name, cells[index] ?? ''])),
+      (column, message, level = 'error') => report(path, `line ${line}, ${column}: ${message}`, { level }),
     )
   })
 }
 
 const listRow = <C extends string>(
-  columns: readonly C[],
+  shape: Shape<C>,
   item: unknown,
   path: Path,
   reading: Reading,
 ): Row<C> | undefined => {
   const { report } = reading
+  const { columns, further } = shape
   const asText = item === null ? '' : plainText(item, path, reading)
   const [only] = columns
   if (asText !== undefined && only !== undefined && columns.length === 1)
-    return rowOf(new Map([[only, asText]]), (_column, message, level = 'error') => report(path, message, { level }))
+    return rowOf(shape, new Map([[only, asText]]), (_column, message, level = 'error') =>
+      report(path, message, { level }),
+    )
   if (!isRecord(item))
     return void report(path, `must be ${columns.length === 1 ? 'text or ' : ''}{ ${columns.join(', ')} }`)
   const cells = new Map<string, string>()
@@ -80,30 +117,39 @@ const listRow = <C extends string>(
   for (const [column, value] of Object.entries(item)) {
     const cellPath = [...path, column]
     const cell = value === null ? '' : plainText(value, cellPath, reading)
-    if (!known.includes(column))
-      report(cellPath, `is no column of this table: ${instead(column, known)}`, { at: 'key' })
+    const refused = known.includes(column)
+      ? null
+      : further === undefined
+        ? `is no column of this table: ${instead(column, known)}`
+        : further.refuse(column)
+    if (refused !== null) report(cellPath, refused, { at: 'key' })
     else if (cell === undefined) report(cellPath, 'must be text')
     else cells.set(column, cell)
   }
   const at = (column: C): Path => (Object.hasOwn(item, column) ? [...path, column] : path)
-  if (cells.size < Object.keys(item).length) return undefined
-  return rowOf(cells, (column, message, level = 'error') => report(at(column), message, { level }))
+  const missing = further?.needed.filter((column) => !Object.hasOwn(item, column)) ?? []
+  for (const column of missing) report(path, `${column} is missing: write a pattern, or '' where any will do`)
+  if (cells.size < Object.keys(item).length || missing.length > 0) return undefined
+  return rowOf(shape, cells, (column, message, level = 'error') => report(at(column), message, { level }))
 }
 
 const rowsOf = <C extends string>(
-  columns: readonly C[],
+  shape: Shape<C>,
   value: unknown,
   path: Path,
   reading: Reading,
 ): readonly (Row<C> | undefined)[] | undefined => {
-  if (typeof value === 'string') return csvRows(columns, value, path, reading)
-  if (Array.isArray(value)) return value.map((item, index) => listRow(columns, item, [...path, index], reading))
-  return void reading.report(path, `must be a list of { ${columns.join(', ')} }, or CSV text with that header`)
+  if (typeof value === 'string') return csvRows(shape, value, path, reading)
+  if (Array.isArray(value)) return value.map((item, index) => listRow(shape, item, [...path, index], reading))
+  return void reading.report(path, `must be a list of { ${shape.columns.join(', ')} }, or CSV text with that header`)
 }
 
-const tableSchema = (columns: readonly string[], description: string): z.ZodType => {
+const tableSchema = <C extends string>({ columns, further }: Shape<C>, description: string): z.ZodType => {
   const cell = z.union([z.string(), z.number(), z.boolean()])
-  const row = z.strictObject(Object.fromEntries(columns.map((column) => [column, cell.optional()])))
+  const cells = Object.fromEntries(
+    columns.map((column) => [column, further?.needed.includes(column) === true ? cell : cell.optional()]),
+  )
+  const row = further === undefined ? z.strictObject(cells) : z.object(cells).catchall(cell)
   const rows = z.array(columns.length === 1 ? z.union([cell, row]) : row)
   return z.union([rows, z.string()]).meta({ description, default: [] })
 }
@@ -111,14 +157,14 @@ const tableSchema = (columns: readonly string[], description: string): z.ZodType
 /** A table: a list of mappings by column, the server's CSV text, or (with one column) a list of texts. Blank rows are left out. */
 export const table = <C extends string, T>({
   description,
-  columns,
   unique,
   readRow,
+  ...shape
 }: TableShape<C, T>): Parameter<readonly T[]> => ({
   fallback: [],
-  schema: tableSchema(columns, description),
+  schema: tableSchema(shape, description),
   read(value, path, reading) {
-    const rows = rowsOf(columns, value, path, reading)
+    const rows = rowsOf(shape, value, path, reading)
     if (rows === undefined) return undefined
     const seen = new Set<string>()
     const isRepeated = (row: Row<C>): boolean => {
@@ -131,7 +177,7 @@ export const table = <C extends string, T>({
     }
     const read = rows.map((row) => {
       if (row === undefined) return undefined
-      const isBlank = columns.every((column) => row.cell(column).trim() === '')
+      const isBlank = shape.columns.every((column) => row.cell(column).trim() === '')
       return isBlank || isRepeated(row) ? null : readRow(row)
     })
     return read.includes(undefined) ? undefined : read.filter((each) => each !== null && each !== undefined)

@@ -28,7 +28,8 @@ export const findOnTheWay = async (reading: IndexReading, word: string): Promise
       const where = `the server's record of it is not there or not final: looked up ${looked_up} time(s), next at ${new Date(due_at).toISOString()}`
       for (const some of kinds)
         some.with((kind) => {
-          if (kind.raw.name === topic && isWanted(rowWords(kind, raw))) found.push(rowOnTheWay(kind, raw, where))
+          if (kind.raw.some(({ name }) => name === topic) && isWanted(rowWords(kind, raw)))
+            found.push(rowOnTheWay(kind, raw, where))
         })
     }
     for (const some of kinds) found.push(...(await some.with((kind) => unread(reading, kind, partition, isWanted))))
@@ -49,8 +50,9 @@ const unread = async <N extends EventName>(
     partition,
     from: { offset: snapshot.position(topology, partition, topic) ?? 0 },
   })
-  for await (const { value } of recordsIn(log, 'RawEvent', spanOf('enrich', kind.raw.name), () => true))
-    if (isWanted(rowWords(kind, value))) found.push(rowOnTheWay(kind, value, 'enrich has not read it yet'))
+  for (const { name } of kind.raw)
+    for await (const { value } of recordsIn(log, 'RawEvent', spanOf('enrich', name), () => true))
+      if (isWanted(rowWords(kind, value))) found.push(rowOnTheWay(kind, value, 'enrich has not read it yet'))
   for await (const { value } of recordsIn<N>(log, kind.name, spanOf(kind.decide, kind.topic.name), () => true)) {
     const { event, flow, client, hunt, name } = kind.about(value)
     if (isWanted([event, flow, client, hunt, name]))

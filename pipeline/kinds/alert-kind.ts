@@ -11,7 +11,7 @@ const texts = (...parts: readonly string[]): string => parts.filter((part) => pa
 /** Alerts. */
 export const alertKind: EventKind<'AlertEvent'> = {
   name: 'AlertEvent',
-  raw: topics.rawAlerts,
+  raw: [topics.rawAlerts],
   topic: topics.alertEvents,
   decide: 'decide.alerts',
   skim: openSkimmer('AlertEvent', ['org_name', 'artifact_type']),

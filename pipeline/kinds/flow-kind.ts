@@ -34,7 +34,7 @@ const cameBy: Readonly<Record<Origin, string>> = {
 /** Completed collections. */
 export const flowKind: EventKind<'FlowEvent'> = {
   name: 'FlowEvent',
-  raw: topics.rawFlowCompletions,
+  raw: [topics.rawFlowCompletions],
   topic: topics.flowEvents,
   decide: 'decide',
   skim: openSkimmer('FlowEvent', unjudged),

@@ -6,7 +6,7 @@ import type { Composed, LetterTerms } from '../mailing/composed.ts'
 import type { LookedUp } from '../sources/looked-up.ts'
 
 /** Schemas of the events that monitors judge. */
-export type EventName = 'FlowEvent' | 'AlertEvent' | 'QueueEvent'
+export type EventName = 'FlowEvent' | 'AlertEvent' | 'QueueEvent' | 'LogEvent'
 
 /** What an outcome says of its event, so that it can be found. */
 export type About = Pick<Outcome, 'event' | 'org' | 'client' | 'flow' | 'hunt' | 'name' | 'scope' | 'received_at'>
@@ -27,8 +27,8 @@ export interface RowToComplete {
 /** A kind of event: everything that differs between it and the others on the way from its row to its letter. */
 export interface EventKind<N extends EventName> {
   readonly name: N
-  /** Holds its rows. */
-  readonly raw: Topic
+  /** Hold its rows. */
+  readonly raw: readonly Topic[]
   /** Holds its events. */
   readonly topic: Topic
   /** The topology that judges them. */

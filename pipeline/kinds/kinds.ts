@@ -1,6 +1,7 @@
 import type { Notice } from '../../schemas/generated.ts'
 import { alertKind } from './alert-kind.ts'
 import { flowKind } from './flow-kind.ts'
+import { logKind } from './log-kind.ts'
 import { queueKind } from './queue-kind.ts'
 import type { About, EventKind, EventName } from './kind.ts'
 
@@ -14,6 +15,7 @@ export const kinds: readonly SomeKind[] = [
   { with: (use) => use(flowKind) },
   { with: (use) => use(alertKind) },
   { with: (use) => use(queueKind) },
+  { with: (use) => use(logKind) },
 ]
 
 /** The first answer that is not null. */

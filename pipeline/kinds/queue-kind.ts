@@ -10,7 +10,7 @@ const texts = (...parts: readonly string[]): string => parts.filter((part) => pa
 /** Rows of event queues that monitors name. Nobody is told of them but by the alerts that are made of them. */
 export const queueKind: EventKind<'QueueEvent'> = {
   name: 'QueueEvent',
-  raw: topics.rawQueueEvents,
+  raw: [topics.rawQueueEvents],
   topic: topics.queueEvents,
   decide: 'decide.queue-events',
   skim: openSkimmer('QueueEvent', ['org_name']),

@@ -52,6 +52,7 @@ export interface Teller<N extends EventName> extends Monitor<N> {
 export type FlowMonitor = Teller<'FlowEvent'>
 export type AlertMonitor = Teller<'AlertEvent'>
 export type QueueMonitor = Monitor<'QueueEvent'>
+export type LogMonitor = Monitor<'LogEvent'>
 
 /** Monitors by the kind of their events; left out: none. */
 export type Monitors = { readonly [N in EventName]?: readonly Monitor<N>[] }

@@ -1,12 +1,14 @@
 import type { Configuration, MonitorSettings } from '../config/configuration.ts'
-import type { QueueSource } from '../sources/queue-source.ts'
+import { logsTogether, type QueueSource } from '../sources/queue-source.ts'
+import { isLogs } from '../sources/readers.ts'
 import { alertsMonitor } from './alerts.ts'
+import { errorsMonitor } from './errors.ts'
 import { flowCompletionMonitor } from './flow-completion.ts'
 import { userMessageMonitor } from './user-message.ts'
-import type { AlertMonitor, Monitor, FlowMonitor, Monitors, QueueMonitor } from './monitor.ts'
+import type { AlertMonitor, FlowMonitor, LogMonitor, Monitor, Monitors, QueueMonitor } from './monitor.ts'
 import { queueLetters, queueMonitor } from './queue.ts'
 
-type SomeMonitor = FlowMonitor | AlertMonitor | QueueMonitor
+type SomeMonitor = FlowMonitor | AlertMonitor | QueueMonitor | LogMonitor
 
 const monitorsFrom = (settings: MonitorSettings, allowedDomains: readonly string[] | null): readonly SomeMonitor[] => {
   if ('queue' in settings) {
@@ -20,6 +22,9 @@ const monitorsFrom = (settings: MonitorSettings, allowedDomains: readonly string
       return [alertsMonitor(settings, allowedDomains)]
     case 'Server.Monitor.Alerts.UserMessage':
       return [userMessageMonitor(settings)]
+    case 'Server.Monitor.Errors.Alert':
+    case 'Server.Monitor.Client.Errors.Alert':
+      return [errorsMonitor(settings)]
   }
 }
 
@@ -32,15 +37,15 @@ export const monitorsOf = ({ monitors, channels }: Pick<Configuration, 'monitors
     FlowEvent: all.filter((monitor) => monitor.event === 'FlowEvent'),
     AlertEvent: all.filter((monitor) => monitor.event === 'AlertEvent'),
     QueueEvent: all.filter((monitor) => monitor.event === 'QueueEvent'),
+    LogEvent: all.filter((monitor) => monitor.event === 'LogEvent'),
   }
 }
 
-/** The queues that monitors need, each once, in the order of their names. */
+/** The queues and logs that monitors need, each once, in the order of their names. */
 export const sourcesOf = (monitors: Monitors): readonly QueueSource[] => {
   const sources = Object.values(monitors).flatMap((some: readonly Pick<Monitor<never>, 'sources'>[]) =>
     some.flatMap((monitor) => monitor.sources),
   )
-  return [...new Map(sources.map((source) => [source.queue, source])).values()].toSorted((a, b) =>
-    a.queue < b.queue ? -1 : 1,
-  )
+  const queues = new Map(sources.filter((source) => !isLogs(source)).map((source) => [source.queue, source]))
+  return [...queues.values(), ...logsTogether(sources.filter(isLogs))].toSorted((a, b) => (a.queue < b.queue ? -1 : 1))
 }

@@ -30,7 +30,8 @@ type Row = Readonly<Record<string, unknown>>
 
 /** Reads from a log what became of every event, in order of arrival; entries of the timeline lend their ids. */
 export const readBecame = async (log: EventLog, entries: readonly EventEntry[]): Promise<readonly Became[]> => {
-  const raws = (await Promise.all(kinds.map((some) => some.with(({ raw }) => readTopic(log, raw, 'RawEvent'))))).flat()
+  const rawTopics = kinds.flatMap((some) => some.with(({ raw }) => raw))
+  const raws = (await Promise.all(rawTopics.map((topic) => readTopic(log, topic, 'RawEvent')))).flat()
   const rejects = await readTopic(log, topics.rejects, 'Reject')
   const outcomes = await readTopic(log, topics.outcomes, 'Outcome')
   const origins = originsOf({ raws, rejects, outcomes }, entries)
@@ -149,7 +150,9 @@ const isNear = (ts: unknown, at: unknown): boolean => {
 }
 
 const namesOf = ({ row, entry }: Origin, known: readonly string[]): readonly string[] => {
-  const fromRow = [row['FlowId'], row['name']].filter((name) => typeof name === 'string')
+  // A line of a log says whose it is beside what it says.
+  const logged = row['_Client'] === undefined ? undefined : row['_Queue']
+  const fromRow = [row['FlowId'], row['name'], logged].filter((name) => typeof name === 'string')
   return [
     ...new Set([...known, ...fromRow, ...(entry?.id === undefined || entry.id === null ? [] : [entry.id])]),
   ].filter((name) => name !== '')

@@ -41,6 +41,7 @@ export const filterWords = [
   'message',
   'severity',
   'server',
+  'log',
 ] as const
 
 export interface OutcomeExpectation {

@@ -1,11 +1,13 @@
 import type { MemoryLog } from '../../connectors/log/memory-log.ts'
 import type { Happening } from '../../schemas/happenings.ts'
+import type { EpochMs } from '../../schemas/time.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { chosen } from '../dead/choose.ts'
 import { commandLetters } from '../dead/command-letters.ts'
 import { readDeadLetters } from '../dead/read-dead-letters.ts'
 import type { DeadEntry } from './scenario.ts'
 import { monitorsOf, sourcesOf } from '../monitors/monitors-of.ts'
+import { isLogs } from '../sources/readers.ts'
 import { type Service, stageNames, startService, type World } from '../service.ts'
 
 export interface RehearsedRelayOptions {
@@ -23,8 +25,8 @@ export interface RehearsedRelay {
   command(entry: DeadEntry): void
   /** Neither does its log have work nor does it start or stop. */
   isIdle(): boolean
-  /** The stream of every queue lives and its history has been read; also while it is down. */
-  isInSync(): boolean
+  /** The stream of every queue lives and its history has been read, and logs have been read since `at`; also while it is down. */
+  isInSync(at: EpochMs): boolean
   /** What ended it, in words; null: nothing did. */
   failure(): string | null
   log(): MemoryLog
@@ -34,9 +36,10 @@ export interface RehearsedRelay {
 
 export const rehearsedRelay = ({ configuration, log: first, world }: RehearsedRelayOptions): RehearsedRelay => {
   const read = configuration.velociraptor.orgs.flatMap((org) =>
-    sourcesOf(monitorsOf(configuration)).map(({ queue }) => `${org} ${queue}`),
+    sourcesOf(monitorsOf(configuration)).map((source) => ({ key: `${org} ${source.queue}`, isLive: !isLogs(source) })),
   )
-  const inSync = new Set<string>()
+  /** Until when, by the server's clock. */
+  const inSync = new Map<string, EpochMs>()
   let log = first
   let service: Service | null = null
   let failure: string | null = null
@@ -47,8 +50,8 @@ export const rehearsedRelay = ({ configuration, log: first, world }: RehearsedRe
     failure ??= cause instanceof Error ? cause.message : String(cause)
   }
   const tell = (happening: Happening): void => {
-    const { name, org, queue, queues } = happening
-    if (name === 'queue in sync') inSync.add(`${String(org)} ${String(queue)}`)
+    const { name, org, queue, queues, at } = happening
+    if (name === 'queue in sync') inSync.set(`${String(org)} ${String(queue)}`, Number(at))
     if (name === 'source away') for (const away of String(queues).split(', ')) inSync.delete(`${String(org)} ${away}`)
     world.tell(happening)
   }
@@ -83,7 +86,12 @@ export const rehearsedRelay = ({ configuration, log: first, world }: RehearsedRe
     start: () => change(start),
     stop: () => change(stop),
     isIdle: () => changes === 0 && log.isIdle(),
-    isInSync: () => service === null || read.every((queue) => inSync.has(queue)),
+    isInSync: (at) =>
+      service === null ||
+      read.every(({ key, isLive }) => {
+        const until = inSync.get(key)
+        return until !== undefined && (isLive || until > at)
+      }),
     failure: () => failure,
     log: () => log,
     async end() {

@@ -124,7 +124,7 @@ const play = async (scenario: Scenario, configuration: Configuration): Promise<E
     relay.isIdle() &&
     outbox.isIdle() &&
     velociraptor.isIdle() &&
-    relay.isInSync()
+    relay.isInSync(latestEntry)
   const nextDeed = (): EpochMs => Math.min(clocks.log.next(), clocks.timeline.next(), until ?? Infinity)
   const isOver = (): boolean => time.now() >= last + lingerMs && onlyPolls() && nextDeed() === Infinity
   const leaveOutHeartbeats = (): void => {

@@ -83,25 +83,34 @@ export const readHistory = (reading: HistoryReading): Observable<readonly string
   )
 }
 
-const slicesOf = function* (ids: readonly string[]): Generator<readonly string[]> {
-  for (let at = 0; at < ids.length; at += clientsAtOnce) yield ids.slice(at, at + clientsAtOnce)
+/** Clients, as many at a time as one query looks at. */
+export const slicesOf = function* <C>(clients: readonly C[]): Generator<readonly C[]> {
+  for (let at = 0; at < clients.length; at += clientsAtOnce) yield clients.slice(at, at + clientsAtOnce)
 }
 
-/** The rows of a query that ends. */
-const rowsOf = (
+/** What a query of stored rows needs. */
+export type RowReading = Pick<HistoryReading, 'velociraptor' | 'clock' | 'org' | 'source' | 'failureIn'> & {
+  /** How long it may say nothing, ms; left out: 5 minutes. */
+  readonly silenceMs?: number
+  /** After so long the server ends it, s; left out: an hour. */
+  readonly timeoutS?: number
+}
+
+/** The rows of a query that ends, as the JSON text of each. Errors with ConnectorError. */
+export const rowsOf = (
   { vql, env }: PreparedQuery,
-  { velociraptor, clock, org, source, failureIn }: HistoryReading,
+  { velociraptor, clock, org, source, failureIn, silenceMs = historySilenceMs, timeoutS = historyTimeoutS }: RowReading,
 ): Observable<readonly string[]> =>
   new Observable((subscriber) => {
     const log: LogLine[] = []
     let cancelSilence = (): void => undefined
     const heard = (): void => {
       cancelSilence()
-      cancelSilence = clock.at(clock.now() + historySilenceMs, () =>
+      cancelSilence = clock.at(clock.now() + silenceMs, () =>
         subscriber.error(
           new ConnectorError(
             'VELOCIRAPTOR_UNAVAILABLE',
-            `the history of ${source.queue} in org ${org} has been silent for ${historySilenceMs} ms`,
+            `the history of ${source.queue} in org ${org} has been silent for ${silenceMs} ms`,
           ),
         ),
       )
@@ -109,7 +118,7 @@ const rowsOf = (
     heard()
     subscriber.add(() => cancelSilence())
     subscriber.add(
-      velociraptor.query({ org, vql, env, timeoutS: historyTimeoutS }).subscribe({
+      velociraptor.query({ org, vql, env, timeoutS }).subscribe({
         next(message) {
           heard()
           if (message.kind === 'log') log.push(message)

@@ -33,7 +33,7 @@ export const orgMemory = (state: TaskState): OrgMemory => {
 export const noteLook = (state: TurnState, { at, ids }: OrgLook, hasBegun: (org: string) => boolean): boolean => {
   const unknown = ids.filter((id) => state.getBytes(`${knownPrefix}${id}`) === undefined)
   if (!unknown.every(hasBegun)) return false
-  const record = (org: string) => ({ org, queue: '', began_at: at, history_at: at })
+  const record = (org: string) => ({ org, queue: '', began_at: at, history_at: at, scanned: [] })
   for (const id of unknown) state.put('CollectCursor', `${knownPrefix}${id}`, record(id))
   state.put('CollectCursor', lookedKey, record(''))
   return true

@@ -1,8 +1,11 @@
+import type { LogLine } from '../../operators/log-table.ts'
+import type { Pattern } from '../../schemas/pattern.ts'
 import type { Topic } from '../../schemas/topics.ts'
 import { topics } from '../../schemas/topics.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { alertId, readAlert } from './alert-row.ts'
 import { flowCompletionId, readFlowCompletion } from './flow-completion-row.ts'
+import { logRowId, readLogRow } from './log-row.ts'
 import { queueRowId, readQueueRow } from './queue-row.ts'
 import { shortened } from './shortened.ts'
 import { contentHash } from './substance.ts'
@@ -14,6 +17,8 @@ export interface Identified {
   /** Partition key in the raw topic. */
   readonly key: string
   readonly receivedAt: EpochMs
+  /** Full artifact name of a row of logs, which hold those of many. */
+  readonly queue?: string
   /** Of a row without a natural key. */
   readonly equal?: {
     /** Which of equal rows it is, from 0. */
@@ -23,10 +28,30 @@ export interface Identified {
   }
 }
 
-/** An event queue that collect reads. */
+/** Whether a monitor looks for a line, as far as can be said of it before it is an event. */
+export interface LogSelection {
+  /** Whether any row of its table may be of this artifact, named with its source. */
+  concerns(artifact: string): boolean
+  /** Patterns of levels; a line of another level is not looked for. */
+  readonly levels: readonly Pattern[]
+  selects(line: LogLine): boolean
+}
+
+/** How logs are read: nobody can watch them, so in rounds. */
+export interface LogReading {
+  readonly of: 'server' | 'client'
+  /** Least time from the begin of a round to that of the next, ms. */
+  readonly periodMs: number
+  /** What monitors look for: no other line becomes an event. */
+  readonly selections: readonly LogSelection[]
+}
+
+/** An event queue that collect reads, or the logs of event artifacts. */
 export interface QueueSource {
-  /** Full artifact name. */
+  /** Full artifact name; of logs their own. */
   readonly queue: string
+  /** They are logs. */
+  readonly logs?: LogReading
   readonly topic: Topic
   /** Stored per client, so that history is read client by client. */
   readonly isPerClient: boolean
@@ -92,3 +117,34 @@ export const anyQueue = (queue: string): QueueSource => ({
   },
   shorten: (row) => shortened({ ...(row as Readonly<Record<string, unknown>>), _Shortened: true }, mostRowBytes),
 })
+
+/** A source that reads logs. */
+export type LogSource = QueueSource & { readonly logs: LogReading }
+
+const logTopics = { server: topics.rawServerLogs, client: topics.rawClientLogs }
+
+/** The logs of event artifacts, of those that run on the server or of those that run on clients. */
+export const logSource = (logs: LogReading): LogSource => ({
+  queue: `${logs.of} logs`,
+  logs,
+  topic: logTopics[logs.of],
+  isPerClient: logs.of === 'client',
+  mayBeMissing: false,
+  hasEqualRows: true,
+  identify(org, row, _readAt, copy = 0) {
+    const line = readLogRow(row)
+    const { artifact, storedAt } = line
+    return { id: logRowId(org, row, line, copy), key: `${org}/${artifact}`, receivedAt: storedAt, queue: artifact }
+  },
+  shorten: (row) => shortened({ ...(row as Readonly<Record<string, unknown>>), _Shortened: true }, mostRowBytes),
+})
+
+/** Several monitors read the same logs in the same rounds: as often as the most impatient one asks. */
+export const logsTogether = (all: readonly LogSource[]): readonly LogSource[] =>
+  [...Map.groupBy(all, ({ logs }) => logs.of)].map(([of, sources]) =>
+    logSource({
+      of,
+      periodMs: Math.min(...sources.map(({ logs }) => logs.periodMs)),
+      selections: sources.flatMap(({ logs }) => logs.selections),
+    }),
+  )

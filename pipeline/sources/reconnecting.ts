@@ -31,12 +31,15 @@ export const reconnecting =
   (arrivals) => {
     let failures = 0
     let awaySince: EpochMs | null = null
+    let isInSync = false
     const queues = sources.map(({ queue }) => queue).join(', ')
     return arrivals.pipe(
       tap((arrival) => {
-        if (arrival.kind === 'complete' && arrival.isInSync) tell({ name: 'source in sync', org, queues })
-        if (arrival.kind !== 'row' && arrival.isInSync)
-          for (const { queue } of sources) tell({ name: 'queue in sync', org, queue })
+        if (arrival.kind !== 'row' && arrival.isInSync) {
+          if (!isInSync) tell({ name: 'source in sync', org, queues })
+          isInSync = true
+          for (const { queue } of sources) tell({ name: 'queue in sync', org, queue, at: arrival.at })
+        }
         if (arrival.kind !== 'beat') return
         if (awaySince !== null)
           tell({ name: 'source back', org, queues, away_ms: clock.now() - awaySince, tries: failures })
@@ -48,6 +51,7 @@ export const reconnecting =
           if (!(cause instanceof ConnectorError) || cause.code !== 'VELOCIRAPTOR_UNAVAILABLE')
             return throwError(() => cause)
           failures += 1
+          isInSync = false
           // The server is there, and refuses these queues.
           const isAnswered = cause.cause instanceof ConnectorError
           if (awaySince === null)

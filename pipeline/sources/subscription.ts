@@ -25,7 +25,13 @@ export type Arrival =
       readonly copy: number
     }
   | { readonly kind: 'beat'; readonly at: EpochMs; readonly isInSync: boolean }
-  | { readonly kind: 'complete'; readonly at: EpochMs; readonly isInSync: boolean }
+  | {
+      readonly kind: 'complete'
+      readonly at: EpochMs
+      readonly isInSync: boolean
+      /** Of logs: the artifacts that were read. */
+      readonly scanned?: readonly string[]
+    }
 
 export interface SubscriptionOptions {
   readonly velociraptor: Velociraptor

@@ -55,7 +55,8 @@ export const takeRow = (held: HeldRow, { now, state, memory, cursor }: RowTaking
     if (cameBefore(seen, identified, origin)) return []
     if (source.endsFlows === true && !isFirstEnd(held, state, now, cursor)) return []
     const kept = Buffer.byteLength(json) <= mostRowBytes ? json : source.shorten(row)
-    const raw = { org, queue: source.queue, id, received_at: receivedAt, read_at: now, origin, row: kept }
+    const queue = identified.queue ?? source.queue
+    const raw = { org, queue, id, received_at: receivedAt, read_at: now, origin, row: kept }
     return [{ topic: source.topic.name, key, value: encode('RawEvent', raw) }]
   } catch (cause) {
     return rejectRow(held, now, state, (cause as Error).message)

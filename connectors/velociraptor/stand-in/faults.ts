@@ -39,7 +39,9 @@ export interface Faults {
   revoke(org: string, permission: string): void
   grant(org: string, permission: string): void
   deleteArtifact(org: string, name: string): void
-  /** Ends every fault but taken permissions and deleted artifacts. */
+  /** Deletes a client, and everything that is kept of it. */
+  deleteClient(org: string, id: string): void
+  /** Ends every fault but taken permissions, deleted artifacts and clients. */
   heal(): void
 }
 

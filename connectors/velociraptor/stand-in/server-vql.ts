@@ -188,7 +188,8 @@ const serverPlugins = (ground: Ground): Readonly<Record<string, Plugin>> => {
     ),
     monitoring_logs: plugin(
       { ...results, required: ['client_id', 'artifact'], optional: ['source', 'start_time', 'end_time'] },
-      (args) => between(world.logged(org, argumentText(args, 'client_id'), queueOf(args)), args),
+      (args, { session }) =>
+        between(world.logged(org, argumentText(args, 'client_id'), queueOf(args), session.clock.now()), args),
     ),
     source: plugin(
       {

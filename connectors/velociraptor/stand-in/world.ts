@@ -103,7 +103,7 @@ export interface StandInWorld {
    * whose columns stay verbatim. The row's own time and the `Flow` of a completion are filled in where left out.
    */
   emit(org: string, queue: string, row: Plain | string, at: EpochMs): void
-  /** A line that the server stores at `at`: of a server event artifact (`server`) or a client's. */
+  /** A line that the server stores at `at`: of a server event artifact (`server`) or of a client, from which it has heard then. */
   log(org: string, client: string, artifact: string, line: StandInLogLine, at: EpochMs): void
   /** Lets the server know an artifact by name alone: an event artifact, if it does not know it already. */
   knowQueue(org: string, queue: string): void
@@ -126,7 +126,12 @@ export interface WorldInside extends StandInWorld {
     client: string,
     now: EpochMs,
   ): readonly { readonly at: EpochMs; readonly row: Row }[]
-  logged(org: StandInOrg, client: string, artifact: string): readonly { readonly at: EpochMs; readonly row: Row }[]
+  logged(
+    org: StandInOrg,
+    client: string,
+    artifact: string,
+    now: EpochMs,
+  ): readonly { readonly at: EpochMs; readonly row: Row }[]
   flow(org: StandInOrg, client: string, flow: string): Plain | undefined
   send(message: StandInMessage): void
   /** Calls when a fault begins or ends. Returns what forgets the call. */
@@ -209,6 +214,9 @@ const openWorld = (description: WorldDescription): WorldInside => {
     if (change.client_monitoring !== undefined) orgOf('root').clientMonitoring = change.client_monitoring
   }
 
+  const readable = (rows: readonly StoredRow[], now: EpochMs): readonly StoredRow[] =>
+    rows.filter(({ at }) => at + self.readDelayMs <= now || self.readDelayMs === 0)
+
   const knowQueue = (orgId: string, queue: string): void => {
     const org = orgOf(orgId)
     const [artifact, source] = cut(queue)
@@ -271,8 +279,13 @@ const openWorld = (description: WorldDescription): WorldInside => {
       return [...organisations.values()]
     },
     org: (id) => organisations.get(id === '' ? 'root' : id),
-    log: (orgId, client, artifact, line, at) =>
-      append(orgOf(orgId).logs, historyKey(artifact, client), logRow(client, line, at, t0)),
+    log: (orgId, client, artifact, line, at) => {
+      const org = orgOf(orgId)
+      append(org.logs, historyKey(artifact, client), logRow(client, line, at, t0))
+      if (client === 'server') return
+      const known = org.clients.get(client) ?? clientRow({ client_id: client }, t0)
+      org.clients.set(client, { ...known, last_seen_at: Math.max(Number(known['last_seen_at']), at * 1000) })
+    },
     allows: (principal, org, permission) => {
       if (revoked.has(`${org} ${permission}`)) return false
       const rows = users.filter((user) => user['name'] === principal)
@@ -287,10 +300,11 @@ const openWorld = (description: WorldDescription): WorldInside => {
       return () => watchers.delete(watcher)
     },
     stored: (org, queue, client, now) =>
-      (org.history.get(historyKey(queue, typeOf(org, queue) === 'server_event' ? 'server' : client)) ?? [])
-        .filter(({ at }) => at + self.readDelayMs <= now || self.readDelayMs === 0)
-        .map((stored) => ({ at: stored.at, row: (stored.reread ??= reread(stored)) })),
-    logged: (org, client, artifact) => org.logs.get(historyKey(artifact, client)) ?? [],
+      readable(
+        org.history.get(historyKey(queue, typeOf(org, queue) === 'server_event' ? 'server' : client)) ?? [],
+        now,
+      ).map((stored) => ({ at: stored.at, row: (stored.reread ??= reread(stored)) })),
+    logged: (org, client, artifact, now) => readable(org.logs.get(historyKey(artifact, client)) ?? [], now),
     flow: (org, client, flow) => {
       const found = org.flows.get(pair(client, flow))
       return found === undefined ? undefined : flowRow(found, t0, resultsOf(org, client, flow))
@@ -334,6 +348,12 @@ const openWorld = (description: WorldDescription): WorldInside => {
       revoke: (org, permission) => revoked.add(`${org} ${permission}`),
       grant: (org, permission) => revoked.delete(`${org} ${permission}`),
       deleteArtifact: (org, name) => orgOf(org).artifacts.delete(name),
+      deleteClient: (org, id) => {
+        const { clients, logs, history } = orgOf(org)
+        clients.delete(id)
+        for (const kept of [logs, history])
+          for (const key of kept.keys()) if (key.startsWith(`${id} `)) kept.delete(key)
+      },
       heal: () => {
         lasting.end()
         delivery.flush()

@@ -27,7 +27,9 @@ describe('a new relay.yaml', () => {
     const { configuration, problems } = readConfiguration(initialConfiguration(given), around)
     expect(problems.map(printProblem)).toEqual([])
     expect(configuration?.velociraptor.guiUrl).toBe(given.guiUrl)
-    expect(configuration?.monitors[0]?.parameters.Recipients).toHaveLength(1)
+    expect(configuration?.monitors[0]?.parameters).toMatchObject({
+      Recipients: [{ address: expect.any(String) as string }],
+    })
     expect(configuration?.channels[0]?.allowedDomains).toEqual(['example.org'])
   })
 

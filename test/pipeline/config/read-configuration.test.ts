@@ -409,13 +409,6 @@ describe('a wrong file is refused at the place of its fault:', () => {
       ],
     ],
     [
-      'an artifact of later',
-      changed('FlowCompletion', 'Errors.Alert'),
-      [
-        `11:15 ${monitor}.artifact: Server.Monitor.Errors.Alert is not in this version: leave it on in Velociraptor, and remove this monitor`,
-      ],
-    ],
-    [
       'a monitor of a queue',
       good + '  - { name: q, queue: Linux.Detection.Honeyfiles }\n',
       ['13:5 monitors[1].alert: is missing'],

@@ -238,6 +238,13 @@ const runSource = (from: Select['from'], scope: Scope, session: Session, out: Si
     sendRows(asRows(known, session), out)
     return
   }
+  const [root = '', ...path] = from.name.split('.')
+  const holder = from.args === null && path.length > 0 ? lookUp(scope, root) : undefined
+  if (holder !== undefined) {
+    const found = path.reduce<Value>((at, name) => member(at, name, session), settled(holder, session))
+    sendRows(asRows(found, session), out)
+    return
+  }
   const plugin = session.plugins.get(from.name)
   if (plugin === undefined) {
     session.log(`ERROR:Plugin ${from.name} not found. Current Scope is ${scopeText(scope)}`)

@@ -1,0 +1,68 @@
+import type { TaskState } from '../../connectors/log/event-log.ts'
+import { decode } from '../../schemas/codec.ts'
+import type { CollectCursor } from '../../schemas/generated.ts'
+import type { EpochMs } from '../../schemas/time.ts'
+import type { TurnState } from '../runtime/turn-state.ts'
+import type { QueueSource } from './queue-source.ts'
+import { type Arrival, overlapMs } from './subscription.ts'
+import { forgetRows } from './take-row.ts'
+
+const cursorEveryMs = 30_000
+/** Rows told live up to a beat may still be on their way when it comes. */
+export const beatMarginMs = 2000
+
+/** Where a queue's cursor lies in the state of its task. */
+export const cursorKey = (org: string, queue: string): string => `cursor/${org}/${queue}`
+
+/** The cursor that a task has committed; undefined: the queue has not begun. */
+export const cursorIn = (state: TaskState, org: string, queue: string): CollectCursor | undefined => {
+  const stored = state.get(cursorKey(org, queue))
+  return stored === undefined ? undefined : decode('CollectCursor', stored)
+}
+
+interface Reader {
+  readonly org: string
+  readonly sources: readonly QueueSource[]
+}
+
+/** Whether every queue of an organisation that must be there has a cursor. */
+export const haveBegun = (state: TurnState, readers: readonly Reader[], org: string): boolean =>
+  readers.every(
+    (reader) =>
+      reader.org !== org ||
+      reader.sources.every(
+        ({ queue, mayBeMissing }) => mayBeMissing || state.getBytes(cursorKey(org, queue)) !== undefined,
+      ),
+  )
+
+/** What says how far a queue is complete. */
+type Progress = Exclude<Arrival, { readonly kind: 'row' }>
+
+/** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. `begun`: where first runs began, by key. */
+export const advance = (
+  state: TurnState,
+  held: Progress & { readonly org: string },
+  queue: string,
+  begun: ReadonlyMap<string, EpochMs>,
+): void => {
+  const key = cursorKey(held.org, queue)
+  const cursor = state.get('CollectCursor', key)
+  if (cursor === undefined) {
+    const began_at = Math.min(begun.get(key) ?? held.at, held.at)
+    state.put('CollectCursor', key, { org: held.org, queue, began_at, history_at: began_at, scanned: [] })
+    return
+  }
+  const history_at = movedTo(cursor, held)
+  if (history_at === null) return
+  const scanned = (held.kind === 'complete' ? held.scanned : undefined) ?? cursor.scanned
+  state.put('CollectCursor', key, { ...cursor, history_at, scanned })
+  forgetRows(state, { org: held.org, queue, readTo: history_at - overlapMs })
+}
+
+/** Where an arrival moves a cursor to, epoch ms; null: it stays. */
+export const movedTo = (cursor: CollectCursor | undefined, arrival: Progress): EpochMs | null => {
+  if (cursor === undefined) return arrival.at
+  if (arrival.kind === 'complete') return arrival.at > cursor.history_at ? arrival.at : null
+  const at = arrival.at - beatMarginMs
+  return arrival.isInSync && at - cursor.history_at >= cursorEveryMs ? at : null
+}
