@@ -1,12 +1,14 @@
 /**
- * `npm run soak:simulation [-- --seeds 10000] [--from 1] [--workers N] [--seed N]`: whole stages on a log in memory and a virtual clock, with
- * something befalling them at each commit, send and receipt; checks that every event came to its end. One seed alone prints its story.
+ * `npm run soak:simulation [-- --seeds 10000] [--from 1] [--workers N] [--seed N] [--bug NAME] [--prove]`: whole stages on a log in memory and a
+ * virtual clock, with something befalling them at each commit, send and receipt; checks that every event came to its end. One seed alone
+ * prints its story. `--prove` shows that it finds the bugs that are planted for it, `--bug` runs with one of them.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { simulate, type Simulated } from './oracle/simulate.ts'
+import { plantedBugs } from './oracle/planted-bugs.ts'
+import { simulate, type Simulated, type SimulateOptions } from './oracle/simulate.ts'
 
 const { values } = parseArgs({
   options: {
@@ -14,6 +16,8 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     workers: { type: 'string', default: String(availableParallelism()) },
     seed: { type: 'string' },
+    bug: { type: 'string' },
+    prove: { type: 'boolean', default: false },
     /** One seed of so many, for a worker. */
     every: { type: 'string', default: '1' },
   },
@@ -21,8 +25,13 @@ const { values } = parseArgs({
 const from = Number(values.from)
 const end = from + Number(values.seeds)
 
+const planted = (name: string | undefined): Pick<SimulateOptions, 'bug'> => {
+  const bug = plantedBugs[name ?? '']
+  return bug === undefined ? {} : { bug }
+}
+
 const replay = async (seed: number): Promise<number> => {
-  const { story, findings, facts } = await simulate(seed, { hasStory: true })
+  const { story, findings, facts } = await simulate(seed, { ...planted(values.bug), hasStory: true })
   for (const line of story) console.log(line)
   for (const finding of findings) console.error(`FOUND ${finding}`)
   console.log(JSON.stringify(facts))
@@ -40,7 +49,7 @@ const cpuMs = (): number => {
 const work = async (tell: (said: Said) => void): Promise<void> => {
   for (let seed = from; seed < end; seed += Number(values.every)) {
     const before = cpuMs()
-    const { findings, facts } = await simulate(seed)
+    const { findings, facts } = await simulate(seed, planted(values.bug))
     tell({ seed, findings, facts, cpuMs: cpuMs() - before })
   }
 }
@@ -65,7 +74,8 @@ const soak = async (): Promise<number> => {
   }
   await Promise.all(
     Array.from({ length: workers }, async (_, n) => {
-      const terms = ['--from', `${from + n}`, '--seeds', `${end - from - n}`, '--every', `${workers}`]
+      const bug = values.bug === undefined ? [] : ['--bug', values.bug]
+      const terms = [...bug, '--from', `${from + n}`, '--seeds', `${end - from - n}`, '--every', `${workers}`]
       const child = fork(import.meta.filename, terms, { env: { ...process.env, SIMULATION_WORKER: '1' } })
       child.on('message', take)
       await once(child, 'exit')
@@ -85,7 +95,25 @@ const soak = async (): Promise<number> => {
   return failed + (end - from - done)
 }
 
-if (values.seed !== undefined) process.exitCode = (await replay(Number(values.seed))) === 0 ? 0 : 1
+/** How many planted bugs no seed found. */
+const prove = async (): Promise<number> => {
+  let unfound = 0
+  for (const bug of Object.keys(plantedBugs)) {
+    let said = `${bug}: not found`
+    for (let seed = from; seed < end; seed++) {
+      const [finding] = (await simulate(seed, planted(bug))).findings
+      if (finding === undefined) continue
+      said = `${bug}: found (npm run soak:simulation -- --bug ${bug} --seed ${seed}): ${finding}`
+      break
+    }
+    if (said.endsWith('not found')) unfound++
+    console.log(said)
+  }
+  return unfound
+}
+
+if (values.prove) process.exitCode = (await prove()) === 0 ? 0 : 1
+else if (values.seed !== undefined) process.exitCode = (await replay(Number(values.seed))) === 0 ? 0 : 1
 else if (process.env['SIMULATION_WORKER'] === undefined) process.exitCode = (await soak()) === 0 ? 0 : 1
 else {
   await work((said) => void process.send?.(said))

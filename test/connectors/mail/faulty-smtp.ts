@@ -15,8 +15,11 @@ export interface Moment {
 /** What a sound server never does: end the connection at once, or not answer. */
 export interface Misdeed {
   readonly misdeed: 'cut' | 'stall'
+  /** At the dot: the message is taken all the same. */
+  readonly isTaken?: true
 }
 export const CUT: Misdeed = { misdeed: 'cut' }
+export const CUT_TAKEN: Misdeed = { misdeed: 'cut', isTaken: true }
 export const STALL: Misdeed = { misdeed: 'stall' }
 
 /** A reply of one line or several; one that comes a byte every 5 ms; a misdeed; undefined: what a sound server says. */
@@ -30,7 +33,7 @@ export interface TakenMail {
 
 export interface FaultySmtp {
   readonly port: number
-  /** Messages whose final dot was answered with 2xx. */
+  /** Messages whose final dot was answered with 2xx, or that were taken without an answer. */
   readonly taken: readonly TakenMail[]
   /** Messages whose final dot came in, whatever was answered. */
   readonly ended: () => number
@@ -41,6 +44,10 @@ export interface FaultySmtp {
   play(script: (moment: Moment) => Act): void
   /** Resolves at the next moment of this kind. */
   next(at: Moment['at']): Promise<void>
+  /** Ends every connection at once. */
+  cutAll(): void
+  /** From now on it shows another certificate. */
+  identify(identity: KeyAndCertificate): void
   close(): Promise<void>
 }
 
@@ -72,6 +79,8 @@ interface Conversation {
   inBody: boolean
   secure: boolean
   taken: number
+  /** What is being said byte by byte. */
+  dripping: string
 }
 
 /** A small mail server on loopback that does what its script says, without waiting before its greeting. */
@@ -80,15 +89,23 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
   const taken: TakenMail[] = []
   const sockets = new Set<Socket>()
   const waiting = new Map<string, (() => void)[]>()
+  let { identity } = options
   let ended = 0
   let mostOpen = 0
   let connections = 0
 
-  const drip = (socket: Socket, text: string): void => {
-    const [first, ...rest] = text
-    if (first === undefined || socket.destroyed) return
-    socket.write(first)
-    setTimeout(() => drip(socket, rest.join('')), 5)
+  /** A byte every 5 ms, with what is said meanwhile after it. */
+  const drip = (talk: Conversation): void => {
+    const [first, ...rest] = talk.dripping
+    talk.dripping = rest.join('')
+    if (first === undefined || talk.socket.destroyed) return
+    talk.socket.write(first)
+    setTimeout(() => drip(talk), 5)
+  }
+
+  const say = (talk: Conversation, text: string): void => {
+    if (talk.dripping === '') talk.socket.write(text)
+    else talk.dripping += text
   }
 
   /** Says what the script wants, or `sound`; answers whether that was `sound`, or a positive reply. */
@@ -99,14 +116,16 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
     for (const waker of wakers) waker()
     if (typeof asked === 'object' && 'misdeed' in asked) {
       if (asked.misdeed === 'cut') talk.socket.destroy()
-      return false
+      return asked.isTaken === true
     }
     if (typeof asked === 'object') {
-      drip(talk.socket, `${asked.drip}\r\n`)
+      const isBegun = talk.dripping !== ''
+      talk.dripping += `${asked.drip}\r\n`
+      if (!isBegun) drip(talk)
       return /^[23]/.test(asked.drip)
     }
     const reply = asked ?? sound
-    if (reply !== '') talk.socket.write(`${reply}\r\n`)
+    if (reply !== '') say(talk, `${reply}\r\n`)
     if (reply.startsWith('421')) talk.socket.end()
     return /^[23]/.test(reply)
   }
@@ -115,7 +134,7 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
     [
       '250-mail.example.org',
       ...(options.pipelining === false ? [] : ['250-PIPELINING']),
-      ...(options.identity !== undefined && !talk.secure ? ['250-STARTTLS'] : []),
+      ...(identity !== undefined && !talk.secure ? ['250-STARTTLS'] : []),
       ...(options.auth === true ? ['250-AUTH PLAIN LOGIN'] : []),
       ...(options.tokens === undefined ? [] : ['250-AUTH PLAIN XOAUTH2']),
       ...(options.size === undefined ? [] : [`250-SIZE ${options.size}`]),
@@ -123,9 +142,9 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
     ].join('\r\n')
 
   const secure = (talk: Conversation): void => {
-    if (options.identity === undefined) return
+    if (identity === undefined) return
     talk.socket.removeAllListeners('data')
-    talk.socket = new TLSSocket(talk.socket, { isServer: true, secureContext: createSecureContext(options.identity) })
+    talk.socket = new TLSSocket(talk.socket, { isServer: true, secureContext: createSecureContext(identity) })
     talk.secure = true
     listen(talk)
   }
@@ -142,7 +161,7 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
     const verb = line.slice(0, 4).toUpperCase()
     if (verb === 'EHLO' || verb === 'HELO') act(talk, 'ehlo', line, ehlo(talk))
     else if (verb === 'STAR') {
-      if (act(talk, 'starttls', line, options.identity === undefined ? '502 5.5.1 not here' : '220 go')) secure(talk)
+      if (act(talk, 'starttls', line, identity === undefined ? '502 5.5.1 not here' : '220 go')) secure(talk)
     } else if (verb === 'AUTH' && options.tokens !== undefined) authByToken(talk, line, options.tokens)
     else if (verb === 'AUTH') act(talk, 'auth', line, '235 2.7.0 welcome')
     else if (line === '') act(talk, 'other', line, '535 5.7.8 credentials not accepted')
@@ -150,10 +169,10 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
       talk.from = act(talk, 'mail', line, '250 2.1.0 ok') ? line : ''
       talk.to = ''
     } else if (verb === 'RCPT') {
-      if (talk.from === '') talk.socket.write('503 5.5.1 no sender\r\n')
+      if (talk.from === '') say(talk, '503 5.5.1 no sender\r\n')
       else if (act(talk, 'rcpt', line, '250 2.1.5 ok')) talk.to = line
     } else if (verb === 'DATA') {
-      if (talk.to === '') talk.socket.write('554 5.5.1 no recipients\r\n')
+      if (talk.to === '') say(talk, '554 5.5.1 no recipients\r\n')
       else talk.inBody = act(talk, 'data', line, '354 go on')
     } else if (verb === 'QUIT') {
       sockets.delete(talk.plain)
@@ -223,6 +242,7 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
       inBody: false,
       secure: false,
       taken: 0,
+      dripping: '',
     }
     if (options.implicit === true) secure(talk)
     else listen(talk)
@@ -248,6 +268,10 @@ export const openFaultySmtp = async (options: FaultyOptions = {}): Promise<Fault
       waiting.set(at, [...(waiting.get(at) ?? []), resolve])
       return promise
     },
+    cutAll: () => {
+      for (const socket of sockets) socket.destroy()
+    },
+    identify: (other) => void (identity = other),
     close: () => {
       for (const socket of sockets) socket.destroy()
       return new Promise((resolve) => server.close(() => resolve()))

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { EventLog, LogRecord } from '../../../connectors/log/event-log.ts'
+import { mostGathered } from '../../../pipeline/mailing/receipts.ts'
 import { decode, type SchemaName } from '../../../schemas/codec.ts'
 import type { Notice, Outcome, Receipt, Reject, Schemas } from '../../../schemas/generated.ts'
 import type { EpochMs } from '../../../schemas/time.ts'
@@ -28,9 +29,16 @@ export interface TakenLetter {
   readonly about: readonly string[]
   /** By the world's one time, epoch ms. */
   readonly at: EpochMs
-  /** Why its sender may not have written down that it was taken; null: nothing kept it from that. */
+  /** Why its sender may not have written down that it was taken, a strike with its time; null: nothing kept it from that. */
   readonly mishap: string | null
 }
+
+/** The mishap of a letter whose reply was cut: each such letter may come again. */
+export const cutReply = 'its reply was cut off'
+
+/** Letters that one strike to one process can double: of each channel those on its connections, and one batch of receipts. */
+export const mostDoubledBy = (connections: readonly number[]): number =>
+  connections.reduce((sum, each) => sum + each + mostGathered, 0)
 
 /** Everything that somebody outside of the relay knows, and what the relay says of it. */
 export interface Account {
@@ -39,8 +47,10 @@ export interface Account {
   readonly unreadable: ReadonlySet<string>
   readonly configurations: ReadonlyMap<string, RulesVersion>
   readonly taken: readonly TakenLetter[]
-  /** Addresses and Message-IDs that the server refused for good, or deferred for days: `address id`. */
-  readonly refused: ReadonlySet<string>
+  /** Letters that a strike can double. */
+  readonly mostDoubled: number
+  /** Whether the server refused a letter for good, or deferred it for days. */
+  readonly wasRefused: (to: string, messageId: string) => boolean
   readonly log: LogAccount
   /** Keys of letters, notices and due times that deliver still remembers. */
   readonly leftOver: readonly string[]

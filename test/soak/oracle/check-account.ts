@@ -142,7 +142,7 @@ const wholeStory = /^(UR)*(T|U|UD)$/
 
 /** Each notice has one delivery, which the mail server bears out. */
 const checkDeliveries = (account: Account, byId: ReadonlyMap<string, EmittedEvent>): Findings => {
-  const { log, taken, refused } = account
+  const { log, taken, wasRefused } = account
   const wrong: string[] = []
   const deliveries = deliveriesOf(account)
   const promised = new Set(log.outcomes.flatMap(({ value }) => value.verdicts.flatMap((verdict) => verdict.notices)))
@@ -169,7 +169,8 @@ const checkDeliveries = (account: Account, byId: ReadonlyMap<string, EmittedEven
     )
     if (last.outcome === 'told' && copies.length === 0) wrong.push(`${who}: lost, the mail server never took it`)
     if (last.outcome !== 'told') {
-      if (!refused.has(letter)) wrong.push(`${who}: given up, though the mail server never refused it`)
+      if (!wasRefused(recipient.address, last.message_id))
+        wrong.push(`${who}: given up, though the mail server never refused it`)
       if (copies.some(({ mishap }) => mishap === null)) wrong.push(`${who}: given up, though the mail server took it`)
     }
     const deaths = ended.filter(({ delivery }) => delivery.outcome === 'undeliverable')

@@ -57,3 +57,9 @@ export const stateOneCommitLate: PlantedBug = (log) =>
       turns: task.turns.pipe(map((turn) => ({ ...turn, commit: commitLate(turn) }))),
     }
   })
+
+/** Those that show in any weather, by their names on a command line. */
+export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
+  'receipts-dropped': receiptsDropped,
+  'state-late': stateOneCommitLate,
+}

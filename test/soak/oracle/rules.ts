@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { configurationHash } from '../../../pipeline/config/hash.ts'
 import type { Configuration } from '../../../pipeline/config/configuration.ts'
 import { readConfiguration } from '../../../pipeline/config/read-configuration.ts'
@@ -28,6 +29,11 @@ export interface RulesPlace {
 }
 
 const windowMs = 600_000
+const openConnections = 2
+const limitedConnections = 1
+
+/** Connections of each mail channel. */
+export const channelConnections: readonly number[] = [openConnections, limitedConnections]
 
 /** The text of the configuration: each monitor tells addresses of its own, so that a letter says whose it is. */
 export const rulesYaml = (
@@ -37,13 +43,15 @@ export const rulesYaml = (
 velociraptor: { api_config: ${apiConfig}, gui_url: https://velociraptor.example.org/app/index.html }
 mail:
   channels:
-    Open: { url: '${smtp}', from: relay@example.org, connections: 2, ${channel} }
+    Open: { url: '${smtp}', from: relay@example.org, connections: ${openConnections}, ${channel} }
     Limited:
-      url: '${smtp}'
-      from: relay@example.org
-      connections: 1
-      limits: { channel: { rate: 60/m, burst: 20 }, recipient: { rate: 6/m, burst: 2 } }
-      ${channel}
+      {
+        url: '${smtp}',
+        from: relay@example.org,
+        connections: ${limitedConnections},
+        limits: { channel: { rate: 60/m, burst: 20 }, recipient: { rate: 6/m, burst: 2 } },
+        ${channel},
+      }
 log: ${log}
 http: off
 trouble: off
@@ -84,7 +92,7 @@ export const configurationOf = (text: string): Configuration => {
   const { configuration, problems } = readConfiguration(text, {
     file: '/relay.yaml',
     env: {},
-    readFile: () => ({ text: '', readableByOthers: false }),
+    readFile: (file) => ({ text: existsSync(file) ? readFileSync(file, 'utf8') : '', readableByOthers: false }),
   })
   if (configuration === null) throw new Error(problems.map(({ line, message }) => `${line}: ${message}`).join('\n'))
   return configuration
@@ -101,10 +109,16 @@ export interface Expected {
 /** The monitors' verdicts on one event after the other of one partition, in its order; told anew for each partition. */
 export type Judge = (event: EmittedEvent, configuration: string) => ReadonlyMap<string, Expected>
 
+interface Window {
+  readonly event: string
+  readonly at: number
+}
+
 /** The rules told a second time, plainly: what the relay says is compared with it. */
 export const openJudge = (configurations: ReadonlyMap<string, RulesVersion>): Judge => {
   const told = new Map<string, string>()
-  const windows = new Map<string, { readonly event: string; readonly at: number }>()
+  const windows = new Map<string, Window>()
+  const lateWindows = new Map<string, Window>()
 
   const once = (monitor: string, flow: EmittedFlow, recipients: readonly string[]): Expected => {
     const key = `${monitor} ${flow.client} ${flow.flow}`
@@ -117,10 +131,13 @@ export const openJudge = (configurations: ReadonlyMap<string, RulesVersion>): Ju
   const windowed = (flow: EmittedFlow): Expected => {
     const again = once('windows', flow, ['watch@b.example.org'])
     if (again.outcome !== 'told') return again
-    const window = windows.get(flow.client)
-    if (window !== undefined && flow.receivedAt < window.at + windowMs)
+    const at = flow.receivedAt
+    // What is read back after an outage, from before the latest window, is compared with its like alone.
+    const open = at < (windows.get(flow.client)?.at ?? 0) ? lateWindows : windows
+    const window = open.get(flow.client)
+    if (window !== undefined && at >= window.at && at < window.at + windowMs)
       return { outcome: 'duplicate', of: window.event, recipients: [] }
-    windows.set(flow.client, { event: flow.id, at: flow.receivedAt })
+    open.set(flow.client, { event: flow.id, at })
     return again
   }
 

@@ -6,13 +6,13 @@ import { virtualClock } from '../../../pipeline/runtime/virtual-clock.ts'
 import { seededRandom } from '../../../pipeline/scenarios/seeded-random.ts'
 import type { EpochMs } from '../../../schemas/time.ts'
 import { allTopics, topics } from '../../../schemas/topics.ts'
-import { type LogAccount, messageKeyOf, readLogAccount, type TakenLetter } from './account.ts'
+import { cutReply, type LogAccount, messageKeyOf, mostDoubledBy, readLogAccount, type TakenLetter } from './account.ts'
 import { checkAccount, type Findings } from './check-account.ts'
 import { doublesIn } from './check-doubles.ts'
 import { type EmittedEvent, type EmittedFlow, openEmitter, rawRecordOf } from './emission.ts'
 import { openPartitionOwners } from './partition-owners.ts'
 import type { PlantedBug } from './planted-bugs.ts'
-import { configurationOf, rulesByHash, type RulesPlace, rulesYaml, versions } from './rules.ts'
+import { channelConnections, configurationOf, rulesByHash, type RulesPlace, rulesYaml, versions } from './rules.ts'
 import { openSimulatedMailServer, type TakenFrom } from './simulated-mail-server.ts'
 import { type SimulatedProcess, type SimulatedWorld, startSimulatedProcess, type Strike } from './simulated-process.ts'
 import { type Weather, weatherOf } from './weather.ts'
@@ -236,7 +236,8 @@ const play = async (
       unreadable,
       configurations: byHash,
       taken: mailServer.taken.map((letter) => withMishap(letter, account, strikes)),
-      refused: mailServer.refused,
+      mostDoubled: mostDoubledBy(channelConnections),
+      wasRefused: (to, messageId) => mailServer.refused.has(`${to} ${messageId}`),
       log: account,
       leftOver: world.owners
         .statesOf('deliver')
@@ -271,6 +272,7 @@ const withMishap = (letter: TakenFrom, { receipts }: LogAccount, strikes: readon
   const known: EpochMs = written?.timestamp ?? Infinity
   const during = strikes.filter(({ process, from, to }) => process === sender && from <= known && to >= at)
   const frozenMs = during.reduce((sum, { from, to }) => sum + (to - from), 0)
-  const mishap = isCut ? 'its reply was cut off' : frozenMs >= leastFreezeMs ? `${sender} was struck` : null
+  const struck = frozenMs >= leastFreezeMs ? `${sender} was struck at ${during[0]?.from}` : null
+  const mishap = isCut ? cutReply : struck
   return { ...rest, messageId, at, mishap }
 }
