@@ -141,7 +141,7 @@ export const startService = async (world: World, options: ServiceOptions): Promi
       delivery.running.pipe(
         catchError((cause: unknown) => from(trouble.settled()).pipe(mergeMap(() => throwError(() => cause)))),
       ),
-    index: () => index({ log, clock, tell, file: indexFile ?? null }),
+    index: () => index({ ...common, file: indexFile ?? null }),
   }
   await publishSchemas(log)
   const subscription = new Subscription()

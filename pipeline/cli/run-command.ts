@@ -56,13 +56,15 @@ export const runCommand = () =>
       parseListenOption,
     )
     .action(async ({ config, stages, since, listen }) => {
-      process.exitCode = await run(config, { stages: stages ?? stageNames, since: since ?? null, listen })
+      const where = listen === 'off' ? null : listen
+      process.exitCode = await run(config, { stages: stages ?? stageNames, since: since ?? null, listen: where })
       // Timers of libraries must not hold a stopped service.
       process.exit()
     })
 
-const parseListenOption = (text: string): HttpSettings | null => {
-  if (text === 'off') return null
+/** Not null for off: commander makes an empty text of it. */
+const parseListenOption = (text: string): HttpSettings | 'off' => {
+  if (text === 'off') return text
   const address = parseListen(text)
   if (address === null) throw new InvalidArgumentError(`Say off, or ${howToListen}.`)
   return address
@@ -76,6 +78,10 @@ interface RunOptions {
 }
 
 const run = async (file: string, { stages, since, listen }: RunOptions): Promise<number> => {
+  // Whoever starts a service may change its file at once: until it is ready, SIGHUP is remembered.
+  let reloadNow = (): void => void (isReloadAsked = true)
+  let isReloadAsked = false
+  process.on('SIGHUP', () => reloadNow())
   const { configuration, apiConfig, problems } = readFiles(file)
   if (printProblems(problems) || configuration === null || apiConfig === null) return 2
   const log = logTo(standardOutput(), configuration.logLevel)
@@ -116,7 +122,8 @@ const run = async (file: string, { stages, since, listen }: RunOptions): Promise
   }
   const { world, service } = begun
   tell({ name: 'relay ready', ms: Math.round(performance.now()) })
-  process.on('SIGHUP', () => reload(file, configuration, service, tell))
+  reloadNow = () => reload(file, configuration, service, tell)
+  if (isReloadAsked) reloadNow()
   let code = 0
   try {
     tell({ name: 'relay stopping', reason: await Promise.race([stopAsked, service.failed]) })

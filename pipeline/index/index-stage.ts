@@ -1,10 +1,14 @@
+import { SqliteError } from 'better-sqlite3'
 import { existsSync } from 'node:fs'
 import { finalize, type Observable } from 'rxjs'
+import { asLogError } from '../../connectors/log/embedded/store-errors.ts'
 import type { EventLog, LogRecord, Task, Turn } from '../../connectors/log/event-log.ts'
 import type { Clock, EpochMs } from '../../schemas/time.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import { topics } from '../../schemas/topics.ts'
+import type { Backoff, Random } from '../runtime/backoff.ts'
 import { decodeAll } from '../runtime/decoding.ts'
+import { throughOutages } from '../runtime/outage.ts'
 import { runTopology, type TurnResult } from '../runtime/run-topology.ts'
 import { type IndexWriter, type KeptOutcome, openIndexWriter } from './index-writer.ts'
 import { belongsTo } from './index-origin.ts'
@@ -13,6 +17,7 @@ import { inMemory, openIndex, type OutcomeIndex, removeIndex } from './outcome-i
 export interface IndexOptions {
   readonly log: EventLog
   readonly clock: Clock
+  readonly random: Random
   readonly tell: Tell
   /** The index's database file; null: in memory, for as long as the stage runs. */
   readonly file: string | null
@@ -20,6 +25,7 @@ export interface IndexOptions {
 
 const mostRecords = 1000
 const pruneEveryMs = 60_000
+const outageWaits: Backoff = { firstMs: 500, longestMs: 30_000 }
 
 /** The index that every task of the process writes into. */
 interface Kept {
@@ -46,13 +52,38 @@ export const index = (options: IndexOptions): Observable<never> => {
 }
 
 const opened = ({ file }: IndexOptions): Pick<Kept, 'index' | 'writer'> => {
-  const index = openIndex(file ?? inMemory)
-  return { index, writer: openIndexWriter(index) }
+  try {
+    const index = openIndex(file ?? inMemory)
+    return { index, writer: openIndexWriter(index) }
+  } catch (cause) {
+    throw asOutage(cause, file)
+  }
+}
+
+/** A disk that takes nothing now is waited for; everything else is as it is. */
+const asOutage = (cause: unknown, file: string | null): unknown => {
+  const error = asLogError(cause, file ?? inMemory)
+  return cause instanceof SqliteError && error.code === 'LOG_UNAVAILABLE' ? error : cause
 }
 
 const nothing: TurnResult = { append: [], put: [] }
 
 const indexTurn = async (task: Task, turn: Turn, kept: Kept, options: IndexOptions): Promise<TurnResult> => {
+  const { clock, random, tell, file } = options
+  const { partition } = task
+  const take = (): Promise<TurnResult> =>
+    takeTurn(task, turn, kept, options).catch((cause: unknown) => Promise.reject(asOutage(cause, file)))
+  return throughOutages(take, task.lost, {
+    clock,
+    random,
+    tell,
+    waits: outageWaits,
+    began: (reason) => ({ name: 'log unavailable', topology: 'index', partition, reason }),
+    ended: (away_ms) => ({ name: 'log available again', topology: 'index', partition, away_ms }),
+  })
+}
+
+const takeTurn = async (task: Task, turn: Turn, kept: Kept, options: IndexOptions): Promise<TurnResult> => {
   const { log, file } = options
   const { partition } = task
   if (file !== null && !existsSync(file)) reopen(kept, options)
@@ -107,7 +138,7 @@ const take = async (
 /** Records of the topic of outcomes as an index takes them. */
 export const readOutcomes = async (
   records: readonly LogRecord[],
-  options: Omit<IndexOptions, 'file'>,
+  options: Pick<IndexOptions, 'log' | 'clock' | 'tell'>,
   lost: AbortSignal,
 ): Promise<readonly KeptOutcome[]> =>
   (await decodeAll('Outcome', records, options, lost)).map((decoded) => ({

@@ -126,7 +126,9 @@ const seconds = async (work: () => Promise<unknown>): Promise<number> => {
 /** Runs the stage until it has every outcome. */
 const indexAll = (log: EventLog, dir: string, outcomes: number): Promise<void> =>
   new Promise((resolve, reject) => {
-    const running = index({ log, clock, tell, file: indexFileIn(dir) }).subscribe({ error: reject })
+    const running = index({ log, clock, random: Math.random, tell, file: indexFileIn(dir) }).subscribe({
+      error: reject,
+    })
     const look = setInterval(() => {
       const kept = openIndexForReading(indexFileIn(dir))
       const applied = Array.from({ length: partitions }, (_, partition) => kept?.applied(partition).next ?? 0).reduce(

@@ -73,6 +73,27 @@ describe('relay run', () => {
     expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining('no relay answers')])
   }, 60_000)
 
+  it('takes a changed file when it is ready, though it was told to before', async () => {
+    const running = spawn(process.execPath, [main, 'run', '-c', world.configFile, '--listen', 'off'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    child = running
+    const said: string[] = []
+    for await (const line of createInterface({ input: running.stdout })) {
+      const { msg } = JSON.parse(line) as { readonly msg: string }
+      said.push(msg)
+      if (msg === 'relay started') running.kill('SIGHUP')
+      if (msg === 'configuration reloaded') break
+    }
+    running.stdout.resume()
+    expect(said.filter((msg) => msg.startsWith('relay') || msg.startsWith('configuration'))).toEqual([
+      'relay started',
+      'relay ready',
+      'configuration reloaded',
+    ])
+    expect([running.exitCode, running.signalCode]).toEqual([null, null])
+  }, 60_000)
+
   it('refuses a place that is none before anything opens', async () => {
     const { code, err } = await runRelay('run', '-c', world.configFile, '--listen', '9464')
     expect([code, err]).toEqual([2, expect.stringContaining('write host:port')])

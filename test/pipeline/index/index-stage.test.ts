@@ -1,3 +1,4 @@
+import Sqlite from 'better-sqlite3'
 import { existsSync, rmSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -32,6 +33,12 @@ const whole = async (): Promise<OutcomeIndex> => {
     writer.apply(partition, index.applied(partition).next, [{ offset, timestamp, outcome: value }])
   return index
 }
+
+const partitionsOf = (name: 'log unavailable' | 'log available again') =>
+  world
+    .saidOf(name)
+    .map(({ partition }) => ({ partition }))
+    .toSorted((a, b) => Number(a.partition) - Number(b.partition))
 
 const expectWhole = async (): Promise<void> => {
   const [kept, made] = [openIndexForReading(indexFileIn(world.dir)), await whole()]
@@ -106,6 +113,23 @@ describe('the index stage', () => {
     await world.pass(60_000)
     await expectWhole()
   })
+
+  it('waits while its file takes nothing, and neither ends nor loses anything', async () => {
+    await world.run()
+    await world.events(...flows(0, 4))
+    await world.pass(60_000)
+    const other = new Sqlite(indexFileIn(world.dir))
+    other.exec('BEGIN IMMEDIATE')
+    await world.events(...flows(4, 4))
+    await world.settle()
+    const partitions = [{ partition: 0 }, { partition: 1 }]
+    expect(partitionsOf('log unavailable')).toEqual(partitions)
+    other.exec('COMMIT')
+    other.close()
+    await world.pass(60_000)
+    expect(partitionsOf('log available again')).toEqual(partitions)
+    await expectWhole()
+  }, 60_000)
 
   it('passes over an outcome that cannot be read', async () => {
     await world.run()

@@ -17,6 +17,7 @@ import { readScenarios } from '../../../pipeline/scenarios/read-scenarios.ts'
 import { type Service, type StageName, stageNames, startService } from '../../../pipeline/service.ts'
 import { decode, encode } from '../../../schemas/codec.ts'
 import type { FlowEvent, Outcome } from '../../../schemas/generated.ts'
+import type { Happening, HappeningName, Tell } from '../../../schemas/happenings.ts'
 import { allTopics, topics } from '../../../schemas/topics.ts'
 import { flowEvent } from '../../operators/flow-events.ts'
 
@@ -59,6 +60,7 @@ export interface IndexWorld {
   /** Closes the log and opens it anew, so much later, as after a kill: nothing is waited for. */
   reopen(later?: number): Promise<void>
   events(...events: readonly FlowEvent[]): Promise<void>
+  saidOf(name: HappeningName): readonly Happening[]
   outcomes(): Promise<
     readonly {
       readonly partition: number
@@ -93,7 +95,8 @@ export const openIndexWorld = async ({
   const server = createWorld({ ...read.world, now: start })
   const velociraptor = standInVelociraptor(server, { clock })
   const outbox = openOutbox({ clock })
-  const tell = (): void => undefined
+  const said: Happening[] = []
+  const tell: Tell = (happening) => void said.push(happening)
   const open = (): Promise<EmbeddedLog> =>
     openEmbeddedLog({
       dir,
@@ -162,6 +165,7 @@ export const openIndexWorld = async ({
         })),
       )
     },
+    saidOf: (name) => said.filter((one) => one.name === name),
     async outcomes() {
       const all: { partition: number; offset: number; timestamp: number; value: Outcome }[] = []
       for (let partition = 0; partition < partitions; partition++)

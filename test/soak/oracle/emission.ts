@@ -40,7 +40,8 @@ const artifacts = ['Linux.Sys.Users', 'Windows.Sys.Users', 'Linux.Search.FileFin
 const creators = ['analyst1', 'analyst2', 'admin'] as const
 const clients = 4
 const severities = ['low', 'medium', 'high', 'critical'] as const
-const lateMs = 9000
+/** How long after its completion the server knows a late record. */
+export const lateMs = 9000
 
 const pick = <T>(items: readonly T[], random: Random): T => items[Math.floor(random() * items.length)] as T
 const clientId = (n: number): string => `C.${String(n).padStart(16, '0')}`

@@ -73,6 +73,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
   const synced = Promise.withResolvers<void>()
   let isEnded = false
   let isMeant = false
+  let hasSpoken = false
   let failed: (Line & { readonly at: number }) | null = null
   const clock: ClockStep[] = [{ at: Date.now(), aheadMs: 0 }]
   let child: ChildProcess
@@ -85,6 +86,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
     } catch {
       return say(`${name}: ${text}`)
     }
+    hasSpoken = true
     if (line.msg === 'source in sync') synced.resolve()
     if (line.msg === 'relay failed') failed = { ...line, at: Date.now() }
     if (line.msg !== 'letter delivered') say(`${name}: ${line.msg ?? text} ${line.code ?? ''} ${line.reason ?? ''}`)
@@ -92,6 +94,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
 
   const start = (): void => {
     isMeant = false
+    hasSpoken = false
     failed = null
     const preloaded = [steppingClock, ...(bug === null ? [] : [plantBug])].flatMap((each) => ['--import', each])
     child = spawn(process.execPath, [...preloaded, relay, 'run', '-c', file], {
@@ -159,7 +162,8 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
     },
     reload(changed) {
       writeFileSync(file, changed)
-      child.kill('SIGHUP')
+      // Before its first word nothing can listen to a signal.
+      if (hasSpoken) child.kill('SIGHUP')
     },
     async end() {
       isEnded = true

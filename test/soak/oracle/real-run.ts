@@ -9,13 +9,14 @@ import type { EventLog } from '../../../connectors/log/event-log.ts'
 import { openKafkaLog } from '../../../connectors/log/kafka-log.ts'
 import { startStandIn } from '../../../connectors/velociraptor/stand-in/server.ts'
 import { createWorld, type StandInWorld } from '../../../connectors/velociraptor/stand-in/world.ts'
+import type { Random } from '../../../pipeline/runtime/backoff.ts'
 import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
 import { seededRandom } from '../../../pipeline/scenarios/seeded-random.ts'
 import { allTopics } from '../../../schemas/topics.ts'
 import { mostDoubledBy, readLogAccount } from './account.ts'
 import { checkAccount, type Findings } from './check-account.ts'
 import { checkDoubles, doublesIn } from './check-doubles.ts'
-import { type EmittedEvent, type EmittedFlow, flowRecordOf, openEmitter } from './emission.ts'
+import { type EmittedEvent, type EmittedFlow, flowRecordOf, lateMs, openEmitter } from './emission.ts'
 import { type Deeds, disturb, openDeeds, some } from './real-deeds.ts'
 import { openRealMailServer, type RealMailServer } from './real-mail-server.ts'
 import { withMishaps } from './real-mishaps.ts'
@@ -77,12 +78,13 @@ const openLog = (dir: string, brokers: RealRunOptions['brokers'], prefix: string
 /** Real processes under everything that a seed has for them, until all is told; then what came of it is checked. */
 export const runReally = async (options: RealRunOptions): Promise<RealRun> => {
   const { seed, brokers, bug, say } = options
-  const random = seededRandom(seed)
+  // Each has its own: which of them asks first is the machine's.
+  const [random, emitRandom, mailRandom] = [0, 1, 2].map((n) => seededRandom(3 * seed + n)) as [Random, Random, Random]
   const dir = mkdtempSync(join(tmpdir(), 'relay-oracle-'))
   const clock = systemClock()
   const world = createWorld({ now: clock.now() })
   const server = await startStandIn({ world, clock, dir, port: 0 })
-  const mailServer = await openRealMailServer(random, options.faults)
+  const mailServer = await openRealMailServer(mailRandom, options.faults)
   writeFileSync(join(dir, 'mail-ca.pem'), mailServer.ca)
   const prefix = `oracle-${seed}-${clock.now()}.`
   const stateOf = (name: string): string => join(dir, brokers === null ? 'log' : name)
@@ -121,7 +123,7 @@ export const runReally = async (options: RealRunOptions): Promise<RealRun> => {
   deeds = openDeeds({ random, relays, mailServer, log, disk, isShared: brokers !== null, reload })
   const run: Run = {
     ...options,
-    random,
+    random: emitRandom,
     dir,
     world,
     mailServer,
@@ -168,8 +170,8 @@ export const runReally = async (options: RealRunOptions): Promise<RealRun> => {
   }
 }
 
-const clientsOf = (flow: EmittedFlow) => ({
-  clients: [{ client_id: flow.client, os_info: { fqdn: flow.client } }],
+const clientOf = (flow: EmittedFlow) => ({ clients: [{ client_id: flow.client, os_info: { fqdn: flow.client } }] })
+const recordsOf = (flow: EmittedFlow) => ({
   flows: [flowRecordOf(flow, Infinity)]
     .filter((record) => record !== null)
     .map((record) => ({ org: 'root', ...record })),
@@ -178,16 +180,20 @@ const clientsOf = (flow: EmittedFlow) => ({
 /** A server that emits something now and then, and comes to know of some flows later. */
 const emitAll = async ({ random, world, emitted, troubleMs, begun, say }: Run): Promise<void> => {
   const emitter = openEmitter(random)
+  const later: Promise<unknown>[] = []
   for (const end = Date.now() + troubleMs; Date.now() < end; await setTimeout(random() * 2 * emitEveryMs)) {
     const now = Date.now()
     const event = random() < 0.25 ? emitter.alert(now) : emitter.flow(now)
     emitted.push(event)
     say(`server: ${event.kind === 'flow' ? event.flow : event.name} after ${now - begun} ms`)
     if (event.kind === 'flow') {
-      if (event.record !== 'missing') world.set(clientsOf(event))
+      world.set(clientOf(event))
+      if (event.record === 'late') later.push(setTimeout(lateMs).then(() => world.set(recordsOf(event))))
+      else world.set(recordsOf(event))
       world.emit('root', 'System.Flow.Completion', event.row, now)
     } else world.emit('root', 'Server.Internal.Alerts', event.row, now)
   }
+  await Promise.all(later)
 }
 
 /** Looks until everything is as it must be, or nothing more is to be hoped for. */
