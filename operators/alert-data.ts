@@ -1,4 +1,5 @@
 import type { AlertEvent } from '../schemas/generated.ts'
+import { remembering } from '../schemas/remembering.ts'
 
 const parsed = new WeakMap<AlertEvent, unknown>()
 
@@ -22,10 +23,13 @@ export const alertData = (event: AlertEvent): unknown => {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 
+/** The names are those of tables, and few. */
+const stepsOf = remembering((name) => name.split('.'))
+
 /** A member by its name; dots lead into what is nested, also by the index of a list. undefined: there is none. */
 export const memberOf = (data: unknown, name: string): unknown => {
   let at = data
-  for (const step of name.split('.')) {
+  for (const step of stepsOf(name)) {
     if (!isObject(at) || !Object.hasOwn(at, step)) return undefined
     at = at[step]
   }

@@ -33,11 +33,9 @@ const derived = (rules: readonly SeverityRule[], data: unknown): string => {
   return severity || fallback
 }
 
-/**
- * Derives an alert's severity by a table, once for each alert: that of the last row that gives one, else the plain value of the
- * last row whose pattern did not match, else empty.
- */
-export const severityBy = (rules: readonly SeverityRule[]): ((event: AlertEvent) => string) => {
+const derivers = new WeakMap<readonly SeverityRule[], (event: AlertEvent) => string>()
+
+const deriver = (rules: readonly SeverityRule[]): ((event: AlertEvent) => string) => {
   const known = new WeakMap<AlertEvent, string>()
   return (event) => {
     const before = known.get(event)
@@ -46,4 +44,14 @@ export const severityBy = (rules: readonly SeverityRule[]): ((event: AlertEvent)
     known.set(event, severity)
     return severity
   }
+}
+
+/**
+ * Derives an alert's severity by a table, once for each alert and for all who go by that table: that of the last row that gives one,
+ * else the plain value of the last row whose pattern did not match, else empty.
+ */
+export const severityBy = (rules: readonly SeverityRule[]): ((event: AlertEvent) => string) => {
+  const derive = derivers.get(rules) ?? deriver(rules)
+  derivers.set(rules, derive)
+  return derive
 }

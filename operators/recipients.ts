@@ -66,20 +66,27 @@ export interface RecipientFacts {
   readonly flow: Pick<FlowFacts, 'creator'> | null
 }
 
+/** Each address once, the first spelling kept. */
+const together = (parts: readonly Addressed[]): Addressed => {
+  const unique: Recipient[] = []
+  for (const recipient of parts.flatMap((part) => part.recipients))
+    if (!unique.some(({ address }) => sameAddress(address, recipient.address))) unique.push(recipient)
+  return { recipients: unique, warnings: parts.flatMap((part) => part.warnings) }
+}
+
 /** Who is told of an event: the fixed recipients, its flow's creator, and who its client's metadata name; each once, the first spelling kept. */
-export const recipients =
-  (rule: RecipientRule): ((event: RecipientFacts) => Addressed) =>
-  ({ client, flow }) => {
-    const parts: Addressed[] = [{ recipients: rule.fixed, warnings: [] }]
+export const recipients = (rule: RecipientRule): ((event: RecipientFacts) => Addressed) => {
+  const fixed = together([{ recipients: rule.fixed, warnings: [] }])
+  return ({ client, flow }) => {
+    const parts: Addressed[] = [fixed]
     if (rule.creator !== null) {
       const address = creatorAddress(flow?.creator ?? '', rule.creator)
       if (address !== '') parts.push(foreign(address, 'creator', rule.allowedDomains))
     }
-    const value = client.metadata.find(({ field }) => field === rule.metadataField)?.value ?? ''
-    if (rule.metadataField !== '' && looksLikeAddress(value))
-      parts.push(foreign(value, 'metadata', rule.allowedDomains))
-    const unique: Recipient[] = []
-    for (const recipient of parts.flatMap((part) => part.recipients))
-      if (!unique.some(({ address }) => sameAddress(address, recipient.address))) unique.push(recipient)
-    return { recipients: unique, warnings: parts.flatMap((part) => part.warnings) }
+    if (rule.metadataField !== '') {
+      const value = client.metadata.find(({ field }) => field === rule.metadataField)?.value ?? ''
+      if (looksLikeAddress(value)) parts.push(foreign(value, 'metadata', rule.allowedDomains))
+    }
+    return parts.length === 1 ? fixed : together(parts)
   }
+}

@@ -127,8 +127,10 @@ export const compilePattern = (text: string): Pattern => {
     isBlank: text === '',
     matches: (value) => (Array.isArray(value) ? someElement(value, matchesOne) : matchesOne(value)),
     expand(value, replacement) {
+      if (!test(value)) return null
+      if (!replacement.includes('$')) return replacement
       const matcher = expression.matcher(value)
-      if (!matcher.find()) return null
+      matcher.find()
       return replacement.replaceAll(groupReference, (_, dollar?: string, braced?: string, bare?: string) =>
         dollar === undefined ? groupOf(matcher, braced ?? bare ?? '') : '$',
       )

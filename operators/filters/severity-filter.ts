@@ -11,10 +11,11 @@ export interface SeverityFilterRule {
 /** Objects to alerts of another severity than those that are asked for; one without a severity passes. */
 export const severityFilter = ({ threshold, severityOf }: SeverityFilterRule): Filter<AlertEvent> => {
   const wanted = new Set(threshold.map((severity) => severity.toLowerCase()))
+  const all = listed(threshold)
   return (event) => {
     const severity = wanted.size === 0 ? '' : severityOf(event)
     if (severity === '' || wanted.has(severity.toLowerCase())) return null
-    return { by: 'severity', reason: `the severity ${shown(severity)} is none of ${listed(threshold)}` }
+    return { by: 'severity', reason: `the severity ${shown(severity)} is none of ${all}` }
   }
 }
 

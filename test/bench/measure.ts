@@ -94,6 +94,14 @@ export const perCpuSecond = (count: number, work: () => void): number => {
   return (count * 1e6) / (user + system)
 }
 
+/** How many a second of this thread's processor time: what it waits for, and what other threads do meanwhile, does not count. */
+export const perThreadSecond = async (count: number, work: () => Promise<void> | void): Promise<number> => {
+  const before = process.threadCpuUsage()
+  await work()
+  const { user, system } = process.threadCpuUsage(before)
+  return (count * 1e6) / (user + system)
+}
+
 const tolerance = 0.6
 
 /** Whether a figure keeps its bar; one without a bar does. */
