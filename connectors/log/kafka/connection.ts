@@ -1,5 +1,6 @@
 import { Kafka, logLevel, type Cluster, type RetryOptions, type SASLOptions } from 'kafkajs'
 import type { ConnectionOptions } from 'node:tls'
+import { openSocket } from './open-socket.ts'
 import './request-queues.ts'
 
 /** How a broker is reached. */
@@ -66,6 +67,7 @@ export const connectKafka = ({ brokers, clientId, tls, sasl }: KafkaAccess, retr
     connectionTimeout: 2000,
     authenticationTimeout: 5000,
     reauthenticationThreshold: 10_000,
+    socketFactory: openSocket,
     requestTimeout: 5000,
     enforceRequestTimeout: true,
     retry,

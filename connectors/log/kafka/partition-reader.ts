@@ -56,8 +56,8 @@ const firstWaitMs = 50
 const longestWaitMs = 1000
 /** After so many failures in a row everything known of the brokers is thrown away. */
 const failuresBeforeAnew = 4
-/** Until the brokers have chosen new leaders in place of one that died, with their usual settings. */
-const patienceMs = 15_000
+/** Until the brokers have chosen new leaders in place of one that died, and all of them know: as long as writing waits. */
+const patienceMs = 25_000
 
 export const openPartitionReader = (options: PartitionReaderOptions): PartitionReader => {
   const { kafka, brokers, patience, metadata, onTrouble } = options

@@ -13,7 +13,6 @@ interface RequestQueue {
   readonly pending: readonly unknown[]
   throttleCheckTimeoutId: NodeJS.Timeout | null
   isConnected(): boolean
-  setMaxListeners(count: number): void
   scheduleRequestTimeoutCheck(): void
   scheduleCheckPendingRequests(): void
   destroy(): void
@@ -44,8 +43,6 @@ const shareTimers = (queues: RequestQueue): void => {
 
   Object.assign(queues, {
     scheduleRequestTimeoutCheck(this: RequestQueue) {
-      // Whoever waits for a connection to end listens until it is idle: as many as had requests under way on it.
-      this.setMaxListeners(0)
       if (!this.enforceRequestTimeout) return
       connected.add(this)
       timer ??= setInterval(look, lookEveryMs)
