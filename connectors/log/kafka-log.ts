@@ -8,6 +8,7 @@ import { ConnectorError } from '../errors.ts'
 import { openAdmission } from './admission.ts'
 import type { Bound, EventLog, LogRecord, NewRecord, Position, Range, Task, Topology } from './event-log.ts'
 import { openAppender } from './kafka/appender.ts'
+import { admitVersions } from './kafka/broker-versions.ts'
 import { brisk, connectKafka, patient, usualTimings, type KafkaAccess, type KafkaTimings } from './kafka/connection.ts'
 import type { Unsafe } from './kafka/kafka-seat.ts'
 import { admitCoordinated } from './kafka/coordinators.ts'
@@ -64,11 +65,12 @@ const changelogName = (prefix: string, topology: string): string => `${prefix}st
 
 /**
  * Opens a log on Kafka; any number of processes may, and share the tasks. Rejects with ConnectorError: LOG_DENIED (topics made
- * otherwise, not permitted, login or certificate not accepted), LOG_UNAVAILABLE (no broker answers).
+ * otherwise, not permitted, login or certificate not accepted, a broker too old), LOG_UNAVAILABLE (no broker answers).
  */
 export const openKafkaLog = async (options: KafkaLogOptions): Promise<EventLog> => {
   const { brokers } = options
   const brief = connectKafka(options, brisk)
+  await admitVersions(brief, brokers)
   const clusterId = await withAdmin(brief, { brokers, deed: 'cannot open the log' }, async (admin) => {
     admitTopics(brokers, await checkTopics(admin, wantedTopics(options), { make: true }))
     return (await admin.describeCluster()).clusterId

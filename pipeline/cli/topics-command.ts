@@ -1,5 +1,6 @@
 import { Command } from '@commander-js/extra-typings'
 import { ConnectorError } from '../../connectors/errors.ts'
+import { admitVersions } from '../../connectors/log/kafka/broker-versions.ts'
 import { brisk, connectKafka } from '../../connectors/log/kafka/connection.ts'
 import { checkTopics, type TopicFinding, withAdmin } from '../../connectors/log/kafka/topic-set.ts'
 import { wantedTopics } from '../../connectors/log/kafka-log.ts'
@@ -11,16 +12,16 @@ import { kafkaAccessOf } from '../config/kafka-access.ts'
 import { printProblems, readFiles } from './read-files.ts'
 
 /** All topics of a log on Kafka with those that hold the stages' state: how each is found, or that it was made. Rejects with ConnectorError. */
-export const lookAtTopics = (
+export const lookAtTopics = async (
   settings: KafkaLogSettings,
   { make }: { readonly make: boolean },
 ): Promise<readonly TopicFinding[]> => {
   const access = kafkaAccessOf(settings)
   const wanted = wantedTopics({ ...settings, topics: allTopics }, stageNames)
-  return withAdmin(
-    connectKafka(access, brisk),
-    { brokers: settings.brokers, deed: 'cannot look at the topics' },
-    (admin) => checkTopics(admin, wanted, { make }),
+  const kafka = connectKafka(access, brisk)
+  await admitVersions(kafka, settings.brokers)
+  return withAdmin(kafka, { brokers: settings.brokers, deed: 'cannot look at the topics' }, (admin) =>
+    checkTopics(admin, wanted, { make }),
   )
 }
 

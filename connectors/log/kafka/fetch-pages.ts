@@ -77,7 +77,7 @@ const decodeAnswer = (answer: Buffer): FetchAnswer => {
 }
 
 /** Records are not taken apart before somebody asks for them, and then plainly. */
-const fetching: OwnProtocol<unknown> = { key: 1, version: 11, decode: decodeAnswer }
+export const fetching: OwnProtocol<unknown> = { key: 1, version: 11, decode: decodeAnswer }
 
 /** One fetch from a broker that leads all these partitions. Rejects with errors of the client. */
 export const fetchFrom = async (

@@ -2,8 +2,8 @@ import type { ISocketFactoryArgs } from 'kafkajs'
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 
-/** What the client really hands over: in the clear there is no `ssl`. */
-export type SocketTerms = Omit<ISocketFactoryArgs, 'ssl'> & { readonly ssl?: ConnectionOptions | undefined }
+/** What the client really hands over: in the clear `ssl` is null. */
+export type SocketTerms = Omit<ISocketFactoryArgs, 'ssl'> & { readonly ssl: ConnectionOptions | null }
 
 const keepAliveMs = 60_000
 
@@ -13,7 +13,7 @@ const keepAliveMs = 60_000
  */
 export const openSocket = ({ host, port, ssl, onConnect }: SocketTerms): Socket => {
   const socket =
-    ssl === undefined
+    ssl === null
       ? connect({ host, port }, onConnect)
       : connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect)
   const unref = socket.unref.bind(socket)

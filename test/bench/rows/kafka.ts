@@ -46,7 +46,7 @@ const latencyOn = (brokers: readonly string[]): Promise<readonly Figure[]> =>
 /** The same relay on Kafka. */
 export const kafka: readonly BenchRow[] = [
   onBroker('decide', 'what lies in the log is judged (3 minutes)', measureDecide),
-  onBroker('cpu', 'processor time of 1 and 4 processes (5 minutes)', measureCpu),
+  onBroker('cpu', 'processor time of 1 and 4 processes (10 minutes)', measureCpu),
   onBroker('latency', 'a lone event through all stages', latencyOn),
   onBroker('deliver', 'notices become settled letters', deliverOn),
   onBroker('restore', 'a million keys of state in a fresh process', measureRestore),

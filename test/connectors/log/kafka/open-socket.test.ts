@@ -8,7 +8,7 @@ it('a connection that is gone may be let go of again and again without a trace',
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
   let connected = 0
-  const socket = openSocket({ host: '127.0.0.1', port, onConnect: () => void connected++ })
+  const socket = openSocket({ host: '127.0.0.1', port, ssl: null, onConnect: () => void connected++ })
   socket.on('error', () => undefined).resume()
   await once(socket, 'close')
   const before = socket.listenerCount('connect')
