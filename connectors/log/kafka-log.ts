@@ -12,6 +12,7 @@ import { admitVersions } from './kafka/broker-versions.ts'
 import { brisk, connectKafka, patient, usualTimings, type KafkaAccess, type KafkaTimings } from './kafka/connection.ts'
 import type { Unsafe } from './kafka/kafka-seat.ts'
 import { admitCoordinated } from './kafka/coordinators.ts'
+import type { FetchedPage } from './kafka/fetch-pages.ts'
 import { openOutage, type Outage } from './kafka/outage.ts'
 import { openPartitionReader, type PartitionReader } from './kafka/partition-reader.ts'
 import { runTopologyTasks } from './kafka/run-topology-tasks.ts'
@@ -250,10 +251,18 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
 
   async function* pages({ topic: name, partition }: Range, resolved: ReturnType<typeof resolve>) {
     const { topic, from, to } = await resolved
-    for (let next = from; next < to;) {
+    const fetched = (offset: number): Promise<FetchedPage> | undefined => {
+      if (offset >= to) return undefined
+      const page = rangeReader().fetch(topic, partition, offset)
+      // Who reads no further must not be told.
+      page.catch(() => undefined)
+      return page
+    }
+    for (let ahead = fetched(from); ahead !== undefined;) {
       if (closing !== undefined) throw closed()
-      const page = await rangeReader().fetch(topic, partition, next)
-      next = page.next
+      const page = await ahead
+      // The next page comes while the reader works on this one.
+      ahead = fetched(page.next)
       const records = page.records
         .filter(({ offset }) => offset < to)
         .map(({ offset, timestamp, key, value }): LogRecord => ({
