@@ -1,3 +1,5 @@
+import { hasSteeringColumn, hasTypedCell, lacksColumn, lacksSeverity, logTableHere } from './log-tables.ts'
+
 /** Where the relay deliberately does otherwise than the server's artifact. */
 export interface Difference {
   /** Of the behaviour reference: D-01. */
@@ -232,6 +234,22 @@ const userMessage: readonly Difference[] = [
   },
 ]
 
+const logTableDifferences = (parameter: 'IncludeFilter' | 'ExcludeFilter'): readonly Difference[] => [
+  {
+    id: 'D-46',
+    parameter,
+    text: 'cells are text: 404 is a pattern, where the server takes it for a number that matches nothing.',
+    concerns: hasTypedCell,
+  },
+  {
+    id: 'D-89',
+    parameter,
+    text: 'Artifact, Level and Message must be columns; a blank one that was missing matches anything, where the server compares what is in the log with itself.',
+    concerns: lacksColumn,
+    instead: logTableHere,
+  },
+]
+
 const errors: readonly Difference[] = [
   {
     id: 'D-86',
@@ -246,15 +264,38 @@ const errors: readonly Difference[] = [
     concerns: always,
   },
   {
-    id: 'D-46',
+    id: 'D-60',
+    parameter: 'DedupInterval',
+    text: 'holds over restarts and changes of the event table, and for its whole length, where the server forgets it then, and after an hour of silence.',
+    concerns: always,
+  },
+  {
+    id: 'D-87',
     parameter: 'IncludeFilter',
-    text: 'cells are text: 404 is a pattern, where the server takes it for a number that matches nothing; a column called condition, name or dedup is refused (D-65).',
+    text: 'logs of artifacts with named sources are read too (Artifact/Source), and of artifacts that the table names without parameters (D-92).',
+    concerns: always,
+  },
+  ...logTableDifferences('IncludeFilter'),
+  {
+    id: 'D-65',
+    parameter: 'IncludeFilter',
+    text: 'a column called condition, ClientId, FlowId or ArtifactType is only shown, under another name, where the server lets it decide whether the alert is sent, or whose it is (D-93).',
+    concerns: hasSteeringColumn,
+    instead: logTableHere,
+  },
+  {
+    id: 'D-90',
+    parameter: 'IncludeFilter',
+    text: 'without a column Severity alerts have no severity, where the server gives them an empty one.',
+    concerns: lacksSeverity,
   },
   {
     id: 'D-88',
     parameter: 'ExcludeFilter',
-    text: 'the notification artifacts themselves are left out in any case; cells are text (D-46).',
+    text: 'the artifacts that tell alerts or make them of logs are left out in any case; a copy under a name that only ends like one of these is not, unless a row here says so.',
+    concerns: always,
   },
+  ...logTableDifferences('ExcludeFilter'),
 ]
 
 /** The differences of each artifact, in the order in which somebody should read them. */
@@ -269,6 +310,13 @@ export const differences: Readonly<Record<string, readonly Difference[]>> = {
       id: 'D-91',
       parameter: 'IncludeFilter',
       text: 'an artifact that runs for all clients and for a label is read once.',
+      concerns: always,
+    },
+    {
+      id: 'D-79',
+      parameter: 'IncludeFilter',
+      text: 'its alerts bear the type CLIENT_EVENT, where the server calls them SERVER_MONITORING.',
+      concerns: always,
     },
   ],
 }

@@ -61,7 +61,8 @@ const readBy = (parameter: Parameter<unknown>, given: unknown): Read => {
   return { value, errors: value === undefined && errors.length === 0 ? ['cannot be read'] : errors, warnings }
 }
 
-const csvAsList = (text: string): unknown => {
+/** `isWhole`: with blank cells, which some tables need. */
+const csvAsList = (text: string, isWhole: boolean): unknown => {
   const { rows, fault } = parseServerCsv(text)
   const [header, ...body] = rows
   if (fault !== null || header === undefined) return undefined
@@ -69,7 +70,7 @@ const csvAsList = (text: string): unknown => {
   const filled = body.map(({ cells }) =>
     names
       .map((name, index) => [name, cells[index] ?? ''] as const)
-      .filter(([, cell], index) => cell !== '' || (index === 0 && names.length === 1)),
+      .filter(([, cell], index) => isWhole || cell !== '' || (index === 0 && names.length === 1)),
   )
   const [only] = names
   if (names.length === 1 && only !== undefined) return filled.map(([cell]) => cell?.[1] ?? '')
@@ -81,7 +82,7 @@ const forms = (text: string, read: unknown): readonly unknown[] => {
   if (typeof read === 'boolean') return [read, text]
   if (typeof read === 'number') return [parseWhole(text), text]
   if (!Array.isArray(read)) return [text]
-  return /^\s*\[/.test(text) ? [jsonList(text), text] : [csvAsList(text), text]
+  return /^\s*\[/.test(text) ? [jsonList(text), text] : [csvAsList(text, false), csvAsList(text, true), text]
 }
 
 const plainest = (parameter: Parameter<unknown>, text: string, read: unknown): unknown => {

@@ -16,10 +16,10 @@ export interface ImportedChannel {
 /** Why an artifact of the table became no monitor. */
 export interface LeftArtifact {
   readonly artifact: string
-  /** family: it notifies, but this version does not do its work. alike: its parameters are those of a known one. other: no matter of the relay. */
-  readonly kind: 'family' | 'alike' | 'other'
-  /** The known artifact that it is like. */
-  readonly like: string | null
+  /** alike: its parameters are those of known ones. other: no matter of the relay. */
+  readonly kind: 'alike' | 'other'
+  /** The known artifacts that it is like. */
+  readonly like: readonly string[]
 }
 
 /** What a table of server events becomes. */
@@ -29,23 +29,22 @@ export interface ImportPlan {
   readonly left: readonly LeftArtifact[]
 }
 
-const family = /^Server\.Monitor\.(FlowCompletion|Alerts(\.UserMessage)?|(Client\.)?Errors\.Alert)$/
 const withoutCustom = (artifact: string): string => artifact.replace(/^Custom\./, '')
 /** Set parameters from which on a renamed artifact is recognised. */
 const fewestAlike = 2
 
-/** The one known artifact that has all the parameters of an entry. */
-const likeOf = ({ parameters }: TableEntry): string | null => {
+/** The known artifacts that have all the parameters of an entry. */
+const likeOf = ({ parameters }: TableEntry): readonly string[] => {
   const names = [...parameters.keys()]
-  const like = [...known.values()].filter((artifact) => names.every((name) => Object.hasOwn(artifact.parameters, name)))
-  return names.length >= fewestAlike && like.length === 1 ? (like[0]?.artifact ?? null) : null
+  if (names.length < fewestAlike) return []
+  return [...known.values()]
+    .filter((artifact) => names.every((name) => Object.hasOwn(artifact.parameters, name)))
+    .map(({ artifact }) => artifact)
 }
 
 const leftOf = (entry: TableEntry): LeftArtifact => {
-  const { artifact } = entry
-  if (family.test(withoutCustom(artifact))) return { artifact, kind: 'family', like: null }
   const like = likeOf(entry)
-  return { artifact, kind: like === null ? 'other' : 'alike', like }
+  return { artifact: entry.artifact, kind: like.length === 0 ? 'other' : 'alike', like }
 }
 
 const channelName = (secret: string): string =>

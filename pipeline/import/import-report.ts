@@ -17,17 +17,13 @@ export const switchOffVql = (artifact: string): string | null =>
 const block = (title: string, lines: readonly string[]): readonly string[] =>
   lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)]
 
-const names = (left: readonly LeftArtifact[], kind: LeftArtifact['kind']): readonly string[] =>
-  left.filter((one) => one.kind === kind).map(({ artifact }) => shown(artifact))
-
 const alikeText = ({ artifact, like }: LeftArtifact): string =>
-  `${shown(artifact)} has the parameters of ${like ?? ''}: import it with --as ${shown(artifact)}=${like ?? ''}`
+  `${shown(artifact)} has the parameters of ${like.join(' and of ')}: import it with ${like.map((name) => `--as ${shown(artifact)}=${name}`).join(' or ')}`
 
 /** What became no monitor, and why. */
 export const leftLines = (left: readonly LeftArtifact[]): readonly string[] => {
-  const stays = names(left, 'other')
+  const stays = left.filter(({ kind }) => kind === 'other').map(({ artifact }) => shown(artifact))
   return [
-    ...block('Notify as well, but this version does not do their work; leave them on:', names(left, 'family')),
     ...block('Perhaps copies under another name:', left.filter(({ kind }) => kind === 'alike').map(alikeText)),
     ...(stays.length === 0 ? [] : ['', `Stay as they are: ${stays.join(', ')}.`]),
   ]

@@ -118,7 +118,7 @@ describe('an imported relay.yaml', () => {
   it('recognises a renamed artifact by its parameters, and says so instead of guessing', () => {
     const planned = plan(tableOf('Lab.Mailer', { SeverityThreshold: '[]', ContextRowLimit: '5' }))
     expect(planned.monitors).toEqual([])
-    expect(planned.left).toEqual([{ artifact: 'Lab.Mailer', kind: 'alike', like: alerts }])
+    expect(planned.left).toEqual([{ artifact: 'Lab.Mailer', kind: 'alike', like: [alerts] }])
   })
 
   it('keeps any text of any parameter, and steers no terminal', () => {
