@@ -49,7 +49,7 @@ export interface RealRunOptions {
 
 const partitions = 4
 const emitEveryMs = 900
-const startPatienceMs = 60_000
+const startPatienceMs = 180_000
 const patienceMs = 400_000
 const lookEveryMs = 3000
 const relay = fileURLToPath(new URL('../../../pipeline/cli/relay.js', import.meta.url))
@@ -139,7 +139,7 @@ export const runReally = async (options: RealRunOptions): Promise<RealRun> => {
     await Promise.race([
       Promise.all(relays.map(({ inSync }) => inSync)),
       setTimeout(startPatienceMs).then(() => {
-        throw new Error(`no relay came in sync: ${failures.join('; ')}`)
+        throw new Error(`the relays did not come in sync: ${failures.join('; ')}`)
       }),
     ])
     say('in sync')
