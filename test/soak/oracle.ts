@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util'
 import { startBroker } from '../broker/start-broker.ts'
 import { plantedBugs } from './oracle/planted-bugs.ts'
-import { runReally } from './oracle/real-run.ts'
+import { type RealRun, runReally } from './oracle/real-run.ts'
 
 const { values } = parseArgs({
   options: {
@@ -35,7 +35,7 @@ const runSeed = async (seed: number, bug: string | null): Promise<readonly strin
   const say = (line: string): void => {
     if (values.verbose) console.log(`${seed} ${((performance.now() - begun) / 1000).toFixed(1)} ${line}`)
   }
-  const { findings, facts } = await runReally({
+  const { findings, facts }: RealRun = await runReally({
     seed,
     brokers: broker?.brokers ?? null,
     troubleMs: isKafka ? 60_000 : 30_000,
@@ -45,7 +45,7 @@ const runSeed = async (seed: number, bug: string | null): Promise<readonly strin
     faults: null,
     quietS: 3,
     say,
-  })
+  }).catch((cause: unknown) => ({ findings: [String(cause)], facts: {} }))
   for (const [fact, value] of Object.entries(facts)) sums[fact] = (sums[fact] ?? 0) + value
   const took = Math.round((performance.now() - begun) / 1000)
   console.log(
