@@ -151,7 +151,8 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
     stepClock(aheadMs) {
       writeFileSync(clockFile, String(aheadMs))
       clock.push({ at: Date.now(), aheadMs })
-      child.kill('SIGUSR2')
+      // One that has not begun to speak reads the file at its start.
+      if (hasSpoken) child.kill('SIGUSR2')
     },
     async limitFiles(ms) {
       const { pid } = child
