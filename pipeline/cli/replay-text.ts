@@ -4,6 +4,7 @@ import { type InLetter, inLetters } from '../replay/letters.ts'
 import type { Pair, PairKind, ReplayFile } from '../replay/replay-file.ts'
 import type { Replayed } from '../replay/replay.ts'
 import type { Rules } from '../replay/replay-work.ts'
+import { topics } from '../../schemas/topics.ts'
 
 const kinds = ['gained', 'lost', 'kept'] as const
 
@@ -20,7 +21,7 @@ export const sumsText = ({ counts, pairs }: Replayed): string => {
       .reduce((sum, { count }) => sum + count, 0)
   for (const monitor of new Set(pairs.map((pair) => pair.monitor)))
     table.push([singleLine(monitor), ...kinds.map((kind) => of(monitor, kind))])
-  const { events, before, foreign, unrecorded } = counts
+  const { events, before, foreign, unrecorded, made, wereMade } = counts
   return [
     ...(pairs.length === 0 ? [] : [table.toString()]),
     `${events} event(s) replayed, ${before} before or beside them judged for windows.`,
@@ -28,6 +29,11 @@ export const sumsText = ({ counts, pairs }: Replayed): string => {
     ...(unrecorded === 0
       ? []
       : [`${unrecorded} event(s) are left out: not judged yet by the service, or their outcome is no longer kept.`]),
+    ...(made + wereMade === 0
+      ? []
+      : [
+          `${made} alert(s) would be made of them, ${wereMade} were: whom alerts are told, --topic ${topics.alertEvents.name} says.`,
+        ]),
     kinds.map((kind) => `${of(null, kind)} ${kind}`).join(', ') + ' (an event and a recipient of a monitor each).',
   ].join('\n')
 }

@@ -4,6 +4,7 @@ import { memoryIn, noticeId, openJudge } from '../judge.ts'
 import type { About, EventKind, EventName } from '../kinds/kind.ts'
 import { monitorsFor } from '../monitors/monitor.ts'
 import { decodeAll } from '../runtime/decoding.ts'
+import { countsIn, putCounts } from './counts.ts'
 import type { Counts, JudgedEdges, Pair, Recorded } from './replay-file.ts'
 import { openReplayMemory } from './replay-memory.ts'
 import { clockMarginMs, isInRange, type ReplayRange } from './replay-range.ts'
@@ -12,7 +13,6 @@ import { isStopped, type ReplayWork } from './replay-work.ts'
 const stage = 'judge'
 /** Beside the other: what no verdict is of was counted. */
 const tailStage = 'tail'
-const countsName = 'counts'
 /** Between two commits of what was found, ms: as much is found again after a kill. */
 const commitMs = 3000
 
@@ -21,19 +21,12 @@ const commitMs = 3000
  * record. What lies before the range is judged for what monitors remember. Says whether it came to its end, or was stopped before.
  */
 export const judgeRange = async (work: ReplayWork): Promise<boolean> => {
-  const counts = countsOf(work)
+  const counts = countsIn(work.file)
   for (let partition = 0; partition < work.log.partitions; partition++) {
     const edges = work.file.edges(partition)
     if (!(await work.kind.with((kind) => judgePartition(kind, partition, edges, counts, work)))) return false
   }
   return true
-}
-
-/** What was counted so far. */
-export const countsOf = ({ file }: Pick<ReplayWork, 'file'>): Counts => {
-  const counts: Counts = { events: 0, before: 0, foreign: 0, unrecorded: 0, kept: {} }
-  const kept = file.setting(countsName)
-  return kept === undefined ? counts : { ...counts, ...(JSON.parse(kept) as Counts) }
 }
 
 const judgePartition = async <N extends EventName>(
@@ -66,7 +59,7 @@ const judgePartition = async <N extends EventName>(
       }
       // Nothing of a partition is judged after its end.
       if (!isDone) memory.save()
-      file.set(countsName, JSON.stringify(counts))
+      putCounts(file, counts)
       file.move(stage, partition, at)
     })
     pairs = []
@@ -90,6 +83,7 @@ const judgePartition = async <N extends EventName>(
       else counts.before++
       const asked = judges.filter(({ monitor }) => monitor.concerns?.(event) ?? true)
       const judged = asked.map(({ monitor, judge }) => ({ monitor: monitor.name, judgement: judge(event) }))
+      if (isInside) counts.made += judged.filter(({ judgement }) => judgement.raises && isTold(judgement)).length
       if (isInside) pairsOf(at, about, judged, record(at.offset), pairs)
     }
     const { offset } = records.at(-1) as LogRecord
@@ -113,7 +107,7 @@ const judgePartition = async <N extends EventName>(
   file.commit(() => {
     counts.unrecorded += tail.unrecorded
     counts.foreign += tail.foreign
-    file.set(countsName, JSON.stringify(counts))
+    putCounts(file, counts)
     file.move(tailStage, partition, edges.last + 1)
   })
   return true

@@ -4,6 +4,7 @@ import type { Outcome } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { topics } from '../../schemas/topics.ts'
 import { decodeAll } from '../runtime/decoding.ts'
+import { countsIn, putCounts } from './counts.ts'
 import type { JudgedEdges } from './replay-file.ts'
 import { clockMarginMs, isInRange } from './replay-range.ts'
 import { isStopped, type ReplayWork } from './replay-work.ts'
@@ -70,7 +71,9 @@ const readPartition = async (partition: number, since: EpochMs, work: ReplayWork
   for await (const records of log.read({ topic: topics.outcomes.name, partition, from })) {
     const decoded = await decodeAll('Outcome', records, work, work.lost, skimOutcome)
     file.commit(() => {
-      for (const one of decoded) if (!('problem' in one)) take(one.value, edges, work)
+      const counts = countsIn(file)
+      for (const one of decoded) if (!('problem' in one)) counts.wereMade += take(one.value, edges, work)
+      putCounts(file, counts)
       for (const [lane, edge] of edges) file.putEdges(lane, edge)
       file.move(stage, partition, (records.at(-1) as LogRecord).offset + 1)
     })
@@ -89,9 +92,14 @@ const readPartition = async (partition: number, since: EpochMs, work: ReplayWork
 const share = (at: EpochMs, from: EpochMs, to: EpochMs): number =>
   Math.min(1, Math.max(0, (at - from) / Math.max(1, to - from)))
 
-const take = (outcome: Outcome, edges: Map<number, JudgedEdges>, { file, topic, range }: ReplayWork): void => {
+/** What is told without a notice is an alert. */
+const madeAlerts = ({ verdicts, replay }: Outcome): number =>
+  replay === '' ? verdicts.filter(({ outcome, notices }) => outcome === 'told' && notices.length === 0).length : 0
+
+/** Writes down what an outcome says, and answers how many alerts were made of its event. */
+const take = (outcome: Outcome, edges: Map<number, JudgedEdges>, { file, topic, range }: ReplayWork): number => {
   const { event_at, received_at, replay, verdicts, deliveries } = outcome
-  if (event_at.topic !== topic) return
+  if (event_at.topic !== topic) return 0
   const { partition, offset } = event_at
   const isInside = isInRange(range, received_at, event_at)
   if (deliveries.length === 0 && replay === '') {
@@ -102,11 +110,12 @@ const take = (outcome: Outcome, edges: Map<number, JudgedEdges>, { file, topic, 
       lastInRange: isInside ? Math.max(edge.lastInRange, offset) : edge.lastInRange,
     })
   }
-  if (!isInside) return
+  if (!isInside) return 0
   for (const { monitor, notices } of verdicts)
     for (const notice of notices) file.putVerdict(partition, offset, notice, monitor, replay)
   for (const { notice, monitor, recipient, message_id } of deliveries)
     file.putDelivery(partition, { offset, notice, monitor, recipient, replay, told_in: message_id })
+  return madeAlerts(outcome)
 }
 
 /** Who is told by what is not delivered yet stands only in the notices. */

@@ -67,6 +67,10 @@ export interface Counts {
   foreign: number
   /** Events of the range that the service has not judged yet, or whose outcome is no longer kept. */
   unrecorded: number
+  /** Alerts that the rules of the replay make of events of the range: of whom these are told nothing is found here. */
+  made: number
+  /** Alerts that were made of them on record. */
+  wereMade: number
   /** Pairs that are kept, by monitor. */
   readonly kept: Record<string, number>
 }

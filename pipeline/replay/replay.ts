@@ -1,5 +1,6 @@
 import { ConnectorError } from '../../connectors/errors.ts'
-import { countsOf, judgeRange } from './judge-range.ts'
+import { countsIn } from './counts.ts'
+import { judgeRange } from './judge-range.ts'
 import { nameLost, readRecord } from './read-record.ts'
 import type { Counts, PairCount } from './replay-file.ts'
 import type { ReplayWork } from './replay-work.ts'
@@ -25,7 +26,7 @@ export const replay = async (given: Omit<ReplayWork, 'lost'>): Promise<Replayed 
     if (!(cause instanceof DOMException)) throw cause
     throw new ConnectorError('LOG_DENIED', 'a newer version of the relay writes into this log: replay with that one')
   }
-  const { kept, ...counts } = countsOf(work)
+  const { kept, ...counts } = countsIn(work.file)
   const keptCounts = Object.entries(kept).map(([monitor, count]) => ({ monitor, kind: 'kept' as const, count }))
   const differing = work.file.pairCounts().filter(({ kind }) => kind !== 'kept')
   return { counts, pairs: [...differing, ...keptCounts] }

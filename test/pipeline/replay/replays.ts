@@ -1,12 +1,12 @@
 import type { EventLog } from '../../../connectors/log/event-log.ts'
 import { flowKind } from '../../../pipeline/kinds/flow-kind.ts'
+import type { SomeKind } from '../../../pipeline/kinds/kinds.ts'
 import { openProgress } from '../../../pipeline/replay/progress.ts'
 import { inMemory, openReplayFile, type Pair, type ReplayFile } from '../../../pipeline/replay/replay-file.ts'
 import type { ReplayRange } from '../../../pipeline/replay/replay-range.ts'
 import { replay, type Replayed } from '../../../pipeline/replay/replay.ts'
 import type { ReplayWork, Rules } from '../../../pipeline/replay/replay-work.ts'
 import type { Clock } from '../../../schemas/time.ts'
-import { topics } from '../../../schemas/topics.ts'
 
 export const always: ReplayRange = { from: 0, to: Number.MAX_SAFE_INTEGER }
 
@@ -14,6 +14,8 @@ export interface ReplayTerms {
   readonly log: EventLog
   readonly clock: Clock
   readonly rules: Rules
+  /** Of the events; default: flows. */
+  readonly kind?: SomeKind
   readonly range?: ReplayRange
   readonly file?: ReplayFile
   readonly warmUpMs?: number | null
@@ -27,6 +29,7 @@ export const workOf = ({
   log,
   clock,
   rules,
+  kind = { with: (use) => use(flowKind) },
   range = always,
   file = openReplayFile(inMemory),
   warmUpMs = null,
@@ -37,8 +40,8 @@ export const workOf = ({
   clock,
   tell: () => undefined,
   file,
-  kind: { with: (use) => use(flowKind) },
-  topic: topics.flowEvents.name,
+  kind,
+  topic: kind.with(({ topic }) => topic.name),
   range,
   rules,
   warmUpMs,
