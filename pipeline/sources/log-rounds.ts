@@ -5,6 +5,7 @@ import {
   EMPTY,
   from,
   ignoreElements,
+  map,
   mergeMap,
   type Observable,
   of,
@@ -24,12 +25,14 @@ import {
 } from '../../connectors/velociraptor/logs-query.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import type { PreparedQuery } from '../../connectors/velociraptor/watch-query.ts'
+import type { Origin } from '../../schemas/generated.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../../schemas/time.ts'
 import type { AtMost } from '../runtime/at-most.ts'
 import { wait } from '../runtime/wait.ts'
 import { type EqualRows, openEqualRows } from './equal-rows.ts'
 import { rowsOf, slicesOf } from './history-reading.ts'
+import { inOrder } from './in-order.ts'
 import { logLineKey, type LogRow, readLogRow } from './log-row.ts'
 import { logTargets } from './log-targets.ts'
 import type { LogReading, LogSelection, LogSource } from './queue-source.ts'
@@ -52,14 +55,20 @@ export interface LogRoundsOptions {
   readonly room: Observable<unknown>
 }
 
-/** How far before a known point lines are read again: clocks step, and what is written reaches the server's disk later. */
-export const logOverlapMs = 2 * 60_000
+/** How far before a known point lines are read again: what is written reaches the server's disk later. Each line costs the server. */
+const overlapMs = 30_000
+/** Now and then, and after a start or an outage, further back: clocks step, and some servers write minutes later. */
+const deepEveryMs = 10 * 60_000
+const deepOverlapMs = deepEveryMs + 5 * 60_000
 /** What lies further back is read some clients at a time: it may be more than can be held. */
 const backlogMs = 15 * 60_000
 const roundTimeoutS = 6 * 3600
 /** A reading that says nothing for that long hangs; after a failure the next one may take twice as long. */
 const silenceMs = 10 * 60_000
 const mostDoublings = 5
+
+/** Lines of a round that are put in order: clients are read one after the other, and windows go by the time of a line. */
+const mostInOrder = { items: 50_000, size: 16 * 2 ** 20 }
 
 /** Patterns that also hold for a line without a level; inside another pattern they would not. */
 const universal = new Set(['', '.', '.*'])
@@ -92,11 +101,24 @@ const lineOf = (row: unknown): LogRow | null => {
   }
 }
 
-/** Which of equal lines it is, from 0; null: nobody looks for it. What cannot be read is set aside by whoever identifies it. */
-const copyOf = (row: unknown, { selections }: LogReading, equal: EqualRows): number | null => {
+/** A line that a round takes. */
+interface Taken {
+  readonly json: string
+  readonly row: unknown
+  /** Which of equal lines it is, from 0. */
+  readonly copy: number
+  readonly storedAt: EpochMs
+}
+
+/** null: nobody looks for it, or it is for the next round. What cannot be read is set aside by whoever identifies it. */
+const takeLine = (json: string, { selections }: LogReading, until: EpochMs, equal: EqualRows): Taken | null => {
+  const row = parse(json)
   const line = lineOf(row)
-  if (line === null) return 0
-  return selections.some((selection) => selection.selects(line)) ? equal.next(logLineKey(row, line)) : null
+  if (line === null) return { json, row, copy: 0, storedAt: 0 }
+  const { storedAt } = line
+  // What is stored while clients are read comes with what the others store meanwhile.
+  if (storedAt >= until || !selections.some((selection) => selection.selects(line))) return null
+  return { json, row, copy: equal.next(logLineKey(row, line)), storedAt }
 }
 
 /** The rows of a round: in one query where they are of a short time, and else some clients at a time. */
@@ -127,6 +149,8 @@ export const logRounds = (options: LogRoundsOptions): Observable<Arrival> => {
   const roomFirst = room.pipe(ignoreElements())
   let failures = 0
   let nextInMs = 0
+  let isFirst = true
+  let deepAt: EpochMs | null = null
 
   const round = async (dueAt: EpochMs): Promise<Observable<Arrival>> => {
     const source = latest()
@@ -135,9 +159,14 @@ export const logRounds = (options: LogRoundsOptions): Observable<Arrival> => {
     const table = await (logs.of === 'server' ? serverEventTable : clientEventTable)(velociraptor, org)
     const targets = await logTargets(velociraptor, org, table, { ...logs, before: before?.scanned ?? [] })
     say.unknown(queue, targets.unknown)
-    const fromMs = before === null ? begin(table.now) : Math.max(0, before.at - logOverlapMs)
+    const isDeep = deepAt === null || table.now - deepAt >= deepEveryMs
+    const overlap = isDeep ? deepOverlapMs : overlapMs
+    const fromMs = before === null ? begin(table.now) : Math.max(0, before.at - overlap)
     const { entries, running } = targets
     const range = { entries, fromMs, levels: levelsOf(logs.selections) }
+    // Between rounds nothing was away: their lines come as soon as they can.
+    const wasAway = isFirst && table.now - (before?.at ?? fromMs) > 2 * logs.periodMs
+    const origin: Origin = wasAway ? 'history' : 'live'
     const tally: Tally = { lines: 0, kept: 0 }
     const equal = openEqualRows()
     const ask = (query: PreparedQuery): Observable<readonly string[]> =>
@@ -150,23 +179,28 @@ export const logRounds = (options: LogRoundsOptions): Observable<Arrival> => {
         }),
       )
     const isNothing = entries.length === 0 || (before === null && fromMs >= table.now)
-    const rows = isNothing ? EMPTY : readRows(logs, range, table.now - fromMs > backlogMs, ask)
+    const rows = isNothing ? EMPTY : readRows(logs, range, table.now - (before?.at ?? fromMs) > backlogMs, ask)
     return concat(
       of({ kind: 'beat', at: table.now, isInSync: false } as const),
       rows.pipe(
-        mergeMap((some) =>
-          some.flatMap((json): readonly Arrival[] => {
-            tally.lines++
-            const row = parse(json)
-            const copy = copyOf(row, logs, equal)
-            if (copy === null) return []
-            tally.kept++
-            return [{ kind: 'row', source, json, row, origin: 'history', copy }]
-          }),
+        mergeMap((some) => {
+          tally.lines += some.length
+          return some.flatMap((json) => takeLine(json, logs, table.now, equal) ?? [])
+        }),
+        inOrder(
+          ({ storedAt }) => storedAt,
+          ({ json }) => json.length,
+          mostInOrder,
         ),
+        map(({ json, row, copy }): Arrival => {
+          tally.kept++
+          return { kind: 'row', source, json, row, origin, copy }
+        }),
       ),
       defer(() => {
         failures = 0
+        isFirst = false
+        if (isDeep) deepAt = table.now
         const tookMs = clock.now() - dueAt
         nextInMs = Math.max(logs.periodMs - tookMs, tookMs)
         say.pace(source, tookMs, tally)
@@ -177,7 +211,16 @@ export const logRounds = (options: LogRoundsOptions): Observable<Arrival> => {
   return defer(() => {
     const dueAt = clock.now()
     return atMost(defer(() => from(round(dueAt))).pipe(mergeMap((arrivals) => arrivals)))
-  }).pipe(repeat({ delay: () => wait(clock, nextInMs) }), tap({ error: () => failures++ }))
+  }).pipe(
+    repeat({ delay: () => wait(clock, nextInMs) }),
+    tap({
+      error: () => {
+        failures++
+        isFirst = true
+        deepAt = null
+      },
+    }),
+  )
 }
 
 interface Sayings {

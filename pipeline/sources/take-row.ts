@@ -27,7 +27,7 @@ export const isKnownRow = (
   { org, source, row, origin, copy }: HeldRow,
   now: EpochMs,
 ): boolean => {
-  if (origin !== 'history') return false
+  if (origin !== 'history' && source.logs === undefined) return false
   try {
     const { id, receivedAt } = source.identify(org, row, now, copy)
     return marksIn(openTurnState(state), seenPrefix(org, source.queue), markBucketMs).get(id, receivedAt) !== undefined
@@ -50,7 +50,8 @@ export const takeRow = (held: HeldRow, { now, state, memory, cursor }: RowTaking
   try {
     const identified = source.identify(org, row, now, copy)
     const { id, key, receivedAt } = identified
-    if (origin === 'history' && cursor !== undefined && receivedAt < cursor.began_at) return []
+    const isReadBack = origin === 'history' || source.logs !== undefined
+    if (isReadBack && cursor !== undefined && receivedAt < cursor.began_at) return []
     const seen = marksIn(state, seenPrefix(org, source.queue), markBucketMs, memory)
     if (cameBefore(seen, identified, origin)) return []
     if (source.endsFlows === true && !isFirstEnd(held, state, now, cursor)) return []

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { type BenchRow, type Figure, isKept, rounded, slownessOf } from './measure.ts'
 import { alerts } from './rows/alerts.ts'
 import { backfill } from './rows/backfill.ts'
+import { clientLogs } from './rows/client-logs.ts'
 import { deliver } from './rows/deliver.ts'
 import { drain } from './rows/drain.ts'
 import { events } from './rows/events.ts'
@@ -29,6 +30,7 @@ const rows: readonly BenchRow[] = [
   events,
   alerts,
   patterns,
+  clientLogs,
   letters,
   deliver,
   outage,

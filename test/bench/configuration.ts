@@ -51,7 +51,17 @@ const alertMonitorsYaml = String.raw`
     parameters: { Recipients: [vip@example.org], AlertMsgInclude: '^Login', SeverityThreshold: [high, critical] }
 `
 
-const monitorYamls = { five: monitorsYaml, 'tell all': tellAllYaml, alerts: alertMonitorsYaml } as const
+/** The errors of event artifacts of clients, by the default tables. */
+const clientErrorsYaml = `
+  - { name: errors, artifact: Server.Monitor.Client.Errors.Alert }
+`
+
+const monitorYamls = {
+  five: monitorsYaml,
+  'tell all': tellAllYaml,
+  alerts: alertMonitorsYaml,
+  'client errors': clientErrorsYaml,
+} as const
 
 export interface RelayYaml {
   readonly apiConfig: string
@@ -102,3 +112,6 @@ export const fiveMonitors = (): Configuration => readMonitors('five')
 
 /** Monitors of alerts, for stages inside this process. */
 export const alertMonitors = (): Configuration => readMonitors('alerts')
+
+/** A monitor of what client event artifacts log. */
+export const clientErrorsMonitor = (): Configuration => readMonitors('client errors')

@@ -106,6 +106,8 @@ describe('reading logs', () => {
     run()
     await world.pass(3 * minute)
     expect((await read()).slice(3)).toEqual(['server X day 0', 'server X day 1', 'server X day 2'])
+    const origins = (await world.values(topics.rawServerLogs, 'RawEvent')).map(({ origin }) => origin)
+    expect(origins).toEqual(['live', 'live', 'live', 'history', 'history', 'history'])
   })
 
   it('reads a line that reaches the server’s disk late', async () => {
@@ -113,7 +115,7 @@ describe('reading logs', () => {
     run()
     await world.pass(minute - 1000)
     log('server', 'X', 'late')
-    await world.pass(4 * minute)
+    await world.pass(20 * minute)
     expect(await read()).toEqual(['server X late'])
   })
 
@@ -320,6 +322,25 @@ describe('rounds', () => {
     expect(lines).toHaveLength(250 + 125)
     expect(new Set(lines).size).toBe(250 + 125)
     expect(counted.vqls.filter((vql) => vql.includes('data=Clients'))).toHaveLength(3)
+  })
+
+  it('bring the lines of all clients in the order of their storing, and leave for the next what is stored meanwhile', async () => {
+    server.set({ clients: Array.from({ length: 20 }, (_, n) => ({ client_id: `C.${n}` })) })
+    run([logs('client')])
+    await world.pass(10_000)
+    for (let n = 19; n >= 0; n--) {
+      log(`C.${n}`, 'Y', `of ${n}`)
+      await world.pass(1000)
+    }
+    await world.pass(minute)
+    expect(await readOfClients()).toEqual(Array.from({ length: 20 }, (_, n) => `C.${19 - n} Y of ${19 - n}`))
+    const [table] = world.saidOf('log round').slice(-1)
+    expect(table).toMatchObject({ kept: 20 })
+    server.log('root', 'C.1', 'Y', { level: 'ERROR', message: 'of the future' }, world.clock.now() + 3 * minute)
+    await world.pass(2 * minute)
+    expect(await readOfClients()).toHaveLength(20)
+    await world.pass(3 * minute)
+    expect(await readOfClients()).toHaveLength(21)
   })
 
   it('ask at most two queries at a time, of however many organisations', async () => {

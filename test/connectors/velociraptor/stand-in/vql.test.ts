@@ -54,6 +54,10 @@ const seenLive: readonly (readonly [vql: string, row: string])[] = [
     '{"A":"2026-01-02T08:00:00.1Z","B":"2023-11-14T22:13:20.123Z","D":null,"F":1700000000}',
   ],
   ["SELECT len(list={SELECT * FROM range(end=3)}) AS A, len(list='abc') AS B FROM scope()", '{"A":0,"B":3}'],
+  [
+    "SELECT array(_={ SELECT artifact FROM M.specs }) AS Specs FROM foreach(row={ SELECT dict(specs=(dict(artifact='x'), dict(artifact='z'))) AS M FROM scope() })",
+    '{"Specs":[{"artifact":"x"},{"artifact":"z"}]}',
+  ],
   ['SELECT * FROM range(end=3) LIMIT 0', '{"_value":0}'],
   ['SELECT _value AS _value, _value + 1 AS V FROM range(end=2) WHERE V = 2', '{"_value":1,"V":2}'],
   ['SELECT *, 9 AS _value FROM range(end=1)', '{"_value":9}'],
