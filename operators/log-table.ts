@@ -84,7 +84,7 @@ interface Choice {
 const placed = <R extends LogRow>(rows: readonly R[]): readonly Place<R>[] => rows.map((row, place) => ({ row, place }))
 
 const narrowed = ({ include, exclude }: Choice, cell: 'artifact' | 'level', value: string): Choice => {
-  const isOpen = ({ row }: Place<LogRow>): boolean => row[cell].isBlank || row[cell].matches(value)
+  const isOpen = ({ row }: Place<LogRow>): boolean => row[cell].matches(value)
   return { include: include.filter(isOpen), exclude: exclude.filter(isOpen) }
 }
 

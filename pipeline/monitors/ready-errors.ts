@@ -71,11 +71,16 @@ const readParts = (
  */
 export const orReady = (parameter: Parameter<readonly IncludeRow[]>): Parameter<readonly IncludeRow[]> => ({
   fallback: parameter.fallback,
-  schema: z.union([
-    z.literal(readyWord),
-    parameter.schema,
-    z.array(z.union([z.literal(readyWord), z.record(z.string(), z.unknown())])),
-  ]),
+  schema: z
+    .union([
+      z.literal(readyWord),
+      parameter.schema,
+      z.array(z.union([z.literal(readyWord), z.record(z.string(), z.unknown())])),
+    ])
+    .meta({
+      ...parameter.schema.meta(),
+      description: `${parameter.schema.meta()?.description ?? ''}. The word ${readyWord}, alone or between rows, stands for the rows that come with the relay`,
+    }),
   read(value, path, reading) {
     if (isReady(value)) return readyErrors()
     return Array.isArray(value) ? readParts(parameter, value, path, reading) : parameter.read(value, path, reading)

@@ -5,6 +5,7 @@ import { type IncludeRow, logTable } from '../../../operators/log-table.ts'
 import { severityRank } from '../../../operators/severity.ts'
 import type { Parameter } from '../../../pipeline/config/parameters.ts'
 import { parseServerCsv } from '../../../pipeline/config/server-csv.ts'
+import { serverErrorsParameters } from '../../../pipeline/monitors/errors-parameters.ts'
 import { orReady, readyErrors } from '../../../pipeline/monitors/ready-errors.ts'
 
 const [, ...examples] = parseServerCsv(
@@ -105,6 +106,12 @@ describe('a table that may be ready', () => {
 
   it('may have rows of its own before and behind the ready ones', () =>
     expect(read([own, 'ready', { ...own, Severity: 'high' }]).severities).toEqual(['low', ...ready, 'high']))
+
+  it('says so to editors', () =>
+    expect(serverErrorsParameters.IncludeFilter.schema.meta()).toMatchObject({
+      description: expect.stringMatching(/^Which lines become alerts.*The word ready, alone or between rows/) as string,
+      default: [],
+    }))
 
   it('is read as before without the word', () => {
     expect(read([own]).severities).toEqual(['low'])
