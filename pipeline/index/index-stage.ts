@@ -42,22 +42,21 @@ interface Kept {
  * another version, or lost its last commits) is read from the log again, and what it has already is skipped.
  */
 export const index = (options: IndexOptions): Observable<never> => {
-  const kept: Kept = { ...opened(options), tasks: new Set(), compared: new Set(), prunedAt: options.clock.now() }
+  const tasks = new Set<Task>()
+  let kept: Kept | undefined
+  // Not before a turn needs it: a turn can wait for a disk that takes nothing now.
+  const keep = (): Kept => (kept ??= { ...opened(options), tasks, compared: new Set(), prunedAt: options.clock.now() })
   return runTopology(options.log, { name: 'index', inputs: [topics.outcomes.name], mostRecords }, (task) => {
-    kept.tasks.add(task)
+    tasks.add(task)
     // Also without a new outcome: the index may lack old ones.
     task.wake(options.clock.now())
-    return { turn: (turn) => indexTurn(task, turn, kept, options) }
-  }).pipe(finalize(() => kept.index.close()))
+    return { turn: (turn) => indexTurn(task, turn, keep, options) }
+  }).pipe(finalize(() => kept?.index.close()))
 }
 
 const opened = ({ file }: IndexOptions): Pick<Kept, 'index' | 'writer'> => {
-  try {
-    const index = openIndex(file ?? inMemory)
-    return { index, writer: openIndexWriter(index) }
-  } catch (cause) {
-    throw asOutage(cause, file)
-  }
+  const index = openIndex(file ?? inMemory)
+  return { index, writer: openIndexWriter(index) }
 }
 
 /** A disk that takes nothing now is waited for; everything else is as it is. */
@@ -68,11 +67,11 @@ const asOutage = (cause: unknown, file: string | null): unknown => {
 
 const nothing: TurnResult = { append: [], put: [] }
 
-const indexTurn = async (task: Task, turn: Turn, kept: Kept, options: IndexOptions): Promise<TurnResult> => {
+const indexTurn = (task: Task, turn: Turn, keep: () => Kept, options: IndexOptions): Promise<TurnResult> => {
   const { clock, random, tell, file } = options
   const { partition } = task
   const take = (): Promise<TurnResult> =>
-    takeTurn(task, turn, kept, options).catch((cause: unknown) => Promise.reject(asOutage(cause, file)))
+    takeTurn(task, turn, keep, options).catch((cause: unknown) => Promise.reject(asOutage(cause, file)))
   return throughOutages(take, task.lost, {
     clock,
     random,
@@ -83,8 +82,9 @@ const indexTurn = async (task: Task, turn: Turn, kept: Kept, options: IndexOptio
   })
 }
 
-const takeTurn = async (task: Task, turn: Turn, kept: Kept, options: IndexOptions): Promise<TurnResult> => {
+const takeTurn = async (task: Task, turn: Turn, keep: () => Kept, options: IndexOptions): Promise<TurnResult> => {
   const { log, file } = options
+  const kept = keep()
   const { partition } = task
   if (file !== null && !existsSync(file)) reopen(kept, options)
   if (!kept.compared.has(partition)) {

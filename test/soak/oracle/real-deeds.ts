@@ -52,9 +52,17 @@ export const openDeeds = ({ random, relays, mailServer, log, disk, isShared, rel
     const letters = await readDeadLetters(log, begun - hourMs)
     await commandLetters(log, letters, { kind: 'redrive', now: Date.now(), everyMs: 0 })
   }
+  const fullMs = (): number => 2000 + random() * longestFullMs
+  // On Kafka a process whose copy of the state cannot be written ends, and says why; on the embedded log it waits.
+  const whileFull = (ms: number, undo: () => void): Promise<void> =>
+    isShared ? whileMeant('LOG_UNAVAILABLE', ms, undo) : setTimeout(ms).then(undo)
   const fillDisk = (): Promise<void> => {
     disk?.fill()
-    return whileMeant('LOG_UNAVAILABLE', 2000 + random() * longestFullMs, () => disk?.free())
+    return whileFull(fullMs(), () => disk?.free())
+  }
+  const limitFiles = async (one: RealRelay): Promise<void> => {
+    const ms = fullMs()
+    await Promise.all([one.limitFiles(ms), whileFull(ms, () => undefined)])
   }
   return {
     isMeant: (code) => Date.now() < (meant.get(code) ?? 0),
@@ -64,7 +72,7 @@ export const openDeeds = ({ random, relays, mailServer, log, disk, isShared, rel
       SIGSTOP: (one) => one.freeze(1000 + random() * longestFreezeMs),
       SIGTERM: (one) => one.stop(),
       ...(disk === null ? {} : { 'disk full': () => fillDisk() }),
-      'files must not grow': (one) => one.limitFiles(2000 + random() * longestFullMs),
+      'files must not grow': limitFiles,
       'clock step': (one) => one.stepClock(some(clockSteps, random)),
       SIGHUP: () => reload(),
       'mail server away': () => mailServer.goAway(Date.now() + random() * longestAwayMs),

@@ -47,8 +47,8 @@ export interface RealRelayOptions {
   /** Where it has a planted bug: its name. */
   readonly bug: string | null
   readonly say: (line: string) => void
-  /** It ended by itself; code: as it said. */
-  readonly onFailure: (code: string, what: string) => void
+  /** It ended by itself; code: as it said; isReady: it had begun its work. */
+  readonly onFailure: (end: { readonly code: string; readonly isReady: boolean; readonly what: string }) => void
 }
 
 const relay = fileURLToPath(new URL('../../../pipeline/cli/relay.js', import.meta.url))
@@ -74,6 +74,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
   let isEnded = false
   let isMeant = false
   let hasSpoken = false
+  let isReady = false
   let failed: (Line & { readonly at: number }) | null = null
   const clock: ClockStep[] = [{ at: Date.now(), aheadMs: 0 }]
   let child: ChildProcess
@@ -87,6 +88,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
       return say(`${name}: ${text}`)
     }
     hasSpoken = true
+    isReady ||= line.msg === 'relay ready'
     if (line.msg === 'source in sync') synced.resolve()
     if (line.msg === 'relay failed') failed = { ...line, at: Date.now() }
     if (line.msg !== 'letter delivered') say(`${name}: ${line.msg ?? text} ${line.code ?? ''} ${line.reason ?? ''}`)
@@ -95,6 +97,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
   const start = (): void => {
     isMeant = false
     hasSpoken = false
+    isReady = false
     failed = null
     const preloaded = [steppingClock, ...(bug === null ? [] : [plantBug])].flatMap((each) => ['--import', each])
     child = spawn(process.execPath, [...preloaded, relay, 'run', '-c', file], {
@@ -108,7 +111,8 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
       if (!isMeant) {
         const { at = Date.now(), code: failure = '', reason = '' } = failed ?? {}
         strikes.push({ from: at, to: Date.now(), isDeadly: true })
-        onFailure(failure, `${name} ended by itself with ${code ?? signal}: ${failure} ${reason}`)
+        const what = `${name} ended by itself with ${code ?? signal}: ${failure} ${reason}`
+        onFailure({ code: failure, isReady, what })
       }
       if (isEnded) return
       await setTimeout(restartMs)

@@ -113,7 +113,11 @@ export const runReally = async (options: RealRunOptions): Promise<RealRun> => {
       strikes,
       bug,
       say,
-      onFailure: (code, what) => deeds?.isMeant(code) === true || failures.push(what),
+      onFailure: ({ code, isReady, what }) => {
+        // Who cannot even open the log says so and ends, as who is turned away by the mail server for good.
+        const isMeant = deeds?.isMeant(code) === true || (code === 'LOG_UNAVAILABLE' && !isReady)
+        if (!isMeant) failures.push(what)
+      },
     })
   })
   const reload = (): void => {
