@@ -70,7 +70,41 @@ interface DeliverTask {
   readonly fail: (cause: unknown) => void
 }
 
-const deliverTurn = async (turn: Turn, { fail, ...given }: DeliverTask): Promise<TurnResult> => {
+/** Places that a turn takes on channels: one that comes to no end gives them back. */
+const holdingPlaces = (sending: Sending): { readonly sending: Sending; readonly giveBack: () => void } => {
+  const held: { readonly letter: { readonly channel: string } }[] = []
+  return {
+    sending: {
+      ...sending,
+      reserve(channel, task) {
+        const isTaken = sending.reserve(channel, task)
+        if (isTaken) held.push({ letter: { channel } })
+        return isTaken
+      },
+      giveBack(claims) {
+        for (const { letter } of claims)
+          held.splice(
+            held.findIndex((each) => each.letter.channel === letter.channel),
+            1,
+          )
+        sending.giveBack(claims)
+      },
+    },
+    giveBack: () => sending.giveBack(held),
+  }
+}
+
+const deliverTurn = async (turn: Turn, given: DeliverTask): Promise<TurnResult> => {
+  const places = holdingPlaces(given.sending)
+  try {
+    return await takeTurn(turn, { ...given, sending: places.sending })
+  } catch (cause) {
+    places.giveBack()
+    throw cause
+  }
+}
+
+const takeTurn = async (turn: Turn, { fail, ...given }: DeliverTask): Promise<TurnResult> => {
   const { task, options, sending, claims } = given
   const context: DeliverTurn = { ...given, turn, state: openTurnState(task.state), said: [] }
   const { state, said } = context

@@ -54,11 +54,22 @@ const turnsOf = (task: Task, work: TaskWork): Observable<never> =>
     ),
   )
 
+/** null: the task was lost while it was opened, as by a state that cannot be read now. The log opens it again. */
+const openUnlessLost = (task: Task, open: (task: Task) => TaskWork): TaskWork | null => {
+  try {
+    return open(task)
+  } catch (cause) {
+    if (task.lost.aborted) return null
+    throw cause
+  }
+}
+
 /** Runs a topology's tasks for as long as it is subscribed. Errors with what ended it: a defect, or what a connector denied. */
 export const runTopology = (log: EventLog, topology: Topology, open: (task: Task) => TaskWork): Observable<never> =>
   log.tasks(topology).pipe(
     mergeMap((task) => {
-      const work = open(task)
+      const work = openUnlessLost(task, open)
+      if (work === null) return EMPTY
       const lost = task.lost.aborted ? EMPTY : fromEvent(task.lost, 'abort')
       const beside = (work.beside ?? NEVER).pipe(takeUntil(lost))
       return merge(turnsOf(task, work), task.lost.aborted ? EMPTY : beside)

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
+import { map } from 'rxjs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ConnectorError } from '../../connectors/errors.ts'
+import type { Task, Topology } from '../../connectors/log/event-log.ts'
 import type { MailReply } from '../../connectors/mail/mail.ts'
 import { alone } from '../../operators/batch.ts'
 import { receiptRecord } from '../../pipeline/mailing/claim.ts'
@@ -331,6 +333,33 @@ describe('a claim', () => {
     reply.resolve(accepted)
     await world.pass(0)
     expect((await world.deliveries()).map(({ outcome }) => outcome)).toEqual(['told', 'told'])
+  })
+
+  it('that a turn did not come to leaves no place taken', async () => {
+    const sink = openHandSink(world.clock, answering(deferred))
+    let left = Infinity
+    const watched = (task: Task): Task => ({
+      ...task,
+      state: {
+        ...task.state,
+        get: (key) => {
+          if (key.startsWith('letter/') && left-- === 0) throw new Error('the state cannot be read')
+          return task.state.get(key)
+        },
+      },
+    })
+    const log = { ...world.log, tasks: (topology: Topology) => world.log.tasks(topology).pipe(map(watched)) }
+    const process = startProcess(Object.create(world, { log: { value: log } }) as MailWorld, {
+      sinks: { default: sink },
+    })
+    await world.notify(noticeTo('a@example.org'), noticeTo('b@example.org'))
+    await world.settle()
+    expect(sink.given).toHaveLength(2)
+    // Both are due; the first has its place when the second cannot be read.
+    left = 1
+    await world.pass(minute)
+    expect(process.failure()).toEqual(new Error('the state cannot be read'))
+    await process.leave()
   })
 
   it('of a letter that meets a defect ends the service, which still stops', async () => {

@@ -12,6 +12,7 @@ import type { GroupMember } from './group-member.ts'
 import { openInputBuffer, type InputBuffer } from './input-buffer.ts'
 import { asKafkaError } from './kafka-errors.ts'
 import type { PartitionReader } from './partition-reader.ts'
+import { endingState } from './ending-state.ts'
 import type { Standby } from './standby.ts'
 import { openTaskProducer, type TaskProducer } from './task-producer.ts'
 import type { OutgoingShare } from './transaction-line.ts'
@@ -200,10 +201,15 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
       failures = 0
       isTold = false
     }
+    const state = endingState(cached.state, (error) => {
+      if (held?.running !== running) return
+      running.end()
+      failed(error)
+    })
     const running = runTask(taskSurroundings(producer, inputs, lookSoon), {
       topology,
       partition,
-      opened: { id: partition, state: cached.state, othersAreDead: false, position: () => undefined },
+      opened: { id: partition, state, othersAreDead: false, position: () => undefined },
       inputs: inputs.map(({ input }) => input),
       onCommit,
       onFailure: failed,

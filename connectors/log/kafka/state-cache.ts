@@ -231,7 +231,7 @@ const assemble = (
     return {
       state: {
         get: (key) => guarded(() => seen(() => get.get(id, stateKeyOf(key)) ?? undefined)),
-        range: (from, to) => seen(() => range(id, stateKeyOf(from), stateKeyOf(to))),
+        range: (from, to) => guarded(() => seen(() => range(id, stateKeyOf(from), stateKeyOf(to)))),
       },
       get: (key) => guarded(() => seen(() => get.get(id, key) ?? undefined)),
       position: () => position,

@@ -1,7 +1,7 @@
 import { NEVER, of, throwError } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { ConnectorError } from '../../../connectors/errors.ts'
-import type { Turn } from '../../../connectors/log/event-log.ts'
+import type { Task, Turn } from '../../../connectors/log/event-log.ts'
 import { runTopology, type TaskWork, type TurnResult } from '../../../pipeline/runtime/run-topology.ts'
 import { topics } from '../../../schemas/topics.ts'
 import { openStageWorld, type Running, type StageWorld } from './stage-world.ts'
@@ -31,6 +31,23 @@ const run = (world: StageWorld, work: Partial<TaskWork> = {}): Running & { reado
 }
 
 describe('a running topology', () => {
+  it('passes over a task that is lost while it is opened, and ends with any other failure', async () => {
+    const world = openStageWorld()
+    const failed = (isLost: boolean): unknown => {
+      const controller = new AbortController()
+      const task = { lost: controller.signal } as Task
+      let failure: unknown
+      runTopology({ ...world.log, tasks: () => of(task) }, { name: 'copy', inputs: [input.name] }, () => {
+        if (isLost) controller.abort()
+        throw new Error('its state cannot be read')
+      }).subscribe({ error: (cause: unknown) => void (failure = cause) })
+      return failure
+    }
+    expect(failed(true)).toBeUndefined()
+    expect(failed(false)).toEqual(new Error('its state cannot be read'))
+    await world.settle()
+  })
+
   it('commits what each turn comes to, in order', async () => {
     const world = openStageWorld()
     run(world)

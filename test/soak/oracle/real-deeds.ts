@@ -53,16 +53,10 @@ export const openDeeds = ({ random, relays, mailServer, log, disk, isShared, rel
     await commandLetters(log, letters, { kind: 'redrive', now: Date.now(), everyMs: 0 })
   }
   const fullMs = (): number => 2000 + random() * longestFullMs
-  // On Kafka a process whose copy of the state cannot be written ends, and says why; on the embedded log it waits.
-  const whileFull = (ms: number, undo: () => void): Promise<void> =>
-    isShared ? whileMeant('LOG_UNAVAILABLE', ms, undo) : setTimeout(ms).then(undo)
-  const fillDisk = (): Promise<void> => {
+  const fillDisk = async (): Promise<void> => {
     disk?.fill()
-    return whileFull(fullMs(), () => disk?.free())
-  }
-  const limitFiles = async (one: RealRelay): Promise<void> => {
-    const ms = fullMs()
-    await Promise.all([one.limitFiles(ms), whileFull(ms, () => undefined)])
+    await setTimeout(fullMs())
+    disk?.free()
   }
   return {
     isMeant: (code) => Date.now() < (meant.get(code) ?? 0),
@@ -72,7 +66,7 @@ export const openDeeds = ({ random, relays, mailServer, log, disk, isShared, rel
       SIGSTOP: (one) => one.freeze(1000 + random() * longestFreezeMs),
       SIGTERM: (one) => one.stop(),
       ...(disk === null ? {} : { 'disk full': () => fillDisk() }),
-      'files must not grow': limitFiles,
+      'files must not grow': (one) => one.limitFiles(fullMs()),
       'clock step': (one) => one.stepClock(some(clockSteps, random)),
       SIGHUP: () => reload(),
       'mail server away': () => mailServer.goAway(Date.now() + random() * longestAwayMs),
