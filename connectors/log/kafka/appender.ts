@@ -34,19 +34,22 @@ interface Lane {
 
 /** An idempotent producer and how many of its sends are under way. */
 interface Used {
+  readonly slot: number
   readonly producer: Promise<Producer>
   sends: number
   isDone: boolean
 }
 
+/** The client sends one request after the other to a broker: so many go at once, each to partitions of its own. */
+const producers = 4
 const connectAgainMs = 200
 /** The client's own patience comes on top. */
 const connectPatienceMs = 10_000
 
-/** One producer, one send at a time to each partition, which holds all that waits for it. */
+/** A few producers, one send at a time to each partition, which holds all that waits for it. */
 export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender => {
   const lanes = new Map<string, Lane>()
-  let used: Used | undefined
+  const used: (Used | undefined)[] = []
   let isClosed = false
 
   const connectOnce = async (): Promise<Producer> => {
@@ -79,12 +82,12 @@ export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender
 
   const retire = (of: Used): void => {
     of.isDone = true
-    if (used === of) used = undefined
+    if (used[of.slot] === of) used[of.slot] = undefined
     if (of.sends === 0) void of.producer.then((producer) => producer.disconnect()).catch(() => undefined)
   }
 
-  const withProducer = async <T>(work: (producer: Producer) => Promise<T>): Promise<T> => {
-    const mine = (used ??= { producer: connect(), sends: 0, isDone: false })
+  const withProducer = async <T>(slot: number, work: (producer: Producer) => Promise<T>): Promise<T> => {
+    const mine = (used[slot] ??= { slot, producer: connect(), sends: 0, isDone: false })
     mine.sends++
     try {
       return await work(await mine.producer)
@@ -105,7 +108,9 @@ export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender
       lane.waiting = []
       const records = taken.flatMap((each) => each.records)
       try {
-        const offsets = await withProducer((producer) => sendInOrder(producer.send, topic, partition, records, now()))
+        const offsets = await withProducer(partition % producers, ({ send }) =>
+          sendInOrder(send, topic, partition, records, now()),
+        )
         let from = 0
         for (const each of taken) each.resolve(offsets.slice(from, (from += each.records.length)))
       } catch (cause) {
@@ -128,9 +133,13 @@ export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender
     close: async () => {
       isClosed = true
       await Promise.all([...lanes.values()].flatMap(({ running }) => running ?? []))
-      const last = used
-      if (last !== undefined) retire(last)
-      await last?.producer.then((producer) => producer.disconnect()).catch(() => undefined)
+      await Promise.all(
+        used.map(async (last) => {
+          if (last === undefined) return
+          retire(last)
+          await last.producer.then((producer) => producer.disconnect()).catch(() => undefined)
+        }),
+      )
     },
   }
 }
