@@ -47,7 +47,7 @@ export interface RealRelayOptions {
   /** Where it has a planted bug: its name. */
   readonly bug: string | null
   readonly say: (line: string) => void
-  /** It ended by itself; code: as it said; isReady: it had begun its work. */
+  /** It ended by itself; code: as it said; isReady: it had been at work for a while. */
   readonly onFailure: (end: { readonly code: string; readonly isReady: boolean; readonly what: string }) => void
 }
 
@@ -57,6 +57,8 @@ const plantBug = new URL('preloaded/plant-bug.ts', import.meta.url).href
 const restartMs = 700
 const fullBytes = 4096
 const longestStopMs = 8500
+/** A process that is ready opens the last of its files within that time. */
+const openingMs = 10_000
 
 interface Line {
   readonly msg?: string
@@ -74,7 +76,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
   let isEnded = false
   let isMeant = false
   let hasSpoken = false
-  let isReady = false
+  let readyAt = Infinity
   let failed: (Line & { readonly at: number }) | null = null
   const clock: ClockStep[] = [{ at: Date.now(), aheadMs: 0 }]
   let child: ChildProcess
@@ -88,7 +90,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
       return say(`${name}: ${text}`)
     }
     hasSpoken = true
-    isReady ||= line.msg === 'relay ready'
+    if (line.msg === 'relay ready') readyAt = Date.now()
     if (line.msg === 'source in sync') synced.resolve()
     if (line.msg === 'relay failed') failed = { ...line, at: Date.now() }
     if (line.msg !== 'letter delivered') say(`${name}: ${line.msg ?? text} ${line.code ?? ''} ${line.reason ?? ''}`)
@@ -97,7 +99,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
   const start = (): void => {
     isMeant = false
     hasSpoken = false
-    isReady = false
+    readyAt = Infinity
     failed = null
     const preloaded = [steppingClock, ...(bug === null ? [] : [plantBug])].flatMap((each) => ['--import', each])
     child = spawn(process.execPath, [...preloaded, relay, 'run', '-c', file], {
@@ -112,7 +114,7 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
         const { at = Date.now(), code: failure = '', reason = '' } = failed ?? {}
         strikes.push({ from: at, to: Date.now(), isDeadly: true })
         const what = `${name} ended by itself with ${code ?? signal}: ${failure} ${reason}`
-        onFailure({ code: failure, isReady, what })
+        onFailure({ code: failure, isReady: at > readyAt + openingMs, what })
       }
       if (isEnded) return
       await setTimeout(restartMs)
