@@ -16,7 +16,7 @@ import { logRounds } from './sources/log-rounds.ts'
 import type { LogSource, QueueSource } from './sources/queue-source.ts'
 import { isLogs, nameOf, type Reader, readersOf } from './sources/readers.ts'
 import { advance, beatMarginMs, cursorIn, cursorKey, haveBegun, movedTo } from './sources/cursors.ts'
-import { reconnecting, unlessGone } from './sources/reconnecting.ts'
+import { isOfMissing, reconnecting, unlessGone } from './sources/reconnecting.ts'
 import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
 import { openTurnTale } from './sources/turn-tale.ts'
 import { isKnownRow, takeRow } from './sources/take-row.ts'
@@ -104,6 +104,8 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
   const slot: Omit<Slot, 'room'> = { task, orgsBefore: orgMemory(task.state), heardTo, triedAt: new Map() }
   let current: readonly Reader[] = []
   let look: OrgLook | null = null
+  /** Readers whose queue the server has not got, by their name. */
+  const missing = new Set<string>()
   const hasRoom = (): boolean => inbox.length < mostArrivalsPerTurn
   const room = new Observable<void>((subscriber) => {
     const go = (): void => {
@@ -153,7 +155,8 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
       if (hasRoom()) for (const go of [...waiting]) go()
       const state = openTurnState(task.state)
       const { told, append } = turnResult(taken, turn, state, memory, options)
-      if (look !== null && noteLook(state, look, (org) => haveBegun(state, current, org))) look = null
+      const there = current.filter((reader) => !missing.has(nameOf(reader)))
+      if (look !== null && noteLook(state, look, (org) => haveBegun(state, there, org))) look = null
       return of({ append, put: state.puts(), afterwards: () => told.forEach((each) => options.tell(each)) })
     },
     beside: runEach(
@@ -168,11 +171,16 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
           let isInSync = false
           return arrivals().pipe(
             tap((arrival) => {
+              missing.delete(nameOf(reader))
               hold(reader, arrival, isInSync && isOfHistory(arrival))
               if (arrival.kind !== 'row') isInSync ||= arrival.isInSync
             }),
           )
-        }).pipe(reconnecting(reader, options), unlessGone(reader.org, options))
+        }).pipe(
+          tap({ error: (cause: unknown) => isOfMissing(cause) && missing.add(nameOf(reader)) }),
+          reconnecting(reader, options),
+          unlessGone(reader.org, options),
+        )
       },
     ).pipe(ignoreElements()),
   }

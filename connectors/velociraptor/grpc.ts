@@ -33,7 +33,7 @@ const channelOptions = (config: ApiConfig): ChannelOptions => ({
   'grpc.use_local_subchannel_pool': 1,
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.min_reconnect_backoff_ms': 200,
-  'grpc.max_reconnect_backoff_ms': 5000,
+  'grpc.max_reconnect_backoff_ms': 2000,
 })
 
 interface ApiClient extends Client {

@@ -42,12 +42,13 @@ export const clientsHistoryQuery = ({ queue, fromMs, clients }: ClientsHistoryRa
 })
 
 /**
- * The flows of clients seen lately that have ended since `fromMs` by their client's clock: `client_id`, `session_id`, `active_time` (us),
+ * The flows of the server and of clients seen lately that have ended since `fromMs` by their client's clock: `client_id`, `session_id`, `active_time` (us),
  * `state`. The server loads every flow of these clients, one client after the other.
  */
 export const endedFlowsQuery = ({ fromMs }: Pick<HistoryRange, 'fromMs'>): PreparedQuery => ({
   vql:
-    'SELECT * FROM foreach(row={SELECT client_id AS CId FROM clients() WHERE last_seen_at > int(int=SeenSinceUs)}, ' +
+    "SELECT * FROM foreach(row={SELECT * FROM chain(a={SELECT 'server' AS CId FROM scope()}, " +
+    'b={SELECT client_id AS CId FROM clients() WHERE last_seen_at > int(int=SeenSinceUs)})}, ' +
     "query={SELECT client_id, session_id, active_time, state FROM flows(client_id=CId) WHERE active_time > int(int=FromUs) AND state IN ('FINISHED', 'ERROR')})",
   env: { FromUs: `${wholeMs(fromMs)}000`, SeenSinceUs: `${wholeMs(fromMs - hour)}000` },
 })

@@ -4,6 +4,7 @@ import type { CollectCursor } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import type { TurnState } from '../runtime/turn-state.ts'
 import type { QueueSource } from './queue-source.ts'
+import { isLogs } from './readers.ts'
 import { type Arrival, overlapMs } from './subscription.ts'
 import { forgetRows } from './take-row.ts'
 
@@ -25,14 +26,12 @@ interface Reader {
   readonly sources: readonly QueueSource[]
 }
 
-/** Whether every queue of an organisation that must be there has a cursor. */
+/** Whether every queue of an organisation has a cursor; logs are not waited for. */
 export const haveBegun = (state: TurnState, readers: readonly Reader[], org: string): boolean =>
   readers.every(
     (reader) =>
       reader.org !== org ||
-      reader.sources.every(
-        ({ queue, mayBeMissing }) => mayBeMissing || state.getBytes(cursorKey(org, queue)) !== undefined,
-      ),
+      reader.sources.every((source) => isLogs(source) || state.getBytes(cursorKey(org, source.queue)) !== undefined),
   )
 
 /** What says how far a queue is complete. */

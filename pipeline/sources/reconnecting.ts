@@ -21,9 +21,13 @@ interface ReconnectOptions {
 }
 
 /** A server that comes back is listened to within seconds, however long it was away. */
-const reconnect = { firstMs: 1000, longestMs: 10_000 }
+const reconnect = { firstMs: 1000, longestMs: 6000 }
 /** What the server answers but has not got yet is asked for less often. */
 const lookAgain = { firstMs: 1000, longestMs: 60_000 }
+
+/** Whether a stream ended because the server has not got its queue, which may come. */
+export const isOfMissing = (cause: unknown): boolean =>
+  cause instanceof ConnectorError && cause.cause instanceof ConnectorError
 
 /** Begins anew after an outage, with growing jittered waits; says its begin and its end once. */
 export const reconnecting =
@@ -53,7 +57,7 @@ export const reconnecting =
           failures += 1
           isInSync = false
           // The server is there, and refuses these queues.
-          const isAnswered = cause.cause instanceof ConnectorError
+          const isAnswered = isOfMissing(cause)
           if (awaySince === null)
             tell({ name: 'source away', org, queues, reason: cause.message, ...(isAnswered ? { answered: true } : {}) })
           awaySince ??= clock.now()

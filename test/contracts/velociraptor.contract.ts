@@ -4,6 +4,7 @@ import { ConnectorError } from '../../connectors/errors.ts'
 import { failureOf, type LogLine } from '../../connectors/velociraptor/failures.ts'
 import {
   clientsHistoryQuery,
+  endedFlowsQuery,
   seenClientsQuery,
   serverHistoryQuery,
 } from '../../connectors/velociraptor/history-query.ts'
@@ -195,6 +196,26 @@ export const velociraptorContract = (name: string, open: () => Promise<Velocirap
       const one = await watchCompletions()
       one.subscription.unsubscribe()
       await until(() => watchers() === 0)
+    })
+
+    it('finds the flows of the server and of clients that have ended since a time', async () => {
+      const flow = (client_id: string, session_id: string, at: number, state = 'FINISHED') => ({
+        ...{ client_id, session_id, state, create_time: (at - 1000) * 1000, active_time: at * 1000 },
+      })
+      here.world.set({
+        flows: [
+          flow(client, 'F.OLD', t0 - 1),
+          flow(client, 'F.1', t0 + 1),
+          flow('server', 'F.2', t0 + 2, 'ERROR'),
+          flow(client, 'F.3', t0 + 3, 'RUNNING'),
+        ],
+      })
+      const found = await answer(askRows(here.velociraptor, { org: 'root', ...endedFlowsQuery({ fromMs: t0 }) }))
+      const own = found.filter((row) => /^F\.(OLD|\d)$/.test(String(row['session_id'])))
+      expect(own.map((row) => [row['client_id'], row['session_id'], row['active_time'], row['state']])).toEqual([
+        ['server', 'F.2', (t0 + 2) * 1000, 'ERROR'],
+        [client, 'F.1', (t0 + 1) * 1000, 'FINISHED'],
+      ])
     })
 
     it('reads back what was stored, with the time of writing in ms', async () => {

@@ -263,7 +263,7 @@ describe('a stream', () => {
       if (server.asked.length > before) opened.push(world.clock.now() - from)
       before = server.asked.length
     }
-    expect(opened.slice(0, 6)).toEqual([750, 2250, 5250, 11_250, 18_750, 26_250])
+    expect(opened.slice(0, 6)).toEqual([750, 2250, 5250, 9750, 14_250, 18_750])
     server.failure = null
     while (server.streams.length === 0) await world.pass(250)
     await beats(4000)
@@ -671,6 +671,27 @@ describe('every organisation', () => {
     expect(age).toBeLessThanOrEqual(6 * minute)
     expect((await collected()).map(({ org }) => org).toSorted()).toEqual(['O1', 'root'])
     expect(world.saidOf('collect begins')).toHaveLength(2)
+  })
+
+  it('is not taken for one that was read before as long as one of its queues has not begun', async () => {
+    server.orgs.push({ OrgId: 'root', Name: '' })
+    server.definitions.set('Custom.Rows', { name: 'Custom.Rows', type: 'client_event' })
+    const terms = { orgs: ['*'], sources: of([anyQueue('Custom.Rows'), flowCompletions]) }
+    const running = run(terms)
+    await world.settle()
+    await beats(3 * minute)
+    const made = world.clock.now()
+    server.orgs.push({ OrgId: 'O1', Name: '' })
+    server.isMute = ({ org, vql }) => org === 'O1' && vql.includes('artifact_definitions(')
+    await beats(3 * minute)
+    running.stop()
+    await world.reopen()
+    server.isMute = () => false
+    run(terms)
+    await world.settle()
+    await beats(20_000)
+    const began = world.saidOf('collect begins').find(({ org, queue }) => org === 'O1' && queue === 'Custom.Rows')
+    expect(Date.parse(String(began?.['at']))).toBeLessThanOrEqual(made)
   })
 
   it('begins where it was first tried when the server was away, or had no such queue yet', async () => {

@@ -30,6 +30,8 @@ const run = async (seed: number): Promise<void> => {
     events: Number(values.events),
     troubleMs: Number(values.trouble) * 1000,
     deedEveryMs: 5000,
+    mayStoreNothing: true,
+    quietMs: 15_000,
     say: (line) => (values.verbose ? console.log(`${seed} ${seconds()} ${line}`) : undefined),
   })
   for (const [fact, value] of Object.entries(facts)) sums[fact] = (sums[fact] ?? 0) + value
@@ -40,7 +42,11 @@ const run = async (seed: number): Promise<void> => {
 }
 
 const work = async (): Promise<void> => {
-  for (let seed = next++; seed < end; seed = next++) await run(seed)
+  for (let seed = next++; seed < end; seed = next++)
+    await run(seed).catch((cause: unknown) => {
+      failed++
+      console.error(`seed ${seed}:`, cause)
+    })
 }
 await Promise.all(Array.from({ length: Number(values['at-once']) }, work))
 console.log(JSON.stringify({ runs: end - first, failed, ...sums }))

@@ -102,7 +102,7 @@ export const simulateCollect = async (seed: number): Promise<Simulated> => {
   const emitted = new Map<string, string>()
   const emit = (n: number): void => {
     const org = orgs[below(orgs.length)] as string
-    const client = clients[below(clients.length)] as string
+    const client = [...clients, 'server'][below(clients.length + 1)] as string
     const at = serverClock.now()
     const second = Math.floor(at / 1000)
     if (random() < 0.5) {
@@ -116,7 +116,7 @@ export const simulateCollect = async (seed: number): Promise<Simulated> => {
     emitted.set(`flow ${org} ${client} ${flow}`, flow)
     const times = { create_time: (at - minute) * 1000, start_time: (at - minute) * 1000, active_time: at * 1000 }
     world.set({ flows: [{ org, client_id: client, session_id: flow, ...times, request: { artifacts: ['A'] } }] })
-    world.set({ clients: [{ org, client_id: client, last_seen_at: at * 1000 }] })
+    if (client !== 'server') world.set({ clients: [{ org, client_id: client, last_seen_at: at * 1000 }] })
     world.emit(org, flowCompletions.queue, { ClientId: client, FlowId: flow, Timestamp: second }, at)
   }
 

@@ -1,16 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { openEmbeddedLog } from '../../../connectors/log/embedded-log.ts'
-import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
 import { seededRandom } from '../../../pipeline/scenarios/seeded-random.ts'
-import { decode } from '../../../schemas/codec.ts'
-import { allTopics, topics } from '../../../schemas/topics.ts'
-import { customQueue, type Emitted, faultNames, liveOnlyQueue, type Said, type Told } from './names.ts'
+import { customQueue, type Emitted, faultNames, liveOnlyQueue } from './names.ts'
+import { openServer, readEvents, relayYaml, type Server } from './place.ts'
 import { type CollectRelay, type Line, openCollectRelay } from './relay.ts'
 
 /** What came of one run: what the server emitted, and what the log has of it after enrich. */
@@ -34,88 +28,18 @@ export interface CollectRunOptions {
   readonly troubleMs: number
   /** Time between two deeds, on average. */
   readonly deedEveryMs: number
+  /** Whether the server may keep completions nowhere for a while: they are found more than five minutes later. */
+  readonly mayStoreNothing: boolean
+  /** How long it is waited for what may come twice. */
+  readonly quietMs: number
   readonly say: (line: string) => void
 }
 
-const startPatienceMs = 60_000
+const startPatienceMs = 180_000
 /** Flows without an event are looked for five minutes after their end, at the next beginning of a stream. */
 const sweepAfterMs = 330_000
-const patienceMs = 90_000
+const patienceMs = 150_000
 const lookEveryMs = 2000
-
-interface Server {
-  readonly apiConfig: string
-  tell(told: Told): void
-  readonly emitted: Promise<readonly Emitted[]>
-  close(): Promise<void>
-}
-
-const openServer = async (dir: string, seed: number): Promise<Server> => {
-  const child: ChildProcess = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [dir, String(seed)])
-  const emitted = Promise.withResolvers<readonly Emitted[]>()
-  child.on('exit', (code) => emitted.reject(new Error(`the server ended early with ${code}`)))
-  emitted.promise.catch(() => undefined)
-  const [first] = (await once(child, 'message')) as [Said]
-  if (first.kind !== 'open') throw new Error(`the server said ${first.kind}`)
-  child.on('message', (said: Said) => {
-    if (said.kind === 'emitted') emitted.resolve(said.events)
-  })
-  return {
-    apiConfig: first.apiConfig,
-    tell: (told) => void child.send(told),
-    emitted: emitted.promise,
-    async close() {
-      if (child.exitCode !== null) return
-      child.disconnect()
-      await once(child, 'exit')
-    },
-  }
-}
-
-const relayYaml = (apiConfig: string, dir: string): string => `
-velociraptor: { api_config: ${apiConfig}, gui_url: https://velociraptor.example.org/app/index.html, orgs: ['*'] }
-mail: { url: 'smtp://127.0.0.1:25', from: relay@example.org }
-log: { embedded: { dir: ${join(dir, 'log')}, partitions: 2 } }
-http: off
-trouble: off
-monitors:
-  - { name: flows, artifact: Server.Monitor.FlowCompletion, parameters: { Recipients: [ann@example.org] } }
-  - { name: alerts, artifact: Server.Monitor.Alerts, parameters: { Recipients: [ann@example.org] } }
-  - { name: rows, queue: ${customQueue}, alert: { name: Found } }
-  - { name: seen, queue: ${liveOnlyQueue}, alert: { name: Seen } }
-`
-
-/** Each event in the log after enrich, by its key, and how often it stands there. */
-const readEvents = async (dir: string): Promise<ReadonlyMap<string, number>> => {
-  const log = await openEmbeddedLog({
-    ...{ dir: join(dir, 'log'), topics: allTopics, clock: systemClock() },
-    tell: () => undefined,
-  })
-  const found = new Map<string, number>()
-  const count = (key: string): void => void found.set(key, (found.get(key) ?? 0) + 1)
-  try {
-    for (let partition = 0; partition < log.partitions; partition++) {
-      for await (const records of log.read({ topic: topics.flowEvents.name, partition }))
-        for (const { value } of records) {
-          const { org, client, flow } = decode('FlowEvent', value)
-          count(`flow ${org} ${client.id} ${flow.id}`)
-        }
-      for await (const records of log.read({ topic: topics.alertEvents.name, partition }))
-        for (const { value } of records) {
-          const { org, name } = decode('AlertEvent', value)
-          count(`alert ${org} ${name}`)
-        }
-      for await (const records of log.read({ topic: topics.queueEvents.name, partition }))
-        for (const { value } of records) {
-          const { org, queue, row } = decode('QueueEvent', value)
-          count(`row ${org} ${queue} ${(JSON.parse(row) as { readonly N: number }).N}`)
-        }
-    }
-  } finally {
-    await log.close()
-  }
-  return found
-}
 
 interface Unheard {
   readonly org: string
@@ -130,7 +54,7 @@ const relayDeeds = ['relay killed', 'relay stopped', 'relay frozen', 'log full']
 const disturb = async (
   relay: CollectRelay,
   server: Server,
-  { seed, troubleMs, deedEveryMs, say }: CollectRunOptions,
+  { seed, troubleMs, deedEveryMs, mayStoreNothing, say }: CollectRunOptions,
 ): Promise<readonly string[]> => {
   const random = seededRandom(seed + 1_000_000)
   const below = (most: number): number => Math.floor(random() * most)
@@ -149,7 +73,7 @@ const disturb = async (
     const ms = 1000 + below(12_000)
     const isOurs = random() < 0.4
     const deed = isOurs ? relayDeeds[below(relayDeeds.length)] : serverFaults[below(serverFaults.length)]
-    if (deed === undefined) continue
+    if (deed === undefined || (deed === 'stores nothing' && !mayStoreNothing)) continue
     done.push(deed)
     say(`${deed} ${ms} ms`)
     if (deed === 'relay killed' || deed === 'relay stopped' || deed === 'relay frozen' || deed === 'log full')
@@ -214,7 +138,7 @@ export const runCollectProcesses = async (options: CollectRunOptions): Promise<C
       await settle()
     }
     // What comes twice may come late.
-    await setTimeout(15_000)
+    await setTimeout(options.quietMs)
     await relay.end()
     return judged(emitted, await readEvents(dir), { unheard, failures, deeds, said })
   } finally {
