@@ -40,6 +40,37 @@ interface ApiClient extends Client {
   Query(request: QueryArguments, options: { deadline?: number }): ClientReadableStream<QueryResponse>
 }
 
+/** One use of a connection. */
+interface Use {
+  readonly client: ApiClient
+  /** `isDead`: nobody answered, so that the next use gets a connection of its own; what else runs on this one goes on. */
+  end(isDead: boolean): void
+}
+
+interface Connection {
+  use(): Use
+  close(): void
+}
+
+const openConnection = (connect: () => ApiClient): Connection => {
+  let current = { client: connect(), uses: 0 }
+  return {
+    use() {
+      const used = current
+      used.uses++
+      return {
+        client: used.client,
+        end(isDead) {
+          used.uses--
+          if (isDead && current === used) current = { client: connect(), uses: 0 }
+          if (current !== used && used.uses === 0) used.client.close()
+        },
+      }
+    },
+    close: () => current.client.close(),
+  }
+}
+
 /**
  * A Velociraptor server over gRPC with mutual TLS. Queries with `timeoutS` (lookups, history) share one connection, those
  * without (event streams) another, so that neither waits behind the other. Connects at the first query, again after each loss.
@@ -53,8 +84,8 @@ export const openVelociraptor = ({ config, tell }: VelociraptorOptions): Velocir
   )
   const Api = apiService()
   const connect = (): ApiClient => new Api(config.address, trust, channelOptions(config)) as unknown as ApiClient
-  const streams = connect()
-  const lookups = connect()
+  const streams = openConnection(connect)
+  const lookups = openConnection(connect)
   const running = new Set<() => void>()
   let closed = false
 
@@ -64,14 +95,18 @@ export const openVelociraptor = ({ config, tell }: VelociraptorOptions): Velocir
         subscriber.error(closedError())
         return undefined
       }
-      const client = request.timeoutS === undefined ? streams : lookups
+      const use = (request.timeoutS === undefined ? streams : lookups).use()
       const place = {
         address: config.address,
         serverName: config.serverName,
         principal: config.principal,
         org: request.org,
       }
-      const call = client.Query(argumentsOf(request), deadlineOf(request))
+      const call = use.client.Query(argumentsOf(request), deadlineOf(request))
+      let isHeard = false
+      call.once('metadata', () => {
+        isHeard = true
+      })
       forward(call, subscriber, place)
       const stop = (): void => {
         subscriber.error(closedError())
@@ -80,6 +115,8 @@ export const openVelociraptor = ({ config, tell }: VelociraptorOptions): Velocir
       return () => {
         running.delete(stop)
         call.cancel()
+        // A peer that is gone without a word, or that never answers while connecting, would hold every later query too.
+        use.end(!isHeard)
       }
     })
 

@@ -103,7 +103,9 @@ export const runCollectProcesses = async (options: CollectRunOptions): Promise<C
   const server = await openServer(dir, seed)
   const file = join(dir, 'relay.yaml')
   writeFileSync(file, relayYaml(server.apiConfig, dir))
-  const relay = openCollectRelay({ file, hear, onFailure: (what) => failures.push(what) })
+  // A log without room cannot be opened: who starts it again does so until there is room.
+  const onFailure = (what: string): void => void (what.includes('no room left') || failures.push(what))
+  const relay = openCollectRelay({ file, hear, onFailure })
   try {
     await Promise.race([
       inSync.promise,

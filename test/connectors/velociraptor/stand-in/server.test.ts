@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createServer, type Socket } from 'node:net'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { filter, firstValueFrom } from 'rxjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readApiConfig, type ApiConfig } from '../../../../connectors/velociraptor/api-config.ts'
 import { openVelociraptor } from '../../../../connectors/velociraptor/grpc.ts'
@@ -110,6 +112,33 @@ describe('the stand-in server', () => {
   it('is answered by a client with the right name, authority and certificate', async () => {
     expect(await ask({})).toBe('0.77.2')
   })
+
+  it('is reached although a peer before it took the connection and never said a word', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'relay-mute-'))
+    const options = { world: createWorld(), clock: systemClock(), dir: home }
+    const first = await startStandIn({ ...options, port: 0 })
+    const port = Number(first.address.split(':')[1])
+    await first.close()
+    const sockets: Socket[] = []
+    const mute = createServer((socket) => void sockets.push(socket)).listen(port, '127.0.0.1')
+    await once(mute, 'listening')
+    const velociraptor = openVelociraptor({ config: configOf(first.apiConfig) })
+    const unheard = velociraptor.query({ org: 'root', vql: 'SELECT now() AS N FROM clock(period=1)' }).subscribe()
+    await once(mute, 'connection')
+    unheard.unsubscribe()
+    mute.close()
+    const second = await startStandIn({ ...options, port })
+    try {
+      const beats = velociraptor.query({ org: 'root', vql: 'SELECT now() AS N FROM clock(period=1)' })
+      const heard = await firstValueFrom(beats.pipe(filter(({ kind }) => kind === 'rows')))
+      expect(heard.kind).toBe('rows')
+    } finally {
+      await velociraptor.close()
+      await second.close()
+      for (const socket of sockets) socket.destroy()
+      rmSync(home, { recursive: true, force: true })
+    }
+  }, 20_000)
 
   it('is recognised as another server by its name', async () => {
     await expect(ask({ serverName: 'Another' })).rejects.toMatchObject({
