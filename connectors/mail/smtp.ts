@@ -142,7 +142,10 @@ export const openSmtp = (channel: SmtpChannel): MailSink => {
       void result.gone.then(() => forget(result))
       return rest(result)
     }
-    if (sessions.size + opening.size > 0) return useFewer()
+    if (sessions.size > 0) return useFewer()
+    // Others are on their way: whether the server is away or crowded is known when these are through.
+    if (opening.size > 0) return
+    crowded = { limit: connections, until: 0 }
     for (let item = take(); item !== undefined; item = take()) item.resolve(result)
   }
 

@@ -413,6 +413,19 @@ describe('SMTP', () => {
     expect(server.taken).toHaveLength(41)
   })
 
+  it('uses all its connections after an outage: a server that was away said nothing of how many it bears', async () => {
+    let isAway = true
+    const { server, sink } = await withServer(
+      { script: ({ at }) => (isAway && at === 'greeting' ? CUT : undefined) },
+      { connections: 4 },
+    )
+    const lost = await Promise.all(Array.from({ length: 8 }, () => sink.send(someMail(), someTerms())))
+    expect(lost.some(({ kind }) => kind === 'accepted')).toBe(false)
+    isAway = false
+    await Promise.all(Array.from({ length: 20 }, () => sink.send(someMail(), someTerms())))
+    expect(server.openNow()).toBe(4)
+  })
+
   it('releases what waits for a connection when its time is over, or it is called off', async () => {
     const { server, sink } = await withServer(
       { script: ({ at }) => (at === 'dot' ? STALL : undefined) },
