@@ -42,7 +42,12 @@ export const deliver = (
   return {
     running: runTopology(
       options.log,
-      { name: 'deliver', inputs: [topics.notices.name, topics.receipts.name, topics.commands.name] },
+      {
+        name: 'deliver',
+        inputs: [topics.notices.name, topics.receipts.name, topics.commands.name],
+        // A letter that was sent is settled a little later, and many by one commit.
+        unhurried: [topics.receipts.name],
+      },
       (task) => deliverTask(task, options, sending),
     ),
     idle: () => sending.idle(),

@@ -35,6 +35,8 @@ export interface Topology {
   readonly slots?: number
   /** Records in one turn at most; default 500. */
   readonly mostRecords?: number
+  /** Inputs whose records may wait some 100 ms for more of them, so that fewer turns take them; a log need not heed it. */
+  readonly unhurried?: readonly string[]
 }
 
 /** A bound of a range: the offset itself, or the first record appended at or after a time. */

@@ -91,7 +91,7 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
   const admission = openAdmission({ topics, partitions, maxRecordBytes })
   const names = topics.map(({ name }) => name)
   const fullName = (name: string): string => prefix + name
-  const appender = openAppender({ kafka: patiently, brokers, now: () => clock.now() })
+  const appender = openAppender({ kafka: briefly, brokers, metadata: timings.metadata, now: () => clock.now() })
   const running = new Map<string, () => void>()
   /** The ends of what ran before, by topology: who comes after waits for them. */
   const endings = new Map<string, Promise<void>>()

@@ -4,6 +4,7 @@ import type { MailReply, OutgoingMail, SendTerms } from '../../connectors/mail/m
 import type { Letter, Notice, ReceiptKind } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { type Claim, claimMs, type DeliverOptions, type OpenChannel } from './claim.ts'
+import { openPace, type Pace } from './pace.ts'
 import { mostGathered, openReceipts } from './receipts.ts'
 import { type Backoff, backoffMs } from '../runtime/backoff.ts'
 
@@ -25,8 +26,11 @@ const marginMs = 2000
 const awayWaits: Backoff = { firstMs: 1000, longestMs: 60_000 }
 /** Letters handed on for each connection: the next one is written while one is sent. */
 const begunPerConnection = 2
-/** Claims for each connection: one commit claims many, and what is not begun yet waits here. */
+/** Claims for each connection at least: one commit claims many, and what is not begun yet waits here. */
 const claimsPerConnection = 16
+/** Where letters go out fast, as many are claimed as go in so long, ms: what a process that is killed had claimed is sent late. */
+const claimedAheadMs = 500
+const mostClaimsPerConnection = 64
 
 /** A claimed letter from its claim's commit to its receipt. */
 interface Job {
@@ -40,6 +44,8 @@ interface Job {
 
 interface ChannelState {
   readonly channel: OpenChannel
+  /** Of letters that have come to an end. */
+  readonly pace: Pace
   /** Places for claims that are taken. */
   taken: number
   /** Letters that are written or sent now. */
@@ -64,6 +70,7 @@ export const openSending = (options: DeliverOptions): Sending => {
       name,
       {
         channel,
+        pace: openPace(clock),
         taken: 0,
         begun: 0,
         ending: 0,
@@ -84,13 +91,17 @@ export const openSending = (options: DeliverOptions): Sending => {
   const receipts = openReceipts(options, () => [...states.values()].some(({ begun }) => begun > 0))
 
   const capacity = (state: ChannelState): number => {
-    if (state.awaySince === null) return state.channel.sink.connections * claimsPerConnection
+    if (state.awaySince === null) {
+      const { connections } = state.channel.sink
+      const ahead = Math.min(connections * mostClaimsPerConnection, state.pace.in(claimedAheadMs))
+      return Math.max(connections * claimsPerConnection, ahead)
+    }
     // One probe at a time tells when the server is back.
     return clock.now() >= state.retryAt ? 1 : 0
   }
 
   /** Tasks that wait come when there is room for many claims: each turn costs a commit. */
-  const hasRoom = (state: ChannelState): boolean => state.awaySince !== null || state.taken <= (capacity(state) * 3) / 4
+  const hasRoom = (state: ChannelState): boolean => state.awaySince !== null || state.taken <= capacity(state) / 2
 
   const free = (state: ChannelState): void => {
     state.taken -= 1
@@ -202,6 +213,7 @@ export const openSending = (options: DeliverOptions): Sending => {
     } finally {
       state.begun -= 1
       state.ending += 1
+      state.pace.note()
       begin(state)
     }
   }

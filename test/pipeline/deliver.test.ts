@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { map } from 'rxjs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ConnectorError } from '../../connectors/errors.ts'
-import type { Task, Topology } from '../../connectors/log/event-log.ts'
+import type { Task, Topology, Turn } from '../../connectors/log/event-log.ts'
 import type { MailReply } from '../../connectors/mail/mail.ts'
 import { alone } from '../../operators/batch.ts'
 import { receiptRecord } from '../../pipeline/mailing/claim.ts'
@@ -387,6 +387,43 @@ describe('a claim', () => {
     await world.pass(1000)
     expect((await world.deliveries()).map(({ outcome }) => outcome)).toEqual(Array.from({ length: 100 }, () => 'told'))
     expect(sink.given).toHaveLength(100)
+  })
+
+  it('is made further ahead where letters go fast: for half a second, and not more than 64 for a connection', async () => {
+    const mostOpen = async (answerMs: number): Promise<number> => {
+      world = openMailWorld()
+      let claimed = 0
+      let most = 0
+      const counted = (turn: Turn): Turn => ({
+        ...turn,
+        commit: async (step) => {
+          const letters = step.put.flatMap(([key, value]) =>
+            key.startsWith('letter/') && value !== null ? [decode('Letter', value)] : [],
+          )
+          claimed += letters.filter(({ stage }) => stage === 'claimed').length
+          most = Math.max(most, claimed - world.saidOf('letter answered').length)
+          await turn.commit(step)
+        },
+      })
+      const watched = (task: Task): Task => ({ ...task, turns: task.turns.pipe(map(counted)) })
+      const log = { ...world.log, tasks: (topology: Topology) => world.log.tasks(topology).pipe(map(watched)) }
+      const answer = (): Promise<MailReply> =>
+        new Promise((resolve) => void world.clock.at(world.clock.now() + answerMs, () => resolve(accepted)))
+      startProcess(Object.create(world, { log: { value: log } }) as MailWorld, {
+        sinks: { default: openHandSink(world.clock, answer) },
+      })
+      await world.notify(...Array.from({ length: 500 }, (_, n) => noticeTo(`u${n}@example.org`)))
+      await world.pass(3000)
+      return most
+    }
+    expect(await mostOpen(100)).toBe(16)
+    const fast = await mostOpen(20)
+    expect(fast).toBeGreaterThan(32)
+    expect(fast).toBeLessThanOrEqual(51)
+    const fastest = await mostOpen(5)
+    // Some answered ones still have their places: their receipts are being written.
+    expect(fastest).toBeGreaterThan(56)
+    expect(fastest).toBeLessThanOrEqual(64)
   })
 
   it('that is over is not sent again before every earlier receipt was read', async () => {

@@ -1,9 +1,8 @@
-import { Partitioners, type Kafka, type Producer } from 'kafkajs'
-import { setTimeout } from 'node:timers/promises'
+import type { Kafka } from 'kafkajs'
 import type { EpochMs } from '../../../schemas/time.ts'
-import { patient } from './connection.ts'
+import { type AppendLine, openAppendLine } from './append-line.ts'
 import { asKafkaError } from './kafka-errors.ts'
-import { sendInOrder, type Outgoing } from './record-batches.ts'
+import { batchesOf, type Outgoing } from './record-batches.ts'
 
 /** Facts from outside a task, of the whole process. */
 export interface Appender {
@@ -16,6 +15,8 @@ export interface Appender {
 export interface AppenderOptions {
   readonly kafka: Kafka
   readonly brokers: readonly string[]
+  /** How old knowledge of leaders may be, ms. */
+  readonly metadata: number
   readonly now: () => EpochMs
 }
 
@@ -32,73 +33,48 @@ interface Lane {
   running: Promise<void> | undefined
 }
 
-/** An idempotent producer and how many of its sends are under way. */
+/** A line and how many partitions use it. */
 interface Used {
-  readonly slot: number
-  readonly producer: Promise<Producer>
-  sends: number
+  readonly line: Promise<AppendLine>
+  users: number
   isDone: boolean
 }
 
-/** The client sends one request after the other to a broker: so many go at once, each to partitions of its own. */
-const producers = 4
-const connectAgainMs = 200
-/** The client's own patience comes on top. */
-const connectPatienceMs = 10_000
-
-/** A few producers, one send at a time to each partition, which holds all that waits for it. */
-export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender => {
+/** Each partition's records one batch after the other, holding all that waits for it; those of all partitions go together. */
+export const openAppender = ({ kafka, brokers, metadata, now }: AppenderOptions): Appender => {
   const lanes = new Map<string, Lane>()
-  const used: (Used | undefined)[] = []
-  let isClosed = false
+  const open = new Set<Used>()
+  let current: Used | undefined
 
-  const connectOnce = async (): Promise<Producer> => {
-    const producer = kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      createPartitioner: Partitioners.DefaultPartitioner,
-      allowAutoTopicCreation: false,
-      retry: patient,
-    })
+  const closeLine = async (of: Used): Promise<void> => {
+    await of.line.then((line) => line.close()).catch(() => undefined)
+    open.delete(of)
+  }
+
+  const withLine = async <T>(work: (line: AppendLine) => Promise<T>): Promise<T> => {
+    const mine = (current ??= { line: openAppendLine({ kafka, brokers, metadata, now }), users: 0, isDone: false })
+    open.add(mine)
+    mine.users++
     try {
-      await producer.connect()
-      return producer
+      return await work(await mine.line)
     } catch (cause) {
-      await producer.disconnect().catch(() => undefined)
-      throw cause
-    }
-  }
-
-  /** The client gives up at once when the connection breaks while it asks for the producer's number; nothing was sent by then. */
-  const connect = async (): Promise<Producer> => {
-    for (const begun = performance.now(); ; await setTimeout(connectAgainMs))
-      try {
-        return await connectOnce()
-      } catch (cause) {
-        const { code } = asKafkaError(cause, { brokers, deed: 'cannot append' })
-        if (isClosed || code !== 'LOG_UNAVAILABLE' || performance.now() - begun > connectPatienceMs) throw cause
-      }
-  }
-
-  const retire = (of: Used): void => {
-    of.isDone = true
-    if (used[of.slot] === of) used[of.slot] = undefined
-    if (of.sends === 0) void of.producer.then((producer) => producer.disconnect()).catch(() => undefined)
-  }
-
-  const withProducer = async <T>(slot: number, work: (producer: Producer) => Promise<T>): Promise<T> => {
-    const mine = (used[slot] ??= { slot, producer: connect(), sends: 0, isDone: false })
-    mine.sends++
-    try {
-      return await work(await mine.producer)
-    } catch (cause) {
-      // After a failed send its numbering may be broken for ever.
+      // After a failed write its numbers are wrong.
       mine.isDone = true
+      if (current === mine) current = undefined
       throw cause
     } finally {
-      mine.sends--
-      if (mine.isDone) retire(mine)
+      mine.users--
+      if (mine.isDone && mine.users === 0) void closeLine(mine)
     }
+  }
+
+  const write = async (topic: string, partition: number, records: readonly Outgoing[]): Promise<readonly number[]> => {
+    const offsets: number[] = []
+    for (const batch of batchesOf(records)) {
+      const base = await withLine((line) => line.write({ topic, partition, records: batch }))
+      for (let index = 0; index < batch.length; index++) offsets.push(base + index)
+    }
+    return offsets
   }
 
   const run = async (lane: Lane): Promise<void> => {
@@ -106,10 +82,11 @@ export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender
     while (lane.waiting.length > 0) {
       const taken = lane.waiting
       lane.waiting = []
-      const records = taken.flatMap((each) => each.records)
       try {
-        const offsets = await withProducer(partition % producers, ({ send }) =>
-          sendInOrder(send, topic, partition, records, now()),
+        const offsets = await write(
+          topic,
+          partition,
+          taken.flatMap(({ records }) => records),
         )
         let from = 0
         for (const each of taken) each.resolve(offsets.slice(from, (from += each.records.length)))
@@ -131,15 +108,8 @@ export const openAppender = ({ kafka, brokers, now }: AppenderOptions): Appender
         lane.running ??= Promise.resolve().then(() => run(lane))
       }),
     close: async () => {
-      isClosed = true
       await Promise.all([...lanes.values()].flatMap(({ running }) => running ?? []))
-      await Promise.all(
-        used.map(async (last) => {
-          if (last === undefined) return
-          retire(last)
-          await last.producer.then((producer) => producer.disconnect()).catch(() => undefined)
-        }),
-      )
+      await Promise.all([...open].map(closeLine))
     },
   }
 }

@@ -8,11 +8,16 @@ export interface OwnProtocol<Terms> {
   readonly version: number
   readonly encode?: (terms: Terms) => Buffer
   readonly decode?: (answer: Buffer) => unknown
+  /** Throws what an answer says went wrong. */
+  readonly parse?: (decoded: unknown) => unknown
 }
 
 interface ProtocolRequest {
   readonly request: { readonly apiName: string; readonly apiVersion: number; readonly encode: () => Promise<unknown> }
-  readonly response: { readonly decode: (answer: Buffer) => Promise<unknown> }
+  readonly response: {
+    readonly decode: (answer: Buffer) => Promise<unknown>
+    readonly parse: (decoded: unknown) => Promise<unknown>
+  }
 }
 
 /** What the client's types leave out of a broker. */
@@ -32,7 +37,7 @@ export const speaking = <Terms>(broker: Broker, own: OwnProtocol<Terms>): Broker
 
 const rewritten = <Terms>(
   made: ProtocolRequest,
-  { version, encode, decode }: OwnProtocol<Terms>,
+  { version, encode, decode, parse }: OwnProtocol<Terms>,
   terms: Terms,
 ): ProtocolRequest => {
   const { request, response } = made
@@ -43,7 +48,11 @@ const rewritten = <Terms>(
   return {
     ...made,
     request: encode === undefined ? request : { ...request, encode: async () => asEncoder(encode(terms)) },
-    response: decode === undefined ? response : { ...response, decode: async (answer) => decode(answer) },
+    response: {
+      ...response,
+      ...(decode === undefined ? {} : { decode: async (answer) => decode(answer) }),
+      ...(parse === undefined ? {} : { parse: async (decoded) => parse(decoded) }),
+    },
   }
 }
 

@@ -21,6 +21,8 @@ export interface InputBufferOptions {
   readonly from: number
   readonly low: number
   readonly mostRecords: number
+  /** What has come may wait a moment for more. */
+  readonly isUnhurried: boolean
   readonly onChange: () => void
   /** The broker's log ends before the position: it is another one than before. */
   readonly onBeyond: (beyond: { topic: string; position: number; end: number }) => void
@@ -30,7 +32,7 @@ const mostBytes = 4 * 1024 * 1024
 const noValue = new Uint8Array(0)
 
 export const openInputBuffer = (options: InputBufferOptions): InputBuffer => {
-  const { name, topic, partition, from, low, mostRecords, onChange, onBeyond } = options
+  const { name, topic, partition, from, low, mostRecords, isUnhurried, onChange, onBeyond } = options
   let records: LogRecord[] = []
   let bytes = 0
   let floor = low
@@ -63,6 +65,7 @@ export const openInputBuffer = (options: InputBufferOptions): InputBuffer => {
     source: {
       topic,
       partition,
+      isUnhurried,
       wants: () => (isTrimmed || records.length >= mostRecords || bytes >= mostBytes ? undefined : end),
       take: fill,
       outOfRange,

@@ -248,6 +248,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
       from: next,
       low,
       mostRecords: turnsReady * (topology.mostRecords ?? usualMostRecords),
+      isUnhurried: topology.unhurried?.includes(name) ?? false,
       onChange,
       onBeyond: (at) => {
         const error = beyond(at)

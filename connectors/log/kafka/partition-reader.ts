@@ -10,6 +10,8 @@ import { asKafkaError, hasSign } from './kafka-errors.ts'
 export interface Source {
   readonly topic: string
   readonly partition: number
+  /** What has come may wait a moment for more. */
+  readonly isUnhurried?: boolean
   /** The offset to read from; undefined: enough for now. */
   wants(): number | undefined
   take(page: FetchedPage): void
@@ -56,6 +58,8 @@ const firstWaitMs = 50
 const longestWaitMs = 1000
 /** After so many failures in a row everything known of the brokers is thrown away. */
 const failuresBeforeAnew = 4
+/** Unhurried sources are read no sooner than so long after the last time that one of them had something, ms. */
+const restMs = 100
 /** Until the brokers have chosen new leaders in place of one that died, and all of them know: as long as writing waits. */
 const patienceMs = 25_000
 
@@ -69,6 +73,7 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
   let isClosed = false
   let isLooking = false
   let isWaiting = false
+  let restsUntil = 0
 
   const connected = async (): Promise<Cluster> => {
     opening ??= openCluster(kafka, metadata)
@@ -169,6 +174,14 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
     })
   }
 
+  /** All unhurried sources rest together: what comes to any of them meanwhile is read at once. */
+  const rest = (): void => {
+    restsUntil = performance.now() + restMs
+    // Perhaps nobody else wants anything, so nothing else would look then.
+    void setTimeout(restMs + 1, undefined, { ref: false }).then(look)
+  }
+  const isResting = ({ isUnhurried }: Source): boolean => isUnhurried === true && performance.now() < restsUntil
+
   /** Gives the sources that want something to their leaders' loops. */
   const assign = async (): Promise<void> => {
     if (isClosed || isWaiting || sources.size === 0) return
@@ -179,7 +192,7 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
       cluster = await connected()
       await cluster.addMultipleTargetTopics([...new Set([...sources].map(({ topic }) => topic))])
       for (const source of sources) {
-        if (busy.has(source) || source.wants() === undefined) continue
+        if (busy.has(source) || isResting(source) || source.wants() === undefined) continue
         const leader = await leaderOf(cluster, source.topic, source.partition)
         byLeader.set(leader, [...(byLeader.get(leader) ?? []), source])
       }
@@ -222,6 +235,7 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
         if (source === undefined || from === undefined || !sources.has(source) || source.wants() !== from) continue
         const page = pageOf(got, from)
         const end = got.lastStableOffset
+        if (page.next > from && source.isUnhurried === true) rest()
         if (page.next > from) source.take(page)
         else if (from < end) await takeAlone(cluster, source, from)
         if ((source.wants() ?? -1) >= end) source.reachedEnd?.()

@@ -3,7 +3,8 @@ import type { OwnProtocol } from './broker-protocol.ts'
 
 /** What the client is given to send: batches, those of one topic together. */
 export interface ProduceTerms {
-  readonly transactionalId: string
+  /** null: outside of transactions. */
+  readonly transactionalId: string | null
   readonly producerId: number
   readonly producerEpoch: number
   readonly acks: number
@@ -27,10 +28,18 @@ interface BatchMessage {
   readonly timestamp: string
 }
 
-type Writer = Pick<ProduceTerms, 'producerId' | 'producerEpoch'>
+type Writer = Pick<ProduceTerms, 'producerId' | 'producerEpoch' | 'transactionalId'>
 
-/** Batches of a transaction, written in one go: the client takes a buffer for each record, and several for each batch. */
-export const producing: OwnProtocol<ProduceTerms> = { key: 0, version: 7, encode: (terms) => encodeProduce(terms) }
+/**
+ * Batches are written in one go: the client takes a buffer for each record, and several for each batch. Of an answer it tells the first
+ * error only; here it is told what came of each partition.
+ */
+export const producing: OwnProtocol<ProduceTerms> = {
+  key: 0,
+  version: 7,
+  encode: (terms) => encodeProduce(terms),
+  parse: (answer) => answer,
+}
 
 const magic = 2
 const transactionalBit = 0x10
@@ -65,7 +74,7 @@ const batchBytes = ({ messages }: PartitionBatch): number => {
   return bytes
 }
 
-const textBytes = (text: string): number => 2 + Buffer.byteLength(text)
+const textBytes = (text: string | null): number => 2 + Buffer.byteLength(text ?? '')
 
 export const encodeProduce = (terms: ProduceTerms): Buffer => {
   const { transactionalId, acks, timeout, topicData } = terms
@@ -83,9 +92,9 @@ export const encodeProduce = (terms: ProduceTerms): Buffer => {
   let at = 0
   const int16 = (value: number): void => void (at = out.writeInt16BE(value, at))
   const int32 = (value: number): void => void (at = out.writeInt32BE(value, at))
-  const text = (value: string): void => {
-    int16(Buffer.byteLength(value))
-    at += out.write(value, at)
+  const text = (value: string | null): void => {
+    int16(value === null ? -1 : Buffer.byteLength(value))
+    at += out.write(value ?? '', at)
   }
   text(transactionalId)
   int16(acks)
@@ -111,7 +120,7 @@ const writeBatch = (out: Buffer, { firstSequence, messages }: PartitionBatch, wr
   out.writeInt32BE(out.length - 12, 8)
   out.writeInt32BE(-1, 12) // The leader's epoch, which the broker fills in.
   out.writeInt8(magic, 16)
-  out.writeInt16BE(transactionalBit, 21)
+  out.writeInt16BE(writer.transactionalId === null ? 0 : transactionalBit, 21)
   out.writeInt32BE(messages.length - 1, 23)
   out.writeBigInt64BE(timestamp, 27)
   out.writeBigInt64BE(timestamp, 35)

@@ -1,12 +1,9 @@
 import type { Cluster, Kafka } from 'kafkajs'
-import { setTimeout } from 'node:timers/promises'
 import type { EpochMs } from '../../../schemas/time.ts'
 import { ConnectorError } from '../../errors.ts'
-import { speaking } from './broker-protocol.ts'
-import { openCluster, type OpenCluster } from './connection.ts'
-import { asKafkaError, hasSign } from './kafka-errors.ts'
-import { producing } from './produce-request.ts'
+import { type BatchWriter, type NumberedBatch, openNumbering, sendBatches } from './numbered-batches.ts'
 import { batchesOf, type Outgoing } from './record-batches.ts'
+import { mayPass, openSteadyCluster } from './steady-cluster.ts'
 
 /** Records for one partition of one topic, by the topic's full name. */
 export interface OutgoingShare {
@@ -39,17 +36,7 @@ interface Topics {
   readonly partitions: number[]
 }
 
-interface Produced {
-  readonly topics: readonly {
-    readonly topicName: string
-    readonly partitions: readonly { readonly partition: number; readonly baseOffset: string }[]
-  }[]
-}
-
-interface Writer {
-  readonly producerId: number
-  readonly producerEpoch: number
-}
+type Writer = Pick<BatchWriter, 'producerId' | 'producerEpoch'>
 
 /** A broker as the client has it; its types leave this out. */
 interface TransactionBroker {
@@ -58,46 +45,15 @@ interface TransactionBroker {
   endTxn(of: Writer & { transactionalId: string; transactionResult: boolean }): Promise<unknown>
 }
 
-/** One batch on its way; sent again under the same number the broker knows it, and answers as it did. */
-interface Numbered {
-  readonly topic: string
-  readonly partition: number
-  readonly records: readonly Outgoing[]
-  readonly firstSequence: number
-}
-
 const transactionCoordinator = 1
-const sequences = 2 ** 31
-const firstWaitMs = 2
-const shortWaitMs = 50
-const longestWaitMs = 1000
-/** Troubles of so long are ridden out. */
-const patienceMs = 25_000
-const failuresBeforeAnew = 4
 
 /** Opens it and ends what an earlier one with the same id can do. Rejects with errors of the client. */
 export const openTransactionLine = async (options: TransactionLineOptions): Promise<TransactionLine> => {
   const { kafka, brokers, transactionalId, transactionTimeout, metadata, isWanted } = options
-  const next = new Map<string, number>()
-  let opening: Promise<OpenCluster> | undefined
+  const numbered = openNumbering()
   let coordinator: string | undefined
-  let isClosed = false
-
-  const connected = async (): Promise<Cluster> => {
-    opening ??= openCluster(kafka, metadata)
-    try {
-      return (await opening).cluster
-    } catch (cause) {
-      opening = undefined
-      throw cause
-    }
-  }
-
-  const forgetCluster = async (): Promise<void> => {
-    const old = opening
-    opening = undefined
-    await old?.then((open) => open.close()).catch(() => undefined)
-  }
+  const onTrouble = (): void => void (coordinator = undefined)
+  const { persistently, close } = openSteadyCluster({ kafka, brokers, metadata, onTrouble })
 
   const coordinatorOf = async (cluster: Cluster): Promise<TransactionBroker> => {
     const question = { groupId: transactionalId, coordinatorType: transactionCoordinator }
@@ -105,88 +61,24 @@ export const openTransactionLine = async (options: TransactionLineOptions): Prom
     return (await cluster.findBroker({ nodeId: coordinator })) as unknown as TransactionBroker
   }
 
-  /** Does it again while what went wrong may pass. Everything here may be done twice: the broker knows what it did. */
-  const persistently = async <T>(work: (cluster: Cluster) => Promise<T>): Promise<T> => {
-    for (let failures = 0, begun = performance.now(); ; failures++) {
-      try {
-        return await work(await connected())
-      } catch (cause) {
-        if (isClosed || !mayPass(cause, brokers) || performance.now() - begun > patienceMs) throw cause
-        // The one before has been decided, and is still being written down.
-        const isSoonOver = hasSign(cause, 'CONCURRENT_TRANSACTIONS')
-        await setTimeout(Math.min(isSoonOver ? shortWaitMs : longestWaitMs, firstWaitMs * 2 ** failures))
-        if (!isSoonOver) await recover(cause, failures)
-      }
-    }
-  }
-
-  const recover = async (cause: unknown, failures: number): Promise<void> => {
-    coordinator = undefined
-    if (failures % failuresBeforeAnew === failuresBeforeAnew - 1) return forgetCluster()
-    try {
-      const cluster = await connected()
-      if (cause instanceof Error && 'host' in cause && 'port' in cause)
-        cluster.removeBroker({ host: String(cause.host), port: Number(cause.port) })
-      await cluster.refreshMetadata()
-    } catch {
-      await forgetCluster()
-    }
-  }
-
-  const numbered = ({ topic, partition }: OutgoingShare, records: readonly Outgoing[]): Numbered => {
-    const place = `${topic}/${partition}`
-    const firstSequence = next.get(place) ?? 0
-    next.set(place, (firstSequence + records.length) % sequences)
-    return { topic, partition, records, firstSequence }
-  }
-
-  /**
-   * One batch of each partition, those of one leader together. Who answered is not asked again; when a leader fails, whatever it
-   * was sent goes to those who lead now, which the client's own producer does not do.
-   */
-  const produce = async (batches: readonly Numbered[], at: EpochMs): Promise<ReadonlyMap<Numbered, number>> => {
-    const placed = new Map<Numbered, number>()
+  /** One batch of each partition. Who answered is not asked again; the others go to who leads then. */
+  const produce = async (
+    batches: readonly NumberedBatch[],
+    at: EpochMs,
+  ): Promise<ReadonlyMap<NumberedBatch, number>> => {
+    const placed = new Map<NumberedBatch, number>()
     await persistently(async (cluster) => {
-      await cluster.addMultipleTargetTopics([...new Set(batches.map(({ topic }) => topic))])
-      await cluster.refreshMetadataIfNecessary()
       const missing = batches.filter((batch) => !placed.has(batch))
-      const answers = await Promise.allSettled(
-        [...Map.groupBy(missing, (batch) => leaderOf(cluster, batch))].map(([leader, of]) =>
-          produceTo(cluster, leader, of, at, placed),
-        ),
-      )
-      for (const answer of answers) if (answer.status === 'rejected') throw answer.reason
+      const errors: Error[] = []
+      await sendBatches(cluster, { batches: missing, writer: { ...writer, transactionalId }, at }, (batch, result) => {
+        if (typeof result === 'number') placed.set(batch, result)
+        else errors.push(result)
+      })
+      // One that is for good counts before those that may pass.
+      const error = errors.find((each) => !mayPass(each, brokers)) ?? errors[0]
+      if (error !== undefined) throw error
     })
     return placed
-  }
-
-  const produceTo = async (
-    cluster: Cluster,
-    leader: string,
-    batches: readonly Numbered[],
-    at: EpochMs,
-    placed: Map<Numbered, number>,
-  ): Promise<void> => {
-    const broker = await cluster.findBroker({ nodeId: leader })
-    const timestamp = String(at)
-    const topicData = [...Map.groupBy(batches, ({ topic }) => topic)].map(([topic, of]) => ({
-      topic,
-      partitions: of.map(({ partition, firstSequence, records }) => ({
-        partition,
-        firstSequence,
-        messages: records.map(({ key, value }) => ({ key, value, timestamp })),
-      })),
-    }))
-    const request = { ...writer, transactionalId, acks: -1, timeout: 10_000, topicData }
-    const { topics } = (await speaking(broker, producing).produce(request)) as Produced
-    for (const { topicName, partitions } of topics)
-      for (const { partition, baseOffset } of partitions) {
-        const batch = batches.find((each) => each.topic === topicName && each.partition === partition)
-        if (batch !== undefined) placed.set(batch, Number(baseOffset))
-      }
-    const silent = batches.find((batch) => !((placed.get(batch) ?? -1) >= 0))
-    if (silent !== undefined)
-      throw new Error(`the broker acknowledged records of ${silent.topic} without saying where they stand`)
   }
 
   /** All at once: one batch of each share in the first round, what is left of the large ones in the next. */
@@ -194,10 +86,12 @@ export const openTransactionLine = async (options: TransactionLineOptions): Prom
     const offsets = shares.map((): number[] => [])
     const waiting = shares.map((share) => ({ share, batches: batchesOf(share.records) }))
     for (;;) {
-      const round = new Map<number, Numbered>()
+      const round = new Map<number, NumberedBatch>()
       for (const [index, { share, batches }] of waiting.entries()) {
         const { value } = batches.next()
-        if (value !== undefined) round.set(index, numbered(share, value))
+        if (value === undefined) continue
+        const { topic, partition } = share
+        round.set(index, numbered({ topic, partition, records: value }))
       }
       if (round.size === 0) return offsets
       const placed = await produce([...round.values()], at)
@@ -212,7 +106,7 @@ export const openTransactionLine = async (options: TransactionLineOptions): Prom
     const { producerId, producerEpoch } = await broker.initProducerId({ transactionalId, transactionTimeout })
     return { producerId, producerEpoch }
   }).catch(async (cause: unknown) => {
-    await forgetCluster()
+    await close()
     throw cause
   })
 
@@ -228,23 +122,6 @@ export const openTransactionLine = async (options: TransactionLineOptions): Prom
       await persistently(async (cluster) => (await coordinatorOf(cluster)).endTxn({ ...own, transactionResult: true }))
       return offsets
     },
-    close: async () => {
-      isClosed = true
-      await forgetCluster()
-    },
+    close,
   }
-}
-
-const leaderOf = (cluster: Cluster, { topic, partition }: Numbered): string => {
-  const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
-  // The client takes it for a broker that it has not met, and asks for news.
-  return leader ?? '-1'
-}
-
-/** Whether the same may succeed later. What a broker refuses for good, and defects, do not. */
-const mayPass = (cause: unknown, brokers: readonly string[]): boolean => {
-  if (asKafkaError(cause, { brokers, deed: 'cannot commit' }).code !== 'LOG_UNAVAILABLE') return false
-  if (!(cause instanceof Error) || !cause.name.startsWith('KafkaJS')) return false
-  if (hasSign(cause, 'INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED')) return false
-  return !(cause.name === 'KafkaJSProtocolError' && 'retriable' in cause && cause.retriable === false)
 }

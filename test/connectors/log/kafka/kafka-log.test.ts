@@ -141,6 +141,21 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
       await log.append([record('in', 'small')])
       expect(texts(await readAll(log, { topic: 'in', partition: 0 }))).toEqual(['small'])
     })
+
+    it('keep what else was appended together with a record that is too large', async () => {
+      const configEntries = [
+        { name: 'cleanup.policy', value: 'delete' },
+        { name: 'max.message.bytes', value: '2000' },
+      ]
+      await makeTopic({ topic: full('in'), numPartitions: 3, configEntries })
+      const log = await open({ maxRecordBytes: 100_000 })
+      const large = { topic: 'in', key: 'k', value: new Uint8Array(50_000), partition: 0 }
+      await refusalOf(log.append([record('in', 'a', 1), large, record('out', 'b', 2)]), 'LOG_REFUSED')
+      await log.append([record('in', 'c', 1), record('in', 'd', 0)])
+      expect(texts(await readAll(log, { topic: 'in', partition: 0 }))).toEqual(['d'])
+      expect(texts(await readAll(log, { topic: 'in', partition: 1 }))).toEqual(['a', 'c'])
+      expect(texts(await readAll(log, { topic: 'out', partition: 2 }))).toEqual(['b'])
+    })
   })
 
   describe('a partition', () => {
@@ -191,6 +206,37 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
       await more
       await untilCopied(feeder, 120)
       expect((await copied(feeder)).map(Number).sort((a, b) => a - b)).toEqual(range(120))
+    })
+
+    it('gathers what comes to an unhurried input into few turns, and forgets none of it', async () => {
+      const log = await open()
+      const heard: string[] = []
+      const partitions = new Set<number>()
+      let turns = 0
+      subscriptions.push(
+        log
+          .tasks({ name: 'calm', inputs: ['in'], unhurried: ['in'] })
+          .pipe(
+            mergeMap((task) => {
+              partitions.add(task.partition)
+              return task.turns.pipe(
+                concatMap(async (turn) => {
+                  turns++
+                  heard.push(...texts(turn.records))
+                  await turn.commit(nothing)
+                }),
+              )
+            }),
+          )
+          .subscribe(),
+      )
+      await until(() => partitions.size === 3, 'three tasks', patience)
+      const begun = performance.now()
+      for (const n of range(100)) await log.append([record('in', `${n}`)])
+      const appendedMs = performance.now() - begun
+      await until(() => heard.length === 100, 'all of them', patience)
+      expect(heard).toEqual(range(100).map(String))
+      expect(turns).toBeLessThanOrEqual(2 + appendedMs / 100)
     })
 
     it('says what retention removed before it was read', async () => {

@@ -1,91 +1,9 @@
-import { KafkaJSConnectionError, KafkaJSProtocolError, type Kafka } from 'kafkajs'
+import type { Kafka } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { openTransactionLine } from '../../../../connectors/log/kafka/transaction-line.ts'
+import { away, once, openBrokers, refused } from './scripted-brokers.ts'
 
-interface Batch {
-  readonly topic: string
-  readonly partition: number
-  readonly firstSequence: number
-  readonly values: readonly string[]
-}
-
-interface Asked {
-  readonly topicData: readonly {
-    readonly topic: string
-    readonly partitions: readonly {
-      readonly partition: number
-      readonly firstSequence: number
-      readonly messages: readonly { readonly value: Buffer }[]
-    }[]
-  }[]
-}
-
-/** Brokers of which each leads some partitions and may fail; what they were asked is kept in order. */
-const openBrokers = (leaders: Map<number, string>) => {
-  const asked: string[] = []
-  const produced: { readonly leader: string; readonly batches: readonly Batch[] }[] = []
-  const failing = new Map<string, () => Error | undefined>()
-  const said = (what: string): void => {
-    asked.push(what)
-    const error = failing.get(what)?.()
-    if (error !== undefined) throw error
-  }
-  const broker = (leader: string) => ({
-    initProducerId: async () => {
-      said('init')
-      return { producerId: 7, producerEpoch: 1 }
-    },
-    addPartitionsToTxn: async () => said('add'),
-    endTxn: async () => said('end'),
-    produce: async ({ topicData }: Asked) => {
-      const batches = topicData.flatMap(({ topic, partitions }) =>
-        partitions.map(({ partition, firstSequence, messages }) => ({
-          topic,
-          partition,
-          firstSequence,
-          values: messages.map(({ value }) => value.toString()),
-        })),
-      )
-      produced.push({ leader, batches })
-      said(`produce ${leader}`)
-      return {
-        topics: topicData.map(({ topic, partitions }) => ({
-          topicName: topic,
-          partitions: partitions.map(({ partition, firstSequence }) => ({
-            partition,
-            baseOffset: String(100 * partition + firstSequence),
-          })),
-        })),
-      }
-    },
-  })
-  const cluster = {
-    findGroupCoordinatorMetadata: async () => ({ coordinator: { nodeId: '1' } }),
-    findBroker: async ({ nodeId }: { nodeId: string }) => broker(nodeId),
-    findLeaderForPartitions: (_: string, [partition]: readonly number[]) => ({
-      [leaders.get(partition ?? 0) ?? '']: [partition],
-    }),
-    addMultipleTargetTopics: async () => undefined,
-    refreshMetadataIfNecessary: async () => undefined,
-    refreshMetadata: async () => undefined,
-    removeBroker: () => undefined,
-  }
-  const kafka = {
-    consumer: ({ partitionAssigners: [assigner] }: { partitionAssigners: ((of: unknown) => unknown)[] }) => {
-      assigner?.({ cluster })
-      return { connect: async () => undefined, disconnect: async () => undefined }
-    },
-  } as unknown as Kafka
-  return { kafka, asked, produced, failing }
-}
-
-const once = (error: Error): (() => Error | undefined) => {
-  let isDue = true
-  return () => (isDue ? ((isDue = false), error) : undefined)
-}
-const away = (): Error => new KafkaJSConnectionError('closed')
-const refused = (type: string, retriable: boolean): Error =>
-  new KafkaJSProtocolError({ type, retriable, code: 0, message: type } as never)
+const notEnoughReplicas = 19
 const share = (partition: number, ...values: readonly string[]) => ({
   topic: 'out',
   partition,
@@ -129,6 +47,23 @@ describe('the transactions of a task', () => {
       { leader: '2', batches: [lost] },
       { leader: '1', batches: [lost] },
     ])
+  })
+
+  it('send again what one partition of many was refused for now, and nothing that stands', async () => {
+    const brokers = openBrokers(
+      new Map([
+        [0, '1'],
+        [1, '1'],
+      ]),
+    )
+    const line = await opened(brokers.kafka)
+    brokers.codes.set(1, notEnoughReplicas)
+    brokers.failing.set('produce 1', () => {
+      if (brokers.produced.length > 1) brokers.codes.clear()
+      return undefined
+    })
+    expect(await line.commit([share(0, 'a'), share(1, 'b')], 1)).toEqual([[0], [100]])
+    expect(brokers.produced.map(({ batches }) => batches.map(({ partition }) => partition))).toEqual([[0, 1], [1]])
   })
 
   it('wait while the one before is still being written down, and ask again when an answer was lost', async () => {

@@ -20,12 +20,16 @@ import { accepted, composePlainly, noticeTo, refused } from '../mail-world.ts'
 const brokers = await sharedBroker()
 const partitions = 3
 const patienceMs = 60_000
+/** Between two clocks, one of which knows whole milliseconds. */
+const roundingMs = 5
 
 interface Sent {
   readonly by: string
   readonly to: string
   readonly messageId: string
   readonly at: number
+  /** On the same scale, up to what all have in common: when the claim was made and the limits counted it. */
+  readonly countedAt: number
 }
 
 interface Sharer {
@@ -66,8 +70,8 @@ describe.skipIf(brokers === null)('mail of several processes on Kafka', () => {
     const own = await open(name)
     const sink: MailSink = {
       connections: 2,
-      send: ({ to: { address: to }, messageId }) => {
-        sent.push({ by: name, to, messageId, at: performance.now() })
+      send: ({ to: { address: to }, messageId }, { deadline }) => {
+        sent.push({ by: name, to, messageId, at: performance.now(), countedAt: deadline })
         return Promise.resolve(answer(to))
       },
       probe: () => Promise.resolve(accepted),
@@ -133,10 +137,10 @@ describe.skipIf(brokers === null)('mail of several processes on Kafka', () => {
     await until(async () => (await told()) === 70)
     expect(new Set(sent.map(({ to }) => to)).size).toBe(70)
     expect(sent.length).toBe(70)
-    const times = sent.map(({ at }) => at).toSorted((a, b) => a - b)
-    // On a busy machine a sender is handed a letter later than it was counted.
+    // A letter goes out later than it was counted, on a busy machine or while its partition moves by a second and more.
+    const times = sent.map(({ countedAt }) => countedAt).toSorted((a, b) => a - b)
     const inWindow = times.map(
-      (from) => times.filter((at) => at >= from && at < from + limits.domain.perMs - 1000).length,
+      (from) => times.filter((at) => at >= from && at < from + limits.domain.perMs - roundingMs).length,
     )
     expect(Math.max(...inWindow)).toBeLessThanOrEqual(limits.domain.most)
   }, 120_000)
