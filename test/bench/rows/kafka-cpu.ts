@@ -12,7 +12,7 @@ import type { CpuTerms } from './kafka-cpu-relay.ts'
 import { counterOf, newPrefix, openBenchLog } from './kafka-place.ts'
 
 const eventCount = 40_000
-/** Until then a process compiles what it runs: each one does, but only once. */
+/** Of each process: until then it compiles what it runs, but only once. Fewer would count that four times against four processes. */
 const leadIn = 20_000
 const fedTogether = 1000
 const rounds = 5
@@ -53,8 +53,9 @@ const cpuSeconds = (brokers: readonly string[], count: number): Promise<number> 
   inTemporaryDir(async (dir) => {
     const prefix = newPrefix()
     const begin = Date.now() - 3_600_000
-    const terms: CpuTerms = { brokers, prefix, stateDir: dir, events: leadIn + eventCount, begin }
-    const { events } = makeFlowWorld(leadIn + eventCount, { begin })
+    const first = count * leadIn
+    const terms: CpuTerms = { brokers, prefix, stateDir: dir, events: first + eventCount, begin }
+    const { events } = makeFlowWorld(first + eventCount, { begin })
     const log = await openBenchLog(brokers, prefix, dir)
     const children = Array.from({ length: count }, () =>
       fork(join(import.meta.dirname, 'kafka-cpu-relay.ts'), [JSON.stringify(terms)], {
@@ -70,9 +71,9 @@ const cpuSeconds = (brokers: readonly string[], count: number): Promise<number> 
           await log.append(events.slice(at, Math.min(to, at + fedTogether)).map(rawRecord))
         while ((await counted()) < to) await setTimeout(lookEveryMs)
       }
-      await work(0, leadIn)
+      await work(0, first)
       const before = await cpuOf(children)
-      await work(leadIn, events.length)
+      await work(first, events.length)
       return (((await cpuOf(children)) - before) * 100_000) / eventCount
     } finally {
       await Promise.all(
@@ -104,7 +105,7 @@ export const measureCpu = async (brokers: readonly string[]): Promise<readonly F
       unit: 's per 100,000 events',
       bar: { mostRatio: 1.3 },
       reference: null,
-      note: `enrich and decide with 5 monitors over ${eventCount} events after ${leadIn} others, processor time of the processes by their own account, against one process`,
+      note: `enrich and decide with 5 monitors over ${eventCount} events after ${leadIn} others a process, processor time of the processes by their own account, against one process`,
     },
   ]
 }

@@ -5,7 +5,8 @@ import { setTimeout } from 'node:timers/promises'
 import { seededRandom } from '../../../pipeline/scenarios/seeded-random.ts'
 import { customQueue, type Emitted, faultNames, liveOnlyQueue } from './names.ts'
 import { openServer, readEvents, relayYaml, type Server } from './place.ts'
-import { type CollectRelay, type Line, openCollectRelay } from './relay.ts'
+import type { RelayProcess } from '../relay-process.ts'
+import { type Line, openCollectRelay } from './relay.ts'
 
 /** What came of one run: what the server emitted, and what the log has of it after enrich. */
 export interface CollectRun {
@@ -52,7 +53,7 @@ const relayDeeds = ['relay killed', 'relay stopped', 'relay frozen', 'log full']
 
 /** Faults of both sides, one after the other, by a seed. */
 const disturb = async (
-  relay: CollectRelay,
+  relay: RelayProcess,
   server: Server,
   { seed, troubleMs, deedEveryMs, mayStoreNothing, say }: CollectRunOptions,
 ): Promise<readonly string[]> => {
@@ -61,7 +62,7 @@ const disturb = async (
   const done: string[] = []
   const begun = Date.now()
   const mean = troubleMs / deedEveryMs
-  const doRelay: Readonly<Record<(typeof relayDeeds)[number], (ms: number) => Promise<void>>> = {
+  const doRelay: Readonly<Record<(typeof relayDeeds)[number], (ms: number) => Promise<unknown>>> = {
     'relay killed': () => relay.kill(),
     'relay stopped': () => relay.stop(),
     'relay frozen': (ms) => relay.freeze(ms),

@@ -1,10 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { type Ending, openRelayProcess } from '../relay-process.ts'
 
 /** From when to when a process could do nothing, epoch ms. */
 export interface RealStrike {
@@ -51,11 +47,8 @@ export interface RealRelayOptions {
   readonly onFailure: (end: { readonly code: string; readonly isReady: boolean; readonly what: string }) => void
 }
 
-const relay = fileURLToPath(new URL('../../../pipeline/cli/relay.js', import.meta.url))
 const steppingClock = new URL('preloaded/stepping-clock.ts', import.meta.url).href
 const plantBug = new URL('preloaded/plant-bug.ts', import.meta.url).href
-const restartMs = 700
-const fullBytes = 4096
 const longestStopMs = 8500
 /** A process that is ready opens the last of its files within that time. */
 const openingMs = 10_000
@@ -73,14 +66,10 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
   writeFileSync(file, yaml)
   writeFileSync(clockFile, '0')
   const synced = Promise.withResolvers<void>()
-  let isEnded = false
-  let isMeant = false
   let hasSpoken = false
   let readyAt = Infinity
   let failed: (Line & { readonly at: number }) | null = null
   const clock: ClockStep[] = [{ at: Date.now(), aheadMs: 0 }]
-  let child: ChildProcess
-  let exited: Promise<unknown>
 
   const hear = (text: string): void => {
     let line: Line
@@ -95,87 +84,55 @@ export const openRealRelay = (options: RealRelayOptions): RealRelay => {
     if (line.msg === 'relay failed') failed = { ...line, at: Date.now() }
     if (line.msg !== 'letter delivered') say(`${name}: ${line.msg ?? text} ${line.code ?? ''} ${line.reason ?? ''}`)
   }
-
-  const start = (): void => {
-    isMeant = false
+  const onStart = (): void => {
     hasSpoken = false
     readyAt = Infinity
     failed = null
-    const preloaded = [steppingClock, ...(bug === null ? [] : [plantBug])].flatMap((each) => ['--import', each])
-    child = spawn(process.execPath, [...preloaded, relay, 'run', '-c', file], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, RELAY_SOAK_CLOCK: clockFile, ...(bug === null ? {} : { RELAY_SOAK_BUG: bug }) },
-    })
-    for (const stream of [child.stdout, child.stderr])
-      if (stream !== null) createInterface({ input: stream }).on('line', hear)
-    exited = once(child, 'exit').then(async ([code, signal]: (number | string | null)[]) => {
-      say(`${name} ended: ${code ?? signal}`)
-      if (!isMeant) {
-        const { at = Date.now(), code: failure = '', reason = '' } = failed ?? {}
-        strikes.push({ from: at, to: Date.now(), isDeadly: true })
-        const what = `${name} ended by itself with ${code ?? signal}: ${failure} ${reason}`
-        onFailure({ code: failure, isReady: at > readyAt + openingMs, what })
-      }
-      if (isEnded) return
-      await setTimeout(restartMs)
-      if (!isEnded) start()
-    })
   }
-  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null
-  const signal = async (which: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
-    if (hasEnded()) return
-    isMeant = true
-    const ended = once(child, 'exit')
-    const from = Date.now()
-    child.kill(which)
-    await ended
-    // Who is told to stop writes down what is under way, unless that takes too long.
-    if (which === 'SIGKILL' || Date.now() - from > longestStopMs) strikes.push({ from, to: Date.now(), isDeadly: true })
+  const preloaded = [steppingClock, ...(bug === null ? [] : [plantBug])].flatMap((each) => ['--import', each])
+  const running = openRelayProcess({
+    nodeArguments: preloaded,
+    arguments: ['run', '-c', file],
+    env: { RELAY_SOAK_CLOCK: clockFile, ...(bug === null ? {} : { RELAY_SOAK_BUG: bug }) },
+    onStart,
+    hear,
+    onEnd: ({ isMeant, code }) => {
+      say(`${name} ended: ${code}`)
+      if (isMeant) return
+      const { at = Date.now(), code: failure = '', reason = '' } = failed ?? {}
+      strikes.push({ from: at, to: Date.now(), isDeadly: true })
+      const what = `${name} ended by itself with ${code}: ${failure} ${reason}`
+      onFailure({ code: failure, isReady: at > readyAt + openingMs, what })
+    },
+  })
+  /** Who is told to stop writes down what is under way, unless that takes too long. */
+  const noteStop = (ending: Ending | null): void => {
+    if (ending !== null && ending.to - ending.from > longestStopMs) strikes.push({ ...ending, isDeadly: true })
   }
-  const limit = (pid: number, bytes: string): void => {
-    try {
-      execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`])
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  start()
   return {
     name,
     clock,
     inSync: synced.promise,
-    kill: () => signal('SIGKILL'),
-    stop: () => signal('SIGTERM'),
+    async kill() {
+      const ending = await running.kill()
+      if (ending !== null) strikes.push({ ...ending, isDeadly: true })
+    },
+    stop: async () => noteStop(await running.stop()),
     async freeze(ms) {
-      const frozen = child
-      const from = Date.now()
-      frozen.kill('SIGSTOP')
-      await setTimeout(ms)
-      frozen.kill('SIGCONT')
-      strikes.push({ from, to: Date.now(), isDeadly: false })
+      strikes.push({ ...(await running.freeze(ms)), isDeadly: false })
     },
     stepClock(aheadMs) {
       writeFileSync(clockFile, String(aheadMs))
       clock.push({ at: Date.now(), aheadMs })
       // One that has not begun to speak reads the file at its start.
-      if (hasSpoken) child.kill('SIGUSR2')
+      if (hasSpoken) running.signal('SIGUSR2')
     },
-    async limitFiles(ms) {
-      const { pid } = child
-      if (pid === undefined) return
-      limit(pid, String(fullBytes))
-      await setTimeout(ms)
-      limit(pid, 'unlimited')
-    },
+    limitFiles: (ms) => running.limitFiles(ms),
     reload(changed) {
       writeFileSync(file, changed)
       // Before its first word nothing can listen to a signal.
-      if (hasSpoken) child.kill('SIGHUP')
+      if (hasSpoken) running.signal('SIGHUP')
     },
-    async end() {
-      isEnded = true
-      await signal('SIGTERM')
-      await exited
-    },
+    end: async () => noteStop(await running.end()),
   }
 }
