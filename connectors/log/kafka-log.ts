@@ -56,10 +56,14 @@ const noValue = new Uint8Array(0)
 /** The topics of a log as they must be on a broker, and the changelogs of these topologies. */
 export const wantedTopics = (
   { prefix, partitions, topics }: Pick<KafkaLogOptions, 'prefix' | 'partitions' | 'topics'>,
-  topologies: readonly string[] = [],
+  topologies: readonly Pick<Topology, 'name' | 'slots'>[] = [],
 ): readonly WantedTopic[] => [
   ...topics.map((topic) => ({ name: prefix + topic.name, partitions, settings: topicSettings(topic) })),
-  ...topologies.map((name) => ({ name: changelogName(prefix, name), partitions, settings: changelogSettings })),
+  ...topologies.map(({ name, slots = partitions }) => ({
+    name: changelogName(prefix, name),
+    partitions: slots,
+    settings: changelogSettings,
+  })),
 ]
 
 const changelogName = (prefix: string, topology: string): string => `${prefix}state.${topology}`

@@ -16,16 +16,22 @@ export const checkLog = ({ embedded, kafka }: LogSettings, findings: Findings): 
 
 const checkKafka = async (settings: KafkaLogSettings, findings: Findings): Promise<void> => {
   try {
-    for (const { name, is, text } of await lookAtTopics(settings, { make: false }))
-      if (is === 'wrong') findings.add('failure', about, text ?? name)
-      else if (is === 'missing')
-        findings.add('warning', about, `topic ${name} is missing: relay run or relay topics makes it`)
-      else findings.add('ok', about, `topic ${name} is as it must be`)
+    const looked = await lookAtTopics(settings, { make: false })
+    for (const { name, text } of looked.filter(({ is }) => is === 'wrong')) findings.add('failure', about, text ?? name)
+    const missing = looked.filter(({ is }) => is === 'missing').map(({ name }) => name)
+    const good = looked.filter(({ is }) => is !== 'wrong' && is !== 'missing').length
+    if (good > 0) findings.add('ok', about, `${good} of ${looked.length} topics are as they must be`)
+    if (missing.length > 0)
+      findings.add('warning', about, `${missingText(missing, looked.length)}: relay run or relay topics makes them`)
   } catch (cause) {
     if (!(cause instanceof ConnectorError)) throw cause
     findings.add('failure', about, cause.message)
   }
 }
+
+/** On a new cluster all are: then their names would only hide what else is found. */
+const missingText = (missing: readonly string[], all: number): string =>
+  missing.length === all ? `none of the ${all} topics is there yet` : `missing topics: ${missing.join(', ')}`
 
 /** Opens the log and looks at the room that it has. */
 const checkEmbedded = async ({ dir, partitions }: EmbeddedLogSettings, findings: Findings): Promise<void> => {

@@ -29,7 +29,9 @@ const check = async (file: string, sendTo: string | null, findings: Findings): P
     findings.add(problem.level === 'error' ? 'failure' : 'warning', 'configuration', printProblem(problem))
   if (configuration === null || apiConfig === null) return 2
   const { monitors, channels } = configuration
-  findings.add('ok', 'configuration', `${file}: ${monitors.length} monitor(s), ${channels.length} mail channel(s)`)
+  // What trouble: and heartbeat: make is no monitor that somebody wrote.
+  const written = monitors.filter((monitor) => !('about' in monitor))
+  findings.add('ok', 'configuration', `${file}: ${written.length} monitor(s), ${channels.length} mail channel(s)`)
   await checkVelociraptor(configuration, apiConfig, findings)
   await checkLog(configuration.log, findings)
   await checkMail(configuration, sendTo, findings)

@@ -12,10 +12,15 @@ const pinned = ['node', 'node.cmd']
   .find((file) => existsSync(file))
 
 if (isNewEnough) {
+  // Who started it through an older Node may be killed at once: then it ends too, as if told to, and leaves the log free.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+  process.channel?.unref()
   module.enableCompileCache?.()
   await import('./main.ts')
 } else if (pinned !== undefined) {
-  const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+  const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1))
 } else {

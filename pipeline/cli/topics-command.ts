@@ -7,17 +7,17 @@ import { wantedTopics } from '../../connectors/log/kafka-log.ts'
 import { allTopics } from '../../schemas/topics.ts'
 import type { KafkaLogSettings } from '../config/configuration.ts'
 import { singleLine } from '../letters/texts.ts'
-import { stageNames } from '../service.ts'
+import { topologies } from '../topologies.ts'
 import { kafkaAccessOf } from '../config/kafka-access.ts'
 import { printProblems, readFiles } from './read-files.ts'
 
-/** All topics of a log on Kafka with those that hold the stages' state: how each is found, or that it was made. Rejects with ConnectorError. */
+/** All topics of a log on Kafka with those that hold state: how each is found, or that it was made. Rejects with ConnectorError. */
 export const lookAtTopics = async (
   settings: KafkaLogSettings,
   { make }: { readonly make: boolean },
 ): Promise<readonly TopicFinding[]> => {
   const access = kafkaAccessOf(settings)
-  const wanted = wantedTopics({ ...settings, topics: allTopics }, stageNames)
+  const wanted = wantedTopics({ ...settings, topics: allTopics }, topologies)
   const kafka = connectKafka(access, brisk)
   await admitVersions(kafka, settings.brokers)
   return withAdmin(kafka, { brokers: settings.brokers, deed: 'cannot look at the topics' }, (admin) =>

@@ -10,6 +10,7 @@ import { openKafkaLog } from '../../connectors/log/kafka-log.ts'
 import { openKafkaSnapshot } from '../../connectors/log/kafka/kafka-snapshot.ts'
 import type { EmbeddedLogSettings, KafkaLogSettings } from '../config/configuration.ts'
 import { kafkaAccessOf } from '../config/kafka-access.ts'
+import { kinds } from '../kinds/kinds.ts'
 import { belongsTo } from './index-origin.ts'
 import { readOutcomes } from './index-stage.ts'
 import { type IndexWriter, openIndexWriter } from './index-writer.ts'
@@ -38,6 +39,9 @@ export interface IndexReadingOptions {
   readonly fromLog?: boolean
 }
 
+/** Topologies whose state and positions are asked for. */
+const askedOf = ['enrich', ...kinds.map((kind) => kind.with(({ decide }) => decide)), 'deliver']
+
 /** Outcomes whose schema this program does not know are waited for so long. */
 const longestWaitMs = 10_000
 
@@ -55,7 +59,7 @@ const openOnKafka = async (settings: KafkaLogSettings, clock: Clock, fromLog: bo
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const common = { ...access, prefix, partitions, topics: allTopics, stateDir }
   // First the snapshot: whatever a task had committed by then is in the outcomes that are read after it.
-  const snapshot = await openKafkaSnapshot({ ...common, topologies: stagesWithState, now: () => clock.now() })
+  const snapshot = await openKafkaSnapshot({ ...common, topologies: askedOf, now: () => clock.now() })
   const log = await openKafkaLog({ ...common, clock, tell: quiet })
   const index = openIndex(fromLog ? inMemory : ownIndexFile(stateDir))
   const readAfresh = await bringUpToDate(log, index, clock)
@@ -74,8 +78,6 @@ const openOnKafka = async (settings: KafkaLogSettings, clock: Clock, fromLog: bo
     },
   }
 }
-
-const stagesWithState = ['enrich', 'decide', 'deliver']
 
 /** Applies what an index lacks; one of another log is begun anew. Another process may do the same: what one has applied the other skips. */
 const bringUpToDate = async (log: EventLog, index: OutcomeIndex, clock: Clock): Promise<number> => {

@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readConfiguration } from '../../pipeline/config/read-configuration.ts'
 import type { Configuration } from '../../pipeline/config/configuration.ts'
 import { type Service, type ServiceOptions, stageNames, startService } from '../../pipeline/service.ts'
+import type { Topology } from '../../connectors/log/event-log.ts'
+import { topologies } from '../../pipeline/topologies.ts'
 import { topics } from '../../schemas/topics.ts'
 import { surroundingsOf } from './config/surroundings-of.ts'
 import {
@@ -82,6 +84,22 @@ const complete = (flow: string, record: object = {}): void => {
   for (const stream of server.streams) stream.row(row)
 }
 const failureOf = (service: Service): Promise<unknown> => service.failed.catch((cause: unknown) => cause)
+
+it('runs the topologies that are known by name, with as many tasks', async () => {
+  const { log } = world.common
+  const run = new Map<string, number>()
+  const tasks: typeof log.tasks = (topology: Topology) => {
+    run.set(topology.name, topology.slots ?? log.partitions)
+    return log.tasks(topology)
+  }
+  const configuration = configured('{ Recipients: [soc@example.org] }')
+  const service = await startService(
+    { ...world.common, log: { ...log, tasks }, velociraptor: server, channels: new Map() },
+    { configuration, stages: stageNames, since: null },
+  )
+  await service.stop()
+  expect(run).toEqual(new Map(topologies.map(({ name, slots = log.partitions }) => [name, slots])))
+})
 
 describe('a service', () => {
   it('tells of a flow from its row to its mail, and accounts for it', async () => {

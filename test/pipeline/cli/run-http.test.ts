@@ -4,12 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type DemoWorld, openDemoWorld } from '../../../pipeline/demo/demo-world.ts'
 import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
 import { runRelay } from './run-relay.ts'
 
+const launcher = join(import.meta.dirname, '../../../pipeline/cli/relay.js')
 const main = join(import.meta.dirname, '../../../pipeline/cli/main.ts')
 
 describe('relay run', () => {
@@ -71,7 +73,7 @@ describe('relay run', () => {
     await expect(fetch(`http://${address}/healthz`)).rejects.toThrow('fetch failed')
     const nobody = await runRelay('status', '--at', address)
     expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining('no relay answers')])
-  }, 60_000)
+  }, 120_000)
 
   it('takes a changed file when it is ready, though it was told to before', async () => {
     const running = spawn(process.execPath, [main, 'run', '-c', world.configFile, '--listen', 'off'], {
@@ -92,6 +94,22 @@ describe('relay run', () => {
       'configuration reloaded',
     ])
     expect([running.exitCode, running.signalCode]).toEqual([null, null])
+  }, 60_000)
+
+  it('ends cleanly when the process that launched it is gone', async () => {
+    const running = spawn(process.execPath, [launcher, 'run', '-c', world.configFile, '--listen', 'off'], {
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    })
+    child = running
+    const said: string[] = []
+    for await (const line of createInterface({ input: running.stdout as Readable })) {
+      const { msg } = JSON.parse(line) as { readonly msg: string }
+      said.push(msg)
+      // Its end of the channel closes as if this process had been killed.
+      if (msg === 'relay ready') running.disconnect()
+    }
+    if (running.exitCode === null) await once(running, 'exit')
+    expect([running.exitCode, said.at(-1)]).toEqual([0, 'relay stopped'])
   }, 60_000)
 
   it('refuses a place that is none before anything opens', async () => {

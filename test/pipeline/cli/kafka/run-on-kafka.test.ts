@@ -12,9 +12,10 @@ import { openKafkaLog } from '../../../../connectors/log/kafka-log.ts'
 import { openDemoWorld, type DemoWorld } from '../../../../pipeline/demo/demo-world.ts'
 import type { Audit } from '../../../../pipeline/index/audit-work.ts'
 import { systemClock } from '../../../../pipeline/runtime/system-clock.ts'
-import { decode } from '../../../../schemas/codec.ts'
+import { decode, encode } from '../../../../schemas/codec.ts'
 import type { Outcome } from '../../../../schemas/generated.ts'
 import { allTopics, topics } from '../../../../schemas/topics.ts'
+import { alertEvent } from '../../../operators/alert-events.ts'
 import { sharedBroker } from '../../../broker/shared-broker.ts'
 import { readAll } from '../../../connectors/log/log-world.ts'
 import { withTestAdmin } from '../../../connectors/log/kafka/kafka-harness.ts'
@@ -91,7 +92,10 @@ describe.skipIf(brokers === null)('the relay on Kafka', () => {
   /** The commands that ask a log, beside the processes that run it. */
   const asks = async (event: string): Promise<void> => {
     const audit = JSON.parse((await said('audit', '--json')).at(-1) ?? '') as Audit
-    expect(audit).toMatchObject({ found: 0, events: world.events, findings: [] })
+    // The completions and the alert; nothing of either is still to be judged.
+    expect(audit).toMatchObject({ found: 0, events: world.events + 1, findings: [] })
+    expect(audit.lanes.filter(({ topic, judged }) => topic === topics.alertEvents.name && judged > 0)).toHaveLength(1)
+    expect(audit.lanes.filter(({ ahead }) => ahead > 0)).toEqual([])
     expect((await said('why', event)).join('\n')).toContain(`event ${event}`)
     const sums = async (): Promise<unknown> =>
       JSON.parse((await said('replay', '--from', '30d', '--json')).at(-1) ?? '')
@@ -114,6 +118,7 @@ describe.skipIf(brokers === null)('the relay on Kafka', () => {
     const checked = relay('topics', '--check')
     expect(await ended(checked), checked.said.join('\n')).toBe(0)
     expect(checked.said).toContainEqual(`there    ${prefix}state.decide`)
+    const topicsMade = checked.said.length
 
     const stages = ['decide,deliver', 'decide,deliver', 'enrich', 'collect']
     const processes = stages.map((names) => relay('run', '--since', '1h', '--stages', names))
@@ -145,9 +150,15 @@ describe.skipIf(brokers === null)('the relay on Kafka', () => {
         deliveries: all.flatMap(({ deliveries }) => deliveries).length,
       }
     }
+    const alert = alertEvent()
+    await log.append([{ topic: topics.alertEvents.name, key: alert.name, value: encode('AlertEvent', alert) }])
+    const isAlertJudged = async (): Promise<boolean> => (await outcomes()).some(({ event }) => event === alert.id)
     const deadline = performance.now() + patience
     let found = await told()
-    while ((found.events.length < world.events || found.deliveries < found.notices) && performance.now() < deadline) {
+    while (
+      (found.events.length < world.events || found.deliveries < found.notices || !(await isAlertJudged())) &&
+      performance.now() < deadline
+    ) {
       await setTimeout(200)
       found = await told()
     }
@@ -161,6 +172,10 @@ describe.skipIf(brokers === null)('the relay on Kafka', () => {
     expect(mails.length).toBeGreaterThan(0)
     expect(new Set(mails.map(messageId)).size).toBe(mails.length)
     await asks(found.events[0] ?? '')
+    // The run needed none but those that the command had made.
+    expect(await said('topics', '--check')).toHaveLength(topicsMade)
+    const names = await withTestAdmin(brokers ?? [], (admin) => admin.listTopics())
+    expect(names.filter((name) => name.startsWith(prefix))).toHaveLength(topicsMade)
     for (const { child } of processes) child.kill('SIGTERM')
     expect(await Promise.all(processes.map(ended))).toEqual([0, 0, 0, 0])
   }, 240_000)
