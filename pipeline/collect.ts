@@ -1,6 +1,6 @@
 import { combineLatest, defer, ignoreElements, map, Observable, of, shareReplay, tap } from 'rxjs'
 import { ConnectorError } from '../connectors/errors.ts'
-import type { EventLog, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
+import type { EventLog, NewRecord, Task } from '../connectors/log/event-log.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
 import type { Happening, Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
@@ -17,9 +17,10 @@ import type { LogSource, QueueSource } from './sources/queue-source.ts'
 import { isLogs, nameOf, type Reader, readersOf } from './sources/readers.ts'
 import { advance, beatMarginMs, cursorIn, cursorKey, haveBegun, movedTo } from './sources/cursors.ts'
 import { isOfMissing, reconnecting, unlessGone } from './sources/reconnecting.ts'
-import { type Arrival, overlapMs, subscription } from './sources/subscription.ts'
+import { type Arrival, overlapMs, type ProgressArrival, type RowArrival, subscription } from './sources/subscription.ts'
 import { openTurnTale } from './sources/turn-tale.ts'
-import { isKnownRow, takeRow } from './sources/take-row.ts'
+import { type ReadyRow, readyRow } from './sources/ready-row.ts'
+import { isKnownRow, openRowTaking } from './sources/take-row.ts'
 
 export interface CollectOptions {
   readonly log: EventLog
@@ -39,8 +40,7 @@ export interface CollectOptions {
 
 const mostArrivalsPerTurn = 1000
 const usuallyMostHeld = 100_000
-/** Their rows are parsed too, and take some times as much memory. */
-const mostHeldCharacters = 64 * 2 ** 20
+const mostHeldBytes = 64 * 2 ** 20
 /** History and logs that are read at a time, of all queues and organisations: what is live goes before it. */
 const mostReadings = 2
 
@@ -73,8 +73,8 @@ export const collect = (given: CollectOptions): Observable<never> => {
   )
 }
 
-/** `isRepair`: the stream lived while the row should have come by it. */
-type Held = Arrival & Reader & { readonly isRepair: boolean }
+/** What waits for a turn. */
+type Held = ReadyRow | (ProgressArrival & Pick<Reader, 'org' | 'sources'>)
 
 /** Who is to read in a slot. */
 interface Reading {
@@ -117,30 +117,32 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
     return () => void waiting.delete(go)
   })
   const mostHeld = options.mostHeld ?? usuallyMostHeld
-  const hold = (reader: Reader, arrival: Arrival, isRepair: boolean): void => {
-    if (arrival.kind !== 'row' && arrival.isInSync)
-      for (const { queue } of reader.sources) heardTo.set(cursorKey(reader.org, queue), arrival.at - beatMarginMs)
-    // Most beats say nothing new: they would only wake the task for an empty commit.
-    if (
-      arrival.kind === 'beat' &&
-      reader.sources.every(({ queue }) => movedTo(cursorIn(task.state, reader.org, queue), arrival) === null)
-    )
-      return
-    // A history longer than the inbox is read again from its begin: what the log has of it must not fill the inbox anew.
-    if (
-      arrival.kind === 'row' &&
-      inbox.length >= mostHeld / 2 &&
-      isKnownRow(task.state, { ...arrival, org: reader.org }, options.clock.now())
-    )
-      return
-    if (inbox.length >= mostHeld || held >= mostHeldCharacters)
+  const push = (one: Held, bytes: number): void => {
+    if (inbox.length >= mostHeld || held >= mostHeldBytes)
       throw new ConnectorError(
         'VELOCIRAPTOR_UNAVAILABLE',
         `${inbox.length} rows wait for the log: the stream is given up, history will be asked instead`,
       )
-    inbox.push({ ...arrival, ...reader, isRepair })
-    held += charactersOf(arrival)
+    inbox.push(one)
+    held += bytes
     task.wake(options.clock.now())
+  }
+  const holdProgress = ({ org, sources }: Reader, arrival: ProgressArrival): void => {
+    if (arrival.isInSync) for (const { queue } of sources) heardTo.set(cursorKey(org, queue), arrival.at - beatMarginMs)
+    // Most beats say nothing new: they would only wake the task for an empty commit.
+    if (
+      arrival.kind === 'beat' &&
+      sources.every(({ queue }) => movedTo(cursorIn(task.state, org, queue), arrival) === null)
+    )
+      return
+    push({ ...arrival, org, sources }, 0)
+  }
+  /** While the log is at work, rows are made ready for it. */
+  const holdRow = ({ org }: Reader, arrival: RowArrival, isRepair: boolean): void => {
+    const row = readyRow(arrival, { org, readAt: options.clock.now(), isRepair })
+    // A history longer than the inbox is read again from its begin: what the log has of it must not fill the inbox anew.
+    if (inbox.length >= mostHeld / 2 && isKnownRow(task.state, row)) return
+    push(row, bytesOf(row))
   }
   const follow = (reading: Reading): void => {
     current = reading.readers
@@ -150,11 +152,11 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
   return {
     turn(turn) {
       const taken = inbox.splice(0, mostArrivalsPerTurn)
-      for (const one of taken) held -= charactersOf(one)
+      for (const one of taken) if (one.kind === 'row') held -= bytesOf(one)
       if (inbox.length > 0) task.wake(turn.now)
       if (hasRoom()) for (const go of [...waiting]) go()
       const state = openTurnState(task.state)
-      const { told, append } = turnResult(taken, turn, state, memory, options)
+      const { told, append } = turnResult(taken, state, memory, options)
       const there = current.filter((reader) => !missing.has(nameOf(reader)))
       if (look !== null && noteLook(state, look, (org) => haveBegun(state, there, org))) look = null
       return of({ append, put: state.puts(), afterwards: () => told.forEach((each) => options.tell(each)) })
@@ -167,17 +169,19 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
       nameOf,
       (reader) => {
         const arrivals = arrivalsOf(reader, { ...slot, room }, options)
+        const name = nameOf(reader)
         return defer(() => {
           let isInSync = false
           return arrivals().pipe(
             tap((arrival) => {
-              missing.delete(nameOf(reader))
-              hold(reader, arrival, isInSync && isOfHistory(arrival))
-              if (arrival.kind !== 'row') isInSync ||= arrival.isInSync
+              missing.delete(name)
+              if (arrival.kind === 'row') return holdRow(reader, arrival, isInSync && isOfHistory(arrival))
+              holdProgress(reader, arrival)
+              isInSync ||= arrival.isInSync
             }),
           )
         }).pipe(
-          tap({ error: (cause: unknown) => isOfMissing(cause) && missing.add(nameOf(reader)) }),
+          tap({ error: (cause: unknown) => isOfMissing(cause) && missing.add(name) }),
           reconnecting(reader, options),
           unlessGone(reader.org, options),
         )
@@ -187,8 +191,7 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
 }
 
 /** Whether it is a row that a stream should have brought: logs have none. */
-const isOfHistory = (arrival: Arrival): boolean =>
-  arrival.kind === 'row' && arrival.origin === 'history' && !isLogs(arrival.source)
+const isOfHistory = ({ origin, source }: RowArrival): boolean => origin === 'history' && !isLogs(source)
 
 /** What a reader brings, each time it is begun anew. */
 const arrivalsOf = (reader: Reader, slot: Slot, options: Collecting): (() => Observable<Arrival>) => {
@@ -220,7 +223,11 @@ const readLogs = (
   })
 }
 
-const charactersOf = (arrival: Arrival): number => (arrival.kind === 'row' ? arrival.json.length : 0)
+const bytesOf = ({ records }: ReadyRow): number => {
+  let bytes = 0
+  for (const { value } of records) bytes += value.length
+  return bytes
+}
 
 const textOf = (at: EpochMs): string => new Date(at).toISOString()
 
@@ -305,20 +312,19 @@ const read = (reader: Reader, slot: Slot, options: Collecting): Observable<Arriv
 
 const turnResult = (
   taken: readonly Held[],
-  turn: Turn,
   state: TurnState,
   memory: MarkMemory,
   { begun }: Collecting,
 ): Pick<TurnResult, 'append'> & { readonly told: readonly Happening[] } => {
   const append: NewRecord[] = []
   const told = openTurnTale()
+  const take = openRowTaking(state, memory)
   for (const held of taken) {
     if (held.kind !== 'row') {
       for (const { queue } of held.sources) advance(state, held, queue, begun)
       continue
     }
-    const cursor = state.get('CollectCursor', cursorKey(held.org, held.source.queue))
-    const records = takeRow(held, { now: turn.now, state, memory, cursor })
+    const records = take(held, state.get('CollectCursor', cursorKey(held.org, held.source.queue)))
     append.push(...records)
     told.took(held, records.length > 0)
   }

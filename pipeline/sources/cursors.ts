@@ -5,7 +5,7 @@ import type { EpochMs } from '../../schemas/time.ts'
 import type { TurnState } from '../runtime/turn-state.ts'
 import type { QueueSource } from './queue-source.ts'
 import { isLogs } from './readers.ts'
-import { type Arrival, overlapMs } from './subscription.ts'
+import { overlapMs, type ProgressArrival } from './subscription.ts'
 import { forgetRows } from './take-row.ts'
 
 const cursorEveryMs = 30_000
@@ -34,13 +34,10 @@ export const haveBegun = (state: TurnState, readers: readonly Reader[], org: str
       reader.sources.every((source) => isLogs(source) || state.getBytes(cursorKey(org, source.queue)) !== undefined),
   )
 
-/** What says how far a queue is complete. */
-type Progress = Exclude<Arrival, { readonly kind: 'row' }>
-
 /** Moves a queue's cursor; a beat moves it only once the queue is in sync, and not at every beat. `begun`: where first runs began, by key. */
 export const advance = (
   state: TurnState,
-  held: Progress & { readonly org: string },
+  held: ProgressArrival & { readonly org: string },
   queue: string,
   begun: ReadonlyMap<string, EpochMs>,
 ): void => {
@@ -59,7 +56,7 @@ export const advance = (
 }
 
 /** Where an arrival moves a cursor to, epoch ms; null: it stays. */
-export const movedTo = (cursor: CollectCursor | undefined, arrival: Progress): EpochMs | null => {
+export const movedTo = (cursor: CollectCursor | undefined, arrival: ProgressArrival): EpochMs | null => {
   if (cursor === undefined) return arrival.at
   if (arrival.kind === 'complete') return arrival.at > cursor.history_at ? arrival.at : null
   const at = arrival.at - beatMarginMs

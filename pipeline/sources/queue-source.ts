@@ -19,6 +19,8 @@ export interface Identified {
   readonly receivedAt: EpochMs
   /** Full artifact name of a row of logs, which hold those of many. */
   readonly queue?: string
+  /** Of a row that says that a flow has ended. */
+  readonly ended?: FlowEnd
   /** Of a row without a natural key. */
   readonly equal?: {
     /** Which of equal rows it is, from 0. */
@@ -26,6 +28,13 @@ export interface Identified {
     /** The id that an equal row has some seconds later, by its number. */
     readonly idOf: (copy: number, seconds: number) => string
   }
+}
+
+/** That a flow has ended, by the time of its completion. */
+export interface FlowEnd {
+  readonly client: string
+  readonly flow: string
+  readonly at: EpochMs
 }
 
 /** Whether a monitor looks for a line, as far as can be said of it before it is an event. */
@@ -78,8 +87,10 @@ export const flowCompletions: QueueSource = {
   hasEqualRows: false,
   identify(org, row, readAt) {
     const completion = readFlowCompletion(row)
+    const { client, flow, timestamp } = completion
     const receivedAt = completion.receivedAt ?? readAt
-    return { id: flowCompletionId(org, completion, receivedAt), key: `${org}/${completion.client}`, receivedAt }
+    const id = flowCompletionId(org, completion, receivedAt)
+    return { id, key: `${org}/${client}`, receivedAt, ended: { client, flow, at: timestamp ?? receivedAt } }
   },
   shorten(row) {
     const { ClientId, FlowId, Timestamp, _ts } = row as Readonly<Record<string, unknown>>

@@ -13,17 +13,19 @@ import { keptWhere, locatedSources } from './kept-where.ts'
 import type { QueueSource } from './queue-source.ts'
 import { substanceHash } from './substance.ts'
 
-/** What a subscription brings, in order: rows, and how far a queue is complete once these rows are kept. */
-export type Arrival =
-  | {
-      readonly kind: 'row'
-      readonly source: QueueSource
-      readonly json: string
-      readonly row: unknown
-      readonly origin: Origin
-      /** Which of equal rows it is in its reading, from 0. */
-      readonly copy: number
-    }
+/** A row as it came. */
+export interface RowArrival {
+  readonly kind: 'row'
+  readonly source: QueueSource
+  readonly json: string
+  readonly row: unknown
+  readonly origin: Origin
+  /** Which of equal rows it is in its reading, from 0. */
+  readonly copy: number
+}
+
+/** How far queues are complete once the rows before are kept. */
+export type ProgressArrival =
   | { readonly kind: 'beat'; readonly at: EpochMs; readonly isInSync: boolean }
   | {
       readonly kind: 'complete'
@@ -32,6 +34,9 @@ export type Arrival =
       /** Of logs: the artifacts that were read. */
       readonly scanned?: readonly string[]
     }
+
+/** What a subscription brings, in order. */
+export type Arrival = RowArrival | ProgressArrival
 
 export interface SubscriptionOptions {
   readonly velociraptor: Velociraptor

@@ -1,17 +1,8 @@
-import type { Origin } from '../../schemas/generated.ts'
 import type { Happening } from '../../schemas/happenings.ts'
-import type { QueueSource } from './queue-source.ts'
-import { receivedAtOf, rowFields } from './row-values.ts'
+import type { ReadyRow } from './ready-row.ts'
 
 /** A row that a turn took. */
-interface Taken {
-  readonly org: string
-  readonly source: QueueSource
-  readonly row: unknown
-  readonly origin: Origin
-  /** The stream lived while the row should have come by it. */
-  readonly isRepair: boolean
-}
+type Taken = Pick<ReadyRow, 'org' | 'source' | 'origin' | 'identified' | 'isUnreadable' | 'isRepair'>
 
 /** What a turn of collect has to say once its commit stands. */
 export interface TurnTale {
@@ -25,25 +16,16 @@ const nameOf = ({ origin, isRepair }: Taken): Happening['name'] | null => {
   return isRepair ? 'gap repaired' : null
 }
 
-/** When the server had a row; null: it does not say. */
-const receivedAt = (row: unknown): number | null => {
-  try {
-    return receivedAtOf(rowFields(row))
-  } catch {
-    return null
-  }
-}
-
 /** Sums up by queue what the stream should have brought, and how far its history has been read. */
 export const openTurnTale = (): TurnTale => {
   const sums = new Map<string, Happening & { rows: number }>()
   const readTo = new Map<string, Taken>()
   return {
     took(taken, isNew) {
-      const { org, source, origin } = taken
+      const { org, source, origin, isUnreadable } = taken
       const { queue } = source
       // What is kept by client comes client by client, and not in the order of time.
-      if (origin === 'history' && !source.isPerClient) readTo.set(JSON.stringify([org, queue]), taken)
+      if (origin === 'history' && !source.isPerClient && !isUnreadable) readTo.set(JSON.stringify([org, queue]), taken)
       const name = nameOf(taken)
       if (name === null || !isNew) return
       const key = JSON.stringify([name, org, queue])
@@ -51,10 +33,9 @@ export const openTurnTale = (): TurnTale => {
     },
     happenings: () => [
       ...sums.values(),
-      ...[...readTo.values()].flatMap(({ org, source: { queue }, row }): readonly Happening[] => {
-        const at = receivedAt(row)
-        return at === null ? [] : [{ name: 'queue read so far', org, queue, at }]
-      }),
+      ...[...readTo.values()].map(({ org, source: { queue }, identified }): Happening => ({
+        ...{ name: 'queue read so far', org, queue, at: identified.receivedAt },
+      })),
     ],
   }
 }

@@ -8,6 +8,7 @@ describe('the queue of completions', () => {
       id: 'O1/C.1/F.1/7',
       key: 'O1/C.1',
       receivedAt: 7000,
+      ended: { client: 'C.1', flow: 'F.1', at: 7000 },
     })
   })
 
