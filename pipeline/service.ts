@@ -28,7 +28,7 @@ import { enrich } from './enrich.ts'
 import { index } from './index/index-stage.ts'
 import { composeNotices } from './mailing/compose-notices.ts'
 import type { OpenChannel } from './mailing/claim.ts'
-import { inAppChannel } from './monitors/in-app-channel.ts'
+import { inAppChannel, nobody } from './monitors/in-app-channel.ts'
 import { monitorsOf, sourcesOf } from './monitors/monitors-of.ts'
 import type { Random } from './runtime/backoff.ts'
 import { publishSchemas } from './runtime/decoding.ts'
@@ -117,7 +117,7 @@ export const startService = async (world: World, options: ServiceOptions): Promi
   const rulesOf = (from: Configuration) => ({ monitors: monitorsOf(from), configuration: configurationHash(from) })
   const rules = new BehaviorSubject(rulesOf(configuration))
   const messages = openMessageChannel(velociraptor)
-  const inApp: OpenChannel = { name: inAppChannel, sink: messages, from: { address: '', name: '' } }
+  const inApp: OpenChannel = { name: inAppChannel, sink: messages, from: nobody }
   if (configuration.monitors.some(({ channel }) => channel === inAppChannel)) void sayIfTooOld(messages, tell)
   const delivery = deliver({
     ...common,

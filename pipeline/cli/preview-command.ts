@@ -5,6 +5,7 @@ import { throwError } from 'rxjs'
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { OutgoingMail } from '../../connectors/mail/mail.ts'
 import { mimeOf } from '../../connectors/mail/mime.ts'
+import { groupOf, recipientText } from '../../connectors/message/user-group.ts'
 import { openVelociraptor } from '../../connectors/velociraptor/grpc.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { printProblem } from '../config/problem.ts'
@@ -19,7 +20,9 @@ import { readFiles } from './read-files.ts'
 
 export const previewCommand = () =>
   new Command('preview')
-    .description('Writes the letters of an event, or of a scenario, as HTML, text and .eml; sends nothing.')
+    .description(
+      'Writes the letters of an event, or of a scenario, as HTML, text and .eml, in-app messages as JSON; sends nothing.',
+    )
     .argument('<event|scenario>', 'an event or flow of the log, or a scenario file')
     .option('-c, --config <file>', 'the configuration', 'relay.yaml')
     .option('-o, --output <folder>', 'where the letters are left', 'preview')
@@ -59,14 +62,33 @@ const safeName = (name: string): string =>
     .replace(/^[.-]+/, '')
     .slice(0, 60) || 'letter'
 
-/** Writes a letter's parts, readable by this user alone; answers with the paths. */
-export const writeLetter = (dir: string, name: string, mail: OutgoingMail): readonly string[] => {
+type Part = readonly [ending: string, content: string | Uint8Array | null]
+
+/** Writes a letter's parts, or an in-app message, readable by this user alone; answers with the paths. */
+export const writeLetter = (dir: string, name: string, mail: OutgoingMail): readonly string[] =>
+  writeParts(
+    dir,
+    name,
+    groupOf(mail.to.address) === null
+      ? [
+          ['html', mail.html],
+          ['txt', mail.text],
+          ['eml', mimeOf(mail)],
+        ]
+      : [['json', indented(mail.text)]],
+  )
+
+/** JSON as people read it; any other text as it stands. */
+const indented = (text: string): string => {
+  try {
+    return `${JSON.stringify(JSON.parse(text), null, 2)}\n`
+  } catch {
+    return text
+  }
+}
+
+const writeParts = (dir: string, name: string, parts: readonly Part[]): readonly string[] => {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const parts: readonly (readonly [string, string | Uint8Array | null])[] = [
-    ['html', mail.html],
-    ['txt', mail.text],
-    ['eml', mimeOf(mail)],
-  ]
   return parts.flatMap(([ending, content]) => {
     const file = join(dir, `${safeName(name)}.${ending}`)
     // A file that is there keeps its mode otherwise, and a link would lead elsewhere.
@@ -80,6 +102,10 @@ export const writeLetter = (dir: string, name: string, mail: OutgoingMail): read
 /** The n-th (from 0) of some files, so that they are listed in order. */
 export const numbered = (n: number): string => String(n + 1).padStart(3, '0')
 
+/** What the n-th (from 0) letter's files are called before their ending; `of`: the monitor or scenario. */
+export const letterName = (n: number, of: string, { to: { address } }: OutgoingMail): string =>
+  `${numbered(n)}-${of}-${recipientText(address)}`
+
 const previewScenarios = async (file: string, dir: string, say: Say): Promise<number> => {
   const { scenarios, problems } = readScenarios(readFileSync(file, 'utf8'), file, { now: Date.now() })
   for (const problem of problems) console.error(visible(printProblem(problem)))
@@ -87,12 +113,17 @@ const previewScenarios = async (file: string, dir: string, say: Say): Promise<nu
   const written: Written[] = []
   let n = 0
   for (const scenario of scenarios) {
-    const { letters, failures } = await runScenario(scenario)
-    const remarks = [...failures, ...(letters.length === 0 ? ['no letter is sent'] : [])]
+    const { letters, messages, failures } = await runScenario(scenario)
+    const files = [
+      ...letters.flatMap((mail) => writeLetter(dir, letterName(n++, scenario.name, mail), mail)),
+      ...messages.flatMap(({ to, body }) =>
+        writeParts(dir, `${numbered(n++)}-${scenario.name}-${to}`, [['json', indented(body)]]),
+      ),
+    ]
     written.push({
       of: scenario.name,
-      remarks,
-      files: letters.flatMap((mail) => writeLetter(dir, `${numbered(n++)}-${scenario.name}-${mail.to.address}`, mail)),
+      remarks: [...failures, ...(files.length === 0 ? ['nothing is sent'] : [])],
+      files,
     })
   }
   say(written)
@@ -118,9 +149,7 @@ const previewOfEvent = (what: string, config: string, dir: string, say: Say): Pr
         previews.map((preview): Written => ({
           of: preview.monitor,
           remarks: remarksOf(preview),
-          files: preview.letters.flatMap((mail) =>
-            writeLetter(dir, `${numbered(n++)}-${preview.monitor}-${mail.to.address}`, mail),
-          ),
+          files: preview.letters.flatMap((mail) => writeLetter(dir, letterName(n++, preview.monitor, mail), mail)),
         })),
       )
       return n === 0 ? 1 : 0

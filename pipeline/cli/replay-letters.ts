@@ -1,15 +1,14 @@
-import { openOutbox } from '../../connectors/mail/outbox.ts'
 import type { Notice } from '../../schemas/generated.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { readAt } from '../index/log-records.ts'
 import { noticesOf } from '../judge.ts'
 import { monitorsFor } from '../monitors/monitor.ts'
 import type { EventKind, EventName } from '../kinds/kind.ts'
-import { composeNotices } from '../mailing/compose-notices.ts'
+import { composeUnsent } from '../mailing/compose-unsent.ts'
 import { inLetters } from '../replay/letters.ts'
 import type { Pair } from '../replay/replay-file.ts'
 import type { ReplayWork } from '../replay/replay-work.ts'
-import { numbered, serverOf, writeLetter } from './preview-command.ts'
+import { letterName, serverOf, writeLetter } from './preview-command.ts'
 
 export interface LetterTerms {
   readonly work: Omit<ReplayWork, 'lost'>
@@ -24,20 +23,14 @@ export const writeReplayLetters = async (
   { work, configuration, config }: LetterTerms,
 ): Promise<number> => {
   const velociraptor = serverOf(config)
-  const compose = composeNotices({ velociraptor, guiUrl: configuration.velociraptor.guiUrl })
   let written = 0
   const write = async (notices: readonly Notice[]): Promise<void> => {
-    const [first] = notices
-    const channel = configuration.channels.find(({ name }) => name === first?.channel)
-    if (first === undefined || channel === undefined) return
-    const { name, from } = channel
-    const domain = from.address.slice(from.address.lastIndexOf('@') + 1)
-    const mail = await compose(notices, {
-      messageId: `<replay-${written + 1}@${domain}>`,
-      now: work.clock.now(),
-      channel: { name, from, sink: openOutbox({ clock: work.clock }) },
+    const mail = await composeUnsent(notices, `replay-${written + 1}`, {
+      configuration,
+      velociraptor,
+      clock: work.clock,
     })
-    writeLetter(dir, `${numbered(written++)}-${first.monitor}-${first.recipient.address}`, mail)
+    if (mail !== null) writeLetter(dir, letterName(written++, notices[0]?.monitor ?? '', mail), mail)
   }
   try {
     let present = 0

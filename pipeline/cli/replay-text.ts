@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import { recipientText } from '../../connectors/message/user-group.ts'
 import { singleLine } from '../letters/texts.ts'
 import { type InLetter, inLetters } from '../replay/letters.ts'
 import type { Pair, PairKind, ReplayFile } from '../replay/replay-file.ts'
@@ -51,7 +52,7 @@ export function* pairLines(file: ReplayFile, rules: Rules, most: number): Genera
     if (lost > most) continue
     const letter = pair.told_in === '' ? 'not delivered yet' : pair.told_in
     yield singleLine(
-      `  ${pair.monitor} to ${pair.recipient === '' ? '(its notice is no longer kept)' : pair.recipient}: ${letter}`,
+      `  ${pair.monitor} to ${pair.recipient === '' ? '(its notice is no longer kept)' : recipientText(pair.recipient)}: ${letter}`,
     )
     yield pairText(pair)
   }
@@ -65,7 +66,7 @@ function* letterLines(title: string, placed: Iterable<InLetter>, most: number): 
     if (count++ === 0) yield `${title}, letters that these rules would have written:`
     if (count > most) continue
     if (letter !== present)
-      yield singleLine(`  letter ${letter}, ${pair.monitor} to ${pair.recipient}, about ${time(dueAt)}:`)
+      yield singleLine(`  letter ${letter}, ${pair.monitor} to ${recipientText(pair.recipient)}, about ${time(dueAt)}:`)
     present = letter
     yield pairText(pair)
   }

@@ -11,10 +11,14 @@ export interface ReadRules {
 }
 
 /**
- * Reads the `monitors:` of a file as another set of rules for a configuration, whose mail channels they may name; whatever else
- * stands in the file counts for nothing. All problems at once, with line and column.
+ * Reads the `monitors:` of a file as another set of rules for a configuration, whose mail channels they may name, and whose own
+ * trouble and heartbeat are told as before; whatever else stands in the file counts for nothing. All problems at once, with line and column.
  */
-export const readRules = (text: string, file: string, { channels }: Pick<Configuration, 'channels'>): ReadRules => {
+export const readRules = (
+  text: string,
+  file: string,
+  { channels, monitors: present }: Pick<Configuration, 'channels' | 'monitors'>,
+): ReadRules => {
   const { source, problems: syntax } = openYaml(text)
   const problems = syntax.map((problem): Problem => ({ file, path: '', level: 'error', ...problem }))
   if (source === null) return { monitors: null, problems: problems.toSorted(byPosition) }
@@ -31,5 +35,6 @@ export const readRules = (text: string, file: string, { channels }: Pick<Configu
     { channels, names, isSingle: channels.length === 1 },
   )
   const isUsable = !problems.some(({ level }) => level === 'error')
-  return { monitors: isUsable ? monitors : null, problems: problems.toSorted(byPosition) }
+  const own = present.filter((monitor) => 'about' in monitor)
+  return { monitors: isUsable ? [...monitors, ...own] : null, problems: problems.toSorted(byPosition) }
 }

@@ -1,17 +1,13 @@
 import { from, lastValueFrom } from 'rxjs'
 import type { OutgoingMail } from '../../connectors/mail/mail.ts'
-import { openOutbox } from '../../connectors/mail/outbox.ts'
-import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { type Judgement, judgementOf } from '../../operators/judgement.ts'
 import type { StateStore } from '../../operators/with-state.ts'
-import type { EventPosition, Notice, Objection, Schemas } from '../../schemas/generated.ts'
-import type { Clock } from '../../schemas/time.ts'
-import type { Configuration } from '../config/configuration.ts'
+import type { EventPosition, Objection, Schemas } from '../../schemas/generated.ts'
 import { configurationHash } from '../config/hash.ts'
 import { noticesOf } from '../judge.ts'
 import type { EventKind, EventName } from '../kinds/kind.ts'
 import { kindOfTopic, kinds } from '../kinds/kinds.ts'
-import { composeNotices } from '../mailing/compose-notices.ts'
+import { composeUnsent, type UnsentTerms } from '../mailing/compose-unsent.ts'
 import { type Monitor, monitorsFor } from '../monitors/monitor.ts'
 import { monitorsOf } from '../monitors/monitors-of.ts'
 import { findEvents } from './find-events.ts'
@@ -24,15 +20,8 @@ export interface Preview {
   /** Why it would not be told; none: it would, unless it was told before. */
   readonly objections: readonly Objection[]
   readonly warnings: readonly string[]
-  /** One for each recipient. */
+  /** One for each recipient, in-app messages to a group of users among them. */
   readonly letters: readonly OutgoingMail[]
-}
-
-export interface PreviewTerms {
-  readonly configuration: Configuration
-  /** Asked for uploads and results; what it does not give is remarked in the letter. */
-  readonly velociraptor: Velociraptor
-  readonly clock: Clock
 }
 
 const nothingRemembered = <M>(): StateStore<M> => ({ get: () => undefined, put: () => undefined })
@@ -90,7 +79,7 @@ const findUnjudged = async <N extends EventName>(
 }
 
 /** The letters of an event as the configuration's monitors would write them now, as if nothing objected and nothing was told before. */
-export const previewEvent = (kept: KeptEvent, terms: PreviewTerms): Promise<readonly Preview[]> =>
+export const previewEvent = (kept: KeptEvent, terms: UnsentTerms): Promise<readonly Preview[]> =>
   kept.with((kind, event) =>
     previewBy(
       monitorsFor(monitorsOf(terms.configuration), kind.name).filter(({ concerns }) => concerns?.(event) ?? true),
@@ -102,7 +91,7 @@ export const previewEvent = (kept: KeptEvent, terms: PreviewTerms): Promise<read
 const previewBy = async <N extends EventName>(
   monitors: readonly Monitor<N>[],
   event: Schemas[N],
-  terms: PreviewTerms,
+  terms: UnsentTerms,
 ): Promise<readonly Preview[]> => {
   const previews: Preview[] = []
   const at = { topic: preview, partition: 0, offset: 0 }
@@ -111,8 +100,11 @@ const previewBy = async <N extends EventName>(
     const judgement = await judge(monitor, event)
     const isTold = judgement.objections.length === 0 || judgement.overruledBy.length > 1
     const letters: OutgoingMail[] = []
-    for (const notice of noticesOf(monitor, judgement, noticed))
-      letters.push(await write(notice, letters.length, terms))
+    for (const notice of noticesOf(monitor, judgement, noticed)) {
+      const letter = await composeUnsent([notice], `${preview}-${monitor.name}-${letters.length + 1}`, terms)
+      if (letter === null) throw new TypeError(`a monitor without its mail channel ${notice.channel}`)
+      letters.push(letter)
+    }
     previews.push({
       monitor: monitor.name,
       objections: isTold ? [] : judgement.objections,
@@ -134,19 +126,3 @@ const judge = <N extends EventName>(monitor: Monitor<N>, event: Schemas[N]): Pro
       }),
     ),
   )
-
-const write = (
-  notice: Notice,
-  n: number,
-  { configuration, velociraptor, clock }: PreviewTerms,
-): Promise<OutgoingMail> => {
-  const channel = configuration.channels.find(({ name }) => name === notice.channel)
-  if (channel === undefined) throw new TypeError(`a monitor without its mail channel ${notice.channel}`)
-  const { name, from: sender } = channel
-  const domain = sender.address.slice(sender.address.lastIndexOf('@') + 1)
-  return composeNotices({ velociraptor, guiUrl: configuration.velociraptor.guiUrl })([notice], {
-    messageId: `<${preview}-${encodeURIComponent(notice.monitor)}-${n + 1}@${domain}>`,
-    now: clock.now(),
-    channel: { name, from: sender, sink: openOutbox({ clock }) },
-  })
-}

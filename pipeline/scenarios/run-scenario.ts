@@ -11,7 +11,7 @@ import type { Configuration } from '../config/configuration.ts'
 import { printProblem } from '../config/problem.ts'
 import type { OpenChannel } from '../mailing/claim.ts'
 import { readBecame } from './became.ts'
-import { checkPlayed, checkProblems, type Played, relative } from './check.ts'
+import { checkPlayed, checkProblems, type Played, relative, type SentMessage } from './check.ts'
 import { beginFault } from './begin-fault.ts'
 import { readMadeAlerts } from './made-alerts.ts'
 import { playEntry } from './play-entry.ts'
@@ -30,6 +30,8 @@ export interface ScenarioResult {
   readonly virtualMs: number
   /** What was sent, in order. */
   readonly letters: readonly OutgoingMail[]
+  /** In-app messages, in order. */
+  readonly messages: readonly SentMessage[]
 }
 
 /** Runs a scenario under a virtual clock, with the whole service on a world in memory, and compares what came of it. */
@@ -37,15 +39,17 @@ export const runScenario = async (scenario: Scenario): Promise<ScenarioResult> =
   const { configuration, problems } = scenario.configuration
   const { expect } = scenario
   if (expect.configuration !== null)
-    return { failures: checkProblems(expect.configuration, problems), virtualMs: 0, letters: [] }
+    return { failures: checkProblems(expect.configuration, problems), virtualMs: 0, letters: [], messages: [] }
   if (configuration === null)
     return {
       failures: [['the configuration cannot be used', ...problems.map(printProblem)].join('\n  ')],
       virtualMs: 0,
       letters: [],
+      messages: [],
     }
   const { played, ended, virtualMs, letters } = await play(scenario, configuration)
-  return { failures: [...ended, ...checkPlayed(expect, played, scenario.now)], virtualMs, letters }
+  const failures = [...ended, ...checkPlayed(expect, played, scenario.now)]
+  return { failures, virtualMs, letters, messages: played.messages }
 }
 
 /**

@@ -7,6 +7,9 @@ import type { OutgoingMail } from '../../../connectors/mail/mail.ts'
 import type { Velociraptor } from '../../../connectors/velociraptor/velociraptor.ts'
 import { writeLetter } from '../../../pipeline/cli/preview-command.ts'
 import { findEvent, type Preview, previewEvent } from '../../../pipeline/index/preview.ts'
+import { encode } from '../../../schemas/codec.ts'
+import { topics } from '../../../schemas/topics.ts'
+import { alertEvent } from '../../operators/alert-events.ts'
 import { flowEvent } from '../../operators/flow-events.ts'
 import { flowOf, type IndexWorld, openIndexWorld } from '../index/index-world.ts'
 import { runRelay, writeConfiguration } from './run-relay.ts'
@@ -141,6 +144,42 @@ expect: { mails: [{}] }
     const { previews } = JSON.parse(out) as { previews: { of: string; files: string[]; remarks: string[] }[] }
     expect(previews).toMatchObject([{ of: 'one letter', remarks: [] }])
     expect(readFileSync(previews[0]?.files[1] ?? '', 'utf8')).toContain('A.B')
+  })
+
+  const gui = '{ name: gui, artifact: Server.Monitor.Alerts.UserMessage }'
+
+  it('writes the in-app message of an alert as JSON, and says to whom in its name', async () => {
+    const alert = alertEvent({ data: { path: 'C:\\\\honey' } })
+    await world.log.append([{ topic: topics.alertEvents.name, key: alert.name, value: encode('AlertEvent', alert) }])
+    const output = join(world.dir, 'letters')
+    const config = writeConfiguration(world.dir)
+    writeFileSync(config, readFileSync(config, 'utf8').replace('monitors:', `monitors:\n  - ${gui}`))
+    const { code, out, err } = await runRelay('preview', alert.name, '-c', config, '-o', output)
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toMatch(/gui:\n.*001-gui-users-like-.*administrator.*\.json/)
+    const [file = ''] = readdirSync(output)
+    expect(JSON.parse(readFileSync(join(output, file), 'utf8'))).toMatchObject({
+      Message: alert.name,
+      Alert: { path: 'C:\\\\honey' },
+    })
+  })
+
+  it('writes the in-app messages of a scenario', async () => {
+    const file = join(world.dir, 'messages.yaml')
+    writeFileSync(
+      file,
+      `name: a message
+world: { users: [{ name: u1, roles: [administrator] }] }
+monitors: [${gui}]
+timeline: [{ at: T+1s, queue: Server.Internal.Alerts, row: { name: Lockout, client_id: server, artifact: Custom.Watch, timestamp: 1776875484, event_data: {} } }]
+expect: { messages: [{ to: u1 }] }
+`,
+    )
+    const { code, out } = await runRelay('preview', file, '-o', join(world.dir, 'letters'), '--json')
+    expect(code).toBe(0)
+    const { previews } = JSON.parse(out) as { previews: { files: string[]; remarks: string[] }[] }
+    expect(previews).toMatchObject([{ remarks: [], files: [expect.stringMatching(/001-a-message-u1\.json$/)] }])
+    expect(readFileSync(previews[0]?.files[0] ?? '', 'utf8')).toContain('"Message": "Lockout"')
   })
 
   it('exits with 1 where nothing is found, and with 2 for a file that is no scenario', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { printProblem } from '../../../pipeline/config/problem.ts'
 import { heartbeatTimes } from '../../../pipeline/config/heartbeat-times.ts'
 import { readConfiguration } from '../../../pipeline/config/read-configuration.ts'
+import { readRules } from '../../../pipeline/config/read-rules.ts'
 import { surroundingsOf } from './surroundings-of.ts'
 
 const read = (text: string) =>
@@ -16,6 +17,15 @@ ${text}
 const monitors = (text: string) => read(text).configuration?.monitors.slice(1) ?? []
 
 describe('trouble: and heartbeat:', () => {
+  it('are told as before by another set of rules, which has monitors only', () => {
+    const { configuration } = read('heartbeat: { every: 1d, to: [ops@example.org] }')
+    if (configuration === null) throw new Error('the configuration cannot be used')
+    const rules =
+      'monitors: [{ name: other, artifact: Server.Monitor.Alerts, parameters: { Recipients: [lead@example.org] } }]'
+    const { monitors: judging } = readRules(rules, 'other.yaml', configuration)
+    expect(judging?.map(({ name }) => name)).toEqual(['other', 'relay-heartbeat'])
+  })
+
   it('are told after five minutes to nobody but monitors of alerts, and never, unless told otherwise', () => {
     expect(read('').configuration).toMatchObject({ trouble: { afterMs: 300_000, users: [] }, heartbeat: null })
     expect(monitors('')).toEqual([])
