@@ -408,7 +408,7 @@ export interface Outcome {
   readonly hunt: string
   /** An alert's name; empty for a flow. */
   readonly name: string
-  /** Events of one topic and scope are judged by the same monitors: of a queue's row its queue, of an alert that a monitor made that monitor, else empty. */
+  /** Events of one topic and scope are judged by the same monitors: of a queue's row its queue, of an alert that a monitor made that monitor, of the relay's own which kind, else empty. */
   readonly scope: string
   readonly event_at: EventPosition
   /** Epoch ms, the server's receive time. */

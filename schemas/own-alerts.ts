@@ -20,3 +20,13 @@ export const isOwnAlert = ({ artifact, reported_by }: Speaker): boolean =>
 /** Whether it tells of a trouble that has begun. */
 export const isOwnTrouble = (event: Speaker): boolean =>
   isOwnAlert(event) && event.name.startsWith(troublePrefix) && !event.name.startsWith(troubleOverPrefix)
+
+/** What the relay tells of itself. */
+export type OwnKind = 'trouble' | 'heartbeat'
+
+/** Which of these an alert is; null: none, also where an endpoint borrowed the name. */
+export const ownKindOf = (event: Speaker): OwnKind | null => {
+  if (!isOwnAlert(event)) return null
+  if (event.name === heartbeatName) return 'heartbeat'
+  return event.name.startsWith(troublePrefix) ? 'trouble' : null
+}

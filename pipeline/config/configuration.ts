@@ -1,6 +1,6 @@
 import type { BatchRule } from '../../operators/batch.ts'
 import type { AlertField } from '../../operators/alert-fields.ts'
-import type { OwnRule } from '../../operators/filters/own-filter.ts'
+import type { OwnKind } from '../../schemas/own-alerts.ts'
 import type { RateRule } from '../../operators/rate-limit.ts'
 import type { FlowField } from '../../operators/flow-fields.ts'
 import type { Mailbox } from '../../schemas/addresses.ts'
@@ -130,9 +130,9 @@ export interface SettingsOf<A extends string, P, F extends string> {
 }
 
 export type FlowCompletionSettings = SettingsOf<'Server.Monitor.FlowCompletion', FlowCompletionParameters, FlowField>
-/** `about`: what it tells of the relay itself; left out: all but heartbeats. */
+/** `about`: it tells that of the relay itself and nothing else; left out: any alert but heartbeats. */
 export type AlertsSettings = SettingsOf<'Server.Monitor.Alerts', AlertsParameters, AlertField> & {
-  readonly about?: OwnRule
+  readonly about?: OwnKind
 }
 export type UserMessageSettings = SettingsOf<'Server.Monitor.Alerts.UserMessage', UserMessageParameters, AlertField>
 

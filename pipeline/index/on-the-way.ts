@@ -34,7 +34,8 @@ export const findOnTheWay = async (reading: IndexReading, word: string): Promise
     }
     for (const some of kinds) found.push(...(await some.with((kind) => unread(reading, kind, partition, isWanted))))
   }
-  return found
+  // What moves on while this reads is found twice: where it is now comes last.
+  return [...new Map(found.map((each) => [each.event, each])).values()]
 }
 
 /** What of a kind stands in one partition before enrich, and before decide. */

@@ -1,5 +1,7 @@
 import { huntOf } from '../../operators/flow-facts.ts'
 import { encode, openSkimmer } from '../../schemas/codec.ts'
+import type { AlertEvent } from '../../schemas/generated.ts'
+import { ownKindOf } from '../../schemas/own-alerts.ts'
 import { topics } from '../../schemas/topics.ts'
 import { composeAlerts } from '../mailing/compose-alerts.ts'
 import { alertEventOf, subjectOf } from '../sources/alert-event.ts'
@@ -7,6 +9,12 @@ import { readAlert } from '../sources/alert-row.ts'
 import type { EventKind } from './kind.ts'
 
 const texts = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(', ')
+
+/** Alerts of one scope concern the same monitors. */
+const scopeOf = (event: AlertEvent): string => {
+  const own = ownKindOf(event)
+  return own === null ? (event.derived_from?.monitor ?? '') : `relay/${own}`
+}
 
 /** Alerts. */
 export const alertKind: EventKind<'AlertEvent'> = {
@@ -29,15 +37,15 @@ export const alertKind: EventKind<'AlertEvent'> = {
       complete: (found) => encode('AlertEvent', alertEventOf(raw, found, row)),
     }
   },
-  about: ({ id, org, client, flow_id, hunt, name, derived_from, received_at }) => ({
-    event: id,
-    org,
-    client: client.id,
-    flow: flow_id,
-    hunt: hunt?.id ?? '',
-    name,
-    scope: derived_from?.monitor ?? '',
-    received_at,
+  about: (event) => ({
+    event: event.id,
+    org: event.org,
+    client: event.client.id,
+    flow: event.flow_id,
+    hunt: event.hunt?.id ?? '',
+    name: event.name,
+    scope: scopeOf(event),
+    received_at: event.received_at,
   }),
   inNotice: ({ alert }) => alert,
   compose: composeAlerts,

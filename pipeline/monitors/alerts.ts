@@ -10,6 +10,7 @@ import { objectTo } from '../../operators/object-to.ts'
 import { recipients, type RecipientRule } from '../../operators/recipients.ts'
 import { type RepeatRule, withoutRepeats } from '../../operators/without-repeats.ts'
 import type { AlertEvent, AlertLetterOptions } from '../../schemas/generated.ts'
+import { ownKindOf } from '../../schemas/own-alerts.ts'
 import type { AlertsSettings, DedupSettings, SettingsOf } from '../config/configuration.ts'
 import { alerts } from '../sources/queue-source.ts'
 import type { AlertsParameters } from './alerts-parameters.ts'
@@ -66,7 +67,7 @@ type LetterSettings = SettingsOf<string, AlertsParameters, AlertField> & Pick<Al
 
 /** A monitor by the rules of Server.Monitor.Alerts. */
 export const alertsMonitor = (
-  { name, artifact, channel, parameters: p, dedup, batch, about = 'all but heartbeats' }: LetterSettings,
+  { name, artifact, channel, parameters: p, dedup, batch, about }: LetterSettings,
   allowedDomains: readonly string[] | null,
 ): AlertMonitor => {
   const severityOf = severityBy(p.SeverityTransforms)
@@ -78,10 +79,11 @@ export const alertsMonitor = (
     channel,
     sender: p.Sender,
     batch,
+    ...(about === undefined ? {} : { concerns: (event: AlertEvent) => ownKindOf(event) === about }),
     chain: ({ told, windows }) =>
       pipe(
         objectTo(
-          ownFilter(about),
+          ...(about === undefined ? [ownFilter] : []),
           messageFilter({ include: p.AlertMsgInclude, exclude: p.AlertMsgExclude }),
           severityFilter({ threshold: p.SeverityThreshold, severityOf }),
         ),

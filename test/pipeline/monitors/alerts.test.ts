@@ -51,6 +51,20 @@ describe('a monitor of alerts', () => {
     expect(told(monitor, { data: { level: 'error' } })).toEqual(['soc@example.org'])
   })
 
+  it('that trouble: or heartbeat: made is asked about nothing but that', () => {
+    const { value } = read({})
+    if (value === null) throw new Error('the parameters cannot be used')
+    const settings = { name: 'm', artifact: 'Server.Monitor.Alerts', channel: 'mail', parameters: value, dedup: null }
+    const asked = (about: AlertsSettings['about'], name: string): boolean | undefined =>
+      alertsMonitor({ ...settings, batch: alone, ...(about === undefined ? {} : { about }) }, null).concerns?.(
+        alertEvent({ event: { name, artifact: 'relay', reported_by: 'server' } }),
+      )
+    const names = ['raptor-relay: mail is away', 'raptor-relay heartbeat', 'Lockout']
+    expect(names.map((name) => asked('trouble', name))).toEqual([true, false, false])
+    expect(names.map((name) => asked('heartbeat', name))).toEqual([false, true, false])
+    expect(names.map((name) => asked(undefined, name))).toEqual([undefined, undefined, undefined])
+  })
+
   it('RC-16 tells the creator of the flow although the letter does not show it', () => {
     const monitor = monitorWith({ NotifyExecutor: true, IncludeFlowDetails: false })
     expect(told(monitor, { flow: { creator: 'a@example.org' } })).toEqual(['soc@example.org', 'a@example.org'])
