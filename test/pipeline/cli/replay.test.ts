@@ -111,7 +111,7 @@ describe('relay replay', { timeout: 180_000 }, () => {
     await world.stop()
     const whole = await replay(...range)
     expect(whole.out).toContain('12000 event(s) replayed')
-    const main = join(import.meta.dirname, '../../../pipeline/cli/main.ts')
+    const main = join(import.meta.dirname, '../../../pipeline/cli/relay.js')
     const child = spawn(process.execPath, [main, 'replay', '-c', config, '--monitors', rules, ...range], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })

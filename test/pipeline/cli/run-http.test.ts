@@ -11,8 +11,7 @@ import { type DemoWorld, openDemoWorld } from '../../../pipeline/demo/demo-world
 import { systemClock } from '../../../pipeline/runtime/system-clock.ts'
 import { runRelay } from './run-relay.ts'
 
-const launcher = join(import.meta.dirname, '../../../pipeline/cli/relay.js')
-const main = join(import.meta.dirname, '../../../pipeline/cli/main.ts')
+const main = join(import.meta.dirname, '../../../pipeline/cli/relay.js')
 
 describe('relay run', () => {
   let outputDir = ''
@@ -97,7 +96,7 @@ describe('relay run', () => {
   }, 60_000)
 
   it('ends cleanly when the process that launched it is gone', async () => {
-    const running = spawn(process.execPath, [launcher, 'run', '-c', world.configFile, '--listen', 'off'], {
+    const running = spawn(process.execPath, [main, 'run', '-c', world.configFile, '--listen', 'off'], {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     })
     child = running

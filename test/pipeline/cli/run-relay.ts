@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
-const main = join(import.meta.dirname, '../../../pipeline/cli/main.ts')
+const main = join(import.meta.dirname, '../../../pipeline/cli/relay.js')
 
 /** What a command came to. */
 export interface Ran {
