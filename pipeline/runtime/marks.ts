@@ -1,12 +1,10 @@
 import type { Mark, Schemas } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
+import type { MarkMemory } from './mark-memory.ts'
 import { afterPrefix, type TurnState } from './turn-state.ts'
 
 /** The part of a state in which marks lie. */
-export type MarkState = Pick<
-  TurnState,
-  'get' | 'put' | 'delete' | 'committedKeys' | 'keys' | 'isChanged' | 'firstFound'
->
+export type MarkState = Pick<TurnState, 'get' | 'put' | 'delete' | 'committedKeys' | 'isChanged' | 'firstFound'>
 
 /** What may lie as a mark does: it has a time of its own. */
 export type MarkName = 'Mark' | 'Suppression'
@@ -45,44 +43,6 @@ const numberOf = (id: string): number => {
 /** Ids end with their own time, if they have one: the latest come first. */
 const orderOf = (id: string): string => String(Number.MAX_SAFE_INTEGER - numberOf(id)).padStart(orderDigits, '0')
 
-/** Which marks there are of the moments at hand, so that rows that come together are not looked for one by one. Lives and dies with its task. */
-export interface MarkMemory {
-  /** Whether a key may be marked; false: it certainly is not. `marked`: all marks of the moment, those of the running turn too. */
-  mayHave(key: string, moment: string, marked: () => Iterable<string>): boolean
-  put(key: string, moment: string): void
-}
-
-const mostRemembered = 100_000
-
-/** Opens a memory of at most 100,000 marks; beyond it, it forgets them all and begins anew. */
-export const openMarkMemory = (): MarkMemory => {
-  const moments = new Map<string, Set<string> | null>()
-  let remembered = 0
-  const forget = (): void => {
-    moments.clear()
-    remembered = 0
-  }
-  return {
-    mayHave(key, moment, marked) {
-      const known = moments.get(moment)
-      if (known !== undefined && known !== null) return known.has(key)
-      if (remembered >= mostRemembered) forget()
-      // One look is not worth a list of all.
-      const isFirst = !moments.has(moment)
-      const keys = isFirst ? null : new Set(marked())
-      moments.set(moment, keys)
-      remembered += keys === null ? 1 : keys.size
-      return keys === null || keys.has(key)
-    },
-    put(key, moment) {
-      const known = moments.get(moment)
-      if (known === undefined || known === null) return
-      known.add(key)
-      remembered++
-    },
-  }
-}
-
 interface Bucket {
   readonly from: string
   readonly to: string
@@ -119,18 +79,25 @@ export const marksOf = <N extends MarkName>(
     return { from, to }
   }
   const keyOf = (bucket: number, order: string, id: string): string => `${rangeOf(bucket).from}${order}/${id}`
-  const look = (bucket: number, order: string, id: string): Schemas[N] | undefined => {
-    if (bucket < 0) return undefined
+  /** Whether no mark of the bucket was as early in its order when the turn began. */
+  const isBeforeAll = (bucket: number, order: string): boolean => {
     const { from, to } = rangeOf(bucket)
-    const key = keyOf(bucket, order, id)
-    if (!state.isChanged(key)) {
-      const first = state.firstFound(from, to)
-      if (first === undefined || order < first.slice(from.length, from.length + orderDigits)) return undefined
-      const moment = `${from}${order}/`
-      if (memory?.mayHave(key, moment, () => state.keys(...prefixRange(moment))) === false) return undefined
-    }
-    return state.get(name, key)
+    const first = state.firstFound(from, to)
+    return first === undefined || order < first.slice(from.length, from.length + orderDigits)
   }
+  const earlierIds = function* (moment: string): Generator<string> {
+    for (const key of state.committedKeys(...prefixRange(moment))) yield key.slice(moment.length)
+  }
+  /** Whether an id certainly has no mark in a bucket. */
+  const isAbsent = (bucket: number, order: string, id: string): boolean => {
+    if (memory === undefined) return !state.isChanged(keyOf(bucket, order, id)) && isBeforeAll(bucket, order)
+    if (memory.mayHave(id)) return false
+    if (isBeforeAll(bucket, order)) return true
+    const moment = `${rangeOf(bucket).from}${order}/`
+    return memory.isWhole(moment, () => earlierIds(moment)) && !memory.mayHave(id)
+  }
+  const look = (bucket: number, order: string, id: string): Schemas[N] | undefined =>
+    bucket < 0 || isAbsent(bucket, order, id) ? undefined : state.get(name, keyOf(bucket, order, id))
   return {
     get(id, at) {
       const bucket = bucketOf(at)
@@ -140,9 +107,10 @@ export const marksOf = <N extends MarkName>(
     put(id, mark) {
       const bucket = bucketOf(mark.at)
       const order = orderOf(id)
-      const key = keyOf(bucket, order, id)
-      state.put(name, key, mark)
-      memory?.put(key, `${rangeOf(bucket).from}${order}/`)
+      state.put(name, keyOf(bucket, order, id), mark)
+      if (memory === undefined) return
+      if (isBeforeAll(bucket, order)) memory.begin(`${rangeOf(bucket).from}${order}/`)
+      memory.add(id)
     },
     forget(before) {
       let left = mostForgotten

@@ -1,7 +1,8 @@
 import type { NewRecord, TaskState } from '../../connectors/log/event-log.ts'
 import type { CollectCursor } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import { type MarkMemory, type Marks, marksIn } from '../runtime/marks.ts'
+import type { MarkMemory } from '../runtime/mark-memory.ts'
+import { type Marks, marksIn } from '../runtime/marks.ts'
 import { openTurnState, type TurnState } from '../runtime/turn-state.ts'
 import type { FlowEnd } from './queue-source.ts'
 import type { ReadyRow } from './ready-row.ts'
@@ -26,6 +27,7 @@ export type RowTaking = (row: ReadyRow, cursor: CollectCursor | undefined) => re
 
 /** Opens the taking of one turn's rows; what was taken is noted in the turn's state. */
 export const openRowTaking = (state: TurnState, memory: MarkMemory): RowTaking => {
+  memory.beginTurn()
   const seenOf = remembered((prefix) => marksIn(state, prefix, markBucketMs, memory))
   const endedOf = remembered((prefix) => marksIn(state, prefix, endedBucketMs))
   return ({ org, source, origin, identified, isUnreadable, records }, cursor) => {

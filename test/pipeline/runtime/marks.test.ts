@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openSortedMap } from '../../../connectors/log/sorted-map.ts'
-import { type Marks, marksIn, openMarkMemory, prefixRange } from '../../../pipeline/runtime/marks.ts'
+import { openMarkMemory } from '../../../pipeline/runtime/mark-memory.ts'
+import { type Marks, marksIn, prefixRange } from '../../../pipeline/runtime/marks.ts'
 import { openTurnState } from '../../../pipeline/runtime/turn-state.ts'
 
 const hour = 3_600_000
@@ -53,7 +54,7 @@ describe('marks', () => {
     )
   })
 
-  it('of a moment are looked for at most once a memory: what it has not is new without a look', () => {
+  it('of a moment that begins in a memory’s time are never looked for: what it has not is new', () => {
     const map = openSortedMap<Uint8Array>()
     const memory = openMarkMemory()
     let looks = 0
@@ -67,8 +68,44 @@ describe('marks', () => {
       }
       for (const [key, bytes] of state.puts()) map.set(key, bytes ?? undefined)
     }
-    expect(looks).toBe(1)
+    expect(looks).toBe(0)
     expect(marksIn(openTurnState(counted), 'seen', hour, memory).get('root/F.3.7/1776868947', T)).toBeDefined()
+  })
+
+  it.each([
+    ['few', 20, 1],
+    ['many', 2000, 50],
+  ])('of a moment that had %s before a memory began are looked for until it knows them all', (_, before, most) => {
+    const map = openSortedMap<Uint8Array>()
+    const idOf = (n: number): string => `root/F.${n}/1776868947`
+    const first = openTurnState(map)
+    for (let n = 0; n < before; n++) marksIn(first, 'seen', hour).put(idOf(n), at(T))
+    for (const [key, bytes] of first.puts()) map.set(key, bytes ?? undefined)
+    let looks = 0
+    const counted = { ...map, get: (key: string) => (looks++, map.get(key)) }
+    const marks = marksIn(openTurnState(counted), 'seen', hour, openMarkMemory())
+    for (let n = 0; n < 50; n++) expect(marks.get(idOf(before + n), T)).toBeUndefined()
+    expect(looks).toBe(most)
+    for (let n = 0; n < before; n++) expect(marks.get(idOf(n), T)).toEqual(at(T))
+  })
+
+  it('are found by a memory that was full and has forgotten', () => {
+    const map = openSortedMap<Uint8Array>()
+    const memory = openMarkMemory()
+    const idOf = (n: number): string => `root/F.${n}/${1_776_868_947 + n}`
+    for (let from = 0; from < 120_000; from += 20_000) {
+      memory.beginTurn()
+      const state = openTurnState(map)
+      const marks = marksIn(state, 'seen', hour, memory)
+      for (let n = from; n < from + 20_000; n++) marks.put(idOf(n), at(T + n * 1000))
+      for (const [key, bytes] of state.puts()) map.set(key, bytes ?? undefined)
+      memory.beginTurn()
+      const asked = marksIn(openTurnState(map), 'seen', hour, memory)
+      for (let n = 0; n < from + 20_000; n += 97) {
+        expect(asked.get(idOf(n), T + n * 1000)).toBeDefined()
+        expect(asked.get(`x/${idOf(n)}`, T + n * 1000)).toBeUndefined()
+      }
+    }
   })
 
   it('later than all of a bucket are known to be new by one look a turn', () => {

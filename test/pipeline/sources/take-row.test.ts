@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { openSortedMap } from '../../../connectors/log/sorted-map.ts'
-import { marksIn, openMarkMemory } from '../../../pipeline/runtime/marks.ts'
+import { openMarkMemory } from '../../../pipeline/runtime/mark-memory.ts'
+import { marksIn } from '../../../pipeline/runtime/marks.ts'
 import { openTurnState } from '../../../pipeline/runtime/turn-state.ts'
 import { flowCompletions } from '../../../pipeline/sources/queue-source.ts'
 import { readyRow } from '../../../pipeline/sources/ready-row.ts'
