@@ -158,7 +158,7 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
       { name: changelog, partitions: count, settings: changelogSettings },
     ]
     const group = prefix + topology.name
-    const permitted = { brokers, group, transactionalId: `${group}-0`, metadata: timings.metadata }
+    const permitted = { brokers, group, transactionalId: `${group}-0`, metadata: timings.metadata, topics: [changelog] }
     const admit = () => withTopics(wanted, true).then(() => admitCoordinated(briefly, permitted))
     await persistently(admit, isOver, outage)
     outage.close()

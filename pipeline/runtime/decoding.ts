@@ -69,9 +69,11 @@ const tryDecode = <N extends SchemaName>(
 
 const schemaRecords = async (log: EventLog): Promise<ReadonlyMap<string, string>> => {
   const found = new Map<string, string>()
-  for (let partition = 0; partition < log.partitions; partition++)
+  const readOne = async (partition: number): Promise<void> => {
     for await (const batch of log.read({ topic: topics.schemas.name, partition }))
       for (const { key, value } of batch) found.set(key, Buffer.from(value).toString('utf8'))
+  }
+  await Promise.all(Array.from({ length: log.partitions }, (_, partition) => readOne(partition)))
   return found
 }
 

@@ -18,6 +18,8 @@ export interface AppendLineOptions {
   readonly brokers: readonly string[]
   /** How old knowledge of leaders may be, ms. */
   readonly metadata: number
+  /** Some that are written to, at least one. */
+  readonly topics: readonly string[]
   readonly now: () => EpochMs
 }
 
@@ -38,8 +40,14 @@ const transactionTimeout = 60_000
 const mostTogether = 32
 
 /** Opens it. Rejects with errors of the client. */
-export const openAppendLine = async ({ kafka, brokers, metadata, now }: AppendLineOptions): Promise<AppendLine> => {
-  const { persistently, close } = openSteadyCluster({ kafka, brokers, metadata })
+export const openAppendLine = async ({
+  kafka,
+  brokers,
+  metadata,
+  topics,
+  now,
+}: AppendLineOptions): Promise<AppendLine> => {
+  const { persistently, close } = openSteadyCluster({ kafka, brokers, metadata, topics })
   const numbered = openNumbering()
   let waiting: Waiting[] = []
 

@@ -51,8 +51,11 @@ export const openAppender = ({ kafka, brokers, metadata, now }: AppenderOptions)
     open.delete(of)
   }
 
-  const withLine = async <T>(work: (line: AppendLine) => Promise<T>): Promise<T> => {
-    const mine = (current ??= { line: openAppendLine({ kafka, brokers, metadata, now }), users: 0, isDone: false })
+  const openLine = (topic: string): Promise<AppendLine> =>
+    openAppendLine({ kafka, brokers, metadata, topics: [topic], now })
+
+  const withLine = async <T>(topic: string, work: (line: AppendLine) => Promise<T>): Promise<T> => {
+    const mine = (current ??= { line: openLine(topic), users: 0, isDone: false })
     open.add(mine)
     mine.users++
     try {
@@ -71,7 +74,7 @@ export const openAppender = ({ kafka, brokers, metadata, now }: AppenderOptions)
   const write = async (topic: string, partition: number, records: readonly Outgoing[]): Promise<readonly number[]> => {
     const offsets: number[] = []
     for (const batch of batchesOf(records)) {
-      const base = await withLine((line) => line.write({ topic, partition, records: batch }))
+      const base = await withLine(topic, (line) => line.write({ topic, partition, records: batch }))
       for (let index = 0; index < batch.length; index++) offsets.push(base + index)
     }
     return offsets

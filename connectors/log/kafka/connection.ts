@@ -1,5 +1,6 @@
 import { Kafka, logLevel, type Cluster, type RetryOptions, type SASLOptions } from 'kafkajs'
 import type { ConnectionOptions } from 'node:tls'
+import { hasSign } from './kafka-errors.ts'
 import { openSocket } from './open-socket.ts'
 import './request-queues.ts'
 
@@ -87,7 +88,12 @@ export interface OpenCluster {
   close(): Promise<void>
 }
 
-export const openCluster = async (kafka: Kafka, metadataMaxAge: number): Promise<OpenCluster> => {
+/** Opens it; what is known of the brokers and of these topics then is fresh. Left out: nothing is asked for. */
+export const openCluster = async (
+  kafka: Kafka,
+  metadataMaxAge: number,
+  topics: readonly string[] = [],
+): Promise<OpenCluster> => {
   let cluster: Cluster | undefined
   const consumer = kafka.consumer({
     // Only to be handed its cluster: it never joins.
@@ -111,5 +117,23 @@ export const openCluster = async (kafka: Kafka, metadataMaxAge: number): Promise
   })
   await consumer.connect()
   if (cluster === undefined) throw new Error('kafkajs did not hand over its cluster')
-  return { cluster, close: () => consumer.disconnect() }
+  const close = (): Promise<void> => consumer.disconnect()
+  try {
+    await learn(cluster, topics)
+  } catch (cause) {
+    await close().catch(() => undefined)
+    throw cause
+  }
+  return { cluster, close }
+}
+
+const learn = async (cluster: Cluster, topics: readonly string[]): Promise<void> => {
+  if (topics.length === 0) return
+  try {
+    // Who asks for no topic in particular is told of all that the brokers have, so that is left for when nothing else goes.
+    await cluster.addMultipleTargetTopics([...topics])
+  } catch (cause) {
+    if (!hasSign(cause, 'UNKNOWN_TOPIC_OR_PARTITION')) throw cause
+    await cluster.refreshMetadata()
+  }
 }

@@ -19,6 +19,8 @@ export interface Coordinated {
   readonly transactionalId: string
   /** As of the client's other knowledge, ms. */
   readonly metadata: number
+  /** Some that are there, at least one. */
+  readonly topics: readonly string[]
 }
 
 /**
@@ -27,7 +29,7 @@ export interface Coordinated {
  */
 export const admitCoordinated = async (
   kafka: Kafka,
-  { brokers, group, transactionalId, metadata }: Coordinated,
+  { brokers, group, transactionalId, metadata, topics }: Coordinated,
 ): Promise<void> => {
   const ask = async (broker: AskedBroker, deed: string, question: CoordinatorQuestion): Promise<void> => {
     try {
@@ -39,9 +41,8 @@ export const admitCoordinated = async (
     }
   }
   try {
-    const { cluster, close } = await openCluster(kafka, metadata)
+    const { cluster, close } = await openCluster(kafka, metadata, topics)
     try {
-      await cluster.refreshMetadata()
       const broker = (await cluster.findControllerBroker()) as unknown as AskedBroker
       await ask(broker, `cannot take part in the group ${group}`, { groupId: group, coordinatorType: 0 })
       const deed = `cannot become the writer ${transactionalId}`

@@ -11,7 +11,7 @@ import { ownerKey, positionEntry, positionKeyOf, stateKeyOf, type ChangelogEntry
 import type { GroupMember } from './group-member.ts'
 import { openInputBuffer, type InputBuffer } from './input-buffer.ts'
 import { asKafkaError } from './kafka-errors.ts'
-import type { PartitionReader } from './partition-reader.ts'
+import type { Bounds, PartitionReader } from './partition-reader.ts'
 import { endingState } from './ending-state.ts'
 import type { Standby } from './standby.ts'
 import { openTaskProducer, type TaskProducer } from './task-producer.ts'
@@ -166,11 +166,12 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
 
   const placeInputs = async (): Promise<readonly Place[]> => {
     const places: Place[] = []
+    const bounds = await reader.boundsOf(topology.inputs.map(surroundings.fullName), partition)
     for (const name of topology.inputs) {
       const kept = cached.get(positionKeyOf(name))
       const committed =
         kept === undefined || unsafe?.withoutSeek === true ? undefined : Number(Buffer.from(kept).toString())
-      const { low, high } = await reader.bounds(surroundings.fullName(name), partition)
+      const { low, high } = bounds.get(surroundings.fullName(name)) as Bounds
       if (committed !== undefined && committed > high) throw beyond({ topic: name, position: committed, end: high })
       places.push({ name, committed, low })
     }

@@ -58,10 +58,10 @@ export const sendBatches = async (
   { batches, writer, at }: { batches: readonly NumberedBatch[]; writer: BatchWriter; at: EpochMs },
   tell: (batch: NumberedBatch, result: BatchResult) => void,
 ): Promise<void> => {
-  await cluster.addMultipleTargetTopics([...new Set(batches.map(({ topic }) => topic))])
+  const known = await knownBatches(cluster, batches, tell)
   await cluster.refreshMetadataIfNecessary()
   await Promise.all(
-    [...Map.groupBy(batches, (batch) => leaderOf(cluster, batch))].map(async ([leader, of]) => {
+    [...Map.groupBy(known, (batch) => leaderOf(cluster, batch))].map(async ([leader, of]) => {
       try {
         const resultOf = await sendTo(cluster, leader, { batches: of, writer, at })
         for (const batch of of) tell(batch, resultOf(batch))
@@ -70,6 +70,31 @@ export const sendBatches = async (
       }
     }),
   )
+}
+
+/** Batches of topics that the brokers know. */
+const knownBatches = async (
+  cluster: Cluster,
+  batches: readonly NumberedBatch[],
+  tell: (batch: NumberedBatch, result: BatchResult) => void,
+): Promise<readonly NumberedBatch[]> => {
+  const byTopic = Map.groupBy(batches, ({ topic }) => topic)
+  try {
+    await cluster.addMultipleTargetTopics([...byTopic.keys()])
+    return batches
+  } catch (cause) {
+    if (byTopic.size === 1) throw cause
+  }
+  const known: NumberedBatch[] = []
+  // One that is gone must not hold up the others.
+  for (const [topic, of] of byTopic)
+    try {
+      await cluster.addMultipleTargetTopics([topic])
+      known.push(...of)
+    } catch (cause) {
+      for (const batch of of) tell(batch, cause as Error)
+    }
+  return known
 }
 
 const sendTo = async (

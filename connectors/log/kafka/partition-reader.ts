@@ -35,6 +35,10 @@ export interface PartitionReader {
   look(): void
   /** Rejects with ConnectorError. */
   bounds(topic: string, partition: number): Promise<Bounds>
+  /** Of one partition of several topics, by their names. Rejects with ConnectorError. */
+  boundsOf(topics: readonly string[], partition: number): Promise<ReadonlyMap<string, Bounds>>
+  /** The offset that the next record of a partition gets. Rejects with ConnectorError. */
+  end(topic: string, partition: number): Promise<number>
   /** The first record at or after a time; undefined: there is none. Rejects with ConnectorError. */
   offsetAt(topic: string, partition: number, time: EpochMs): Promise<number | undefined>
   /** One fetch, without waiting for something to come. Rejects with ConnectorError. */
@@ -137,15 +141,31 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
     }
   }
 
-  const boundsOf = async (cluster: Cluster, topic: string, partition: number): Promise<Bounds> => {
-    await leaderOf(cluster, topic, partition)
-    const ask = async (fromBeginning: boolean): Promise<number> => {
-      const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning }])
-      return offsetIn(answer?.partitions[0]?.offset)
-    }
-    // In this order: what is written meanwhile only moves the end up.
-    const low = await ask(true)
-    return { low, high: await ask(false) }
+  /** First offsets, or ends, of one partition of several topics. */
+  const edgesOf = async (
+    cluster: Cluster,
+    topics: readonly string[],
+    { partition, fromBeginning }: { partition: number; fromBeginning: boolean },
+  ): Promise<readonly number[]> => {
+    await cluster.addMultipleTargetTopics([...topics])
+    for (const topic of topics) await leaderOf(cluster, topic, partition)
+    const asked = topics.map((topic) => ({ topic, partitions: [{ partition }], fromBeginning }))
+    const answers = await cluster.fetchTopicsOffset(asked)
+    return topics.map((name) => offsetIn(answers.find(({ topic }) => topic === name)?.partitions[0]?.offset))
+  }
+
+  const oneOf = async (cluster: Cluster, topic: string, partition: number): Promise<Bounds> =>
+    (await boundsOf(cluster, [topic], partition)).get(topic) as Bounds
+
+  const boundsOf = async (
+    cluster: Cluster,
+    topics: readonly string[],
+    partition: number,
+  ): Promise<ReadonlyMap<string, Bounds>> => {
+    // In this order: what is written meanwhile only moves the ends up.
+    const lows = await edgesOf(cluster, topics, { partition, fromBeginning: true })
+    const highs = await edgesOf(cluster, topics, { partition, fromBeginning: false })
+    return new Map(topics.map((topic, index) => [topic, { low: lows[index] ?? -1, high: highs[index] ?? -1 }]))
   }
 
   /** What one partition holds from an offset on, also where all that is left there are batches that compaction has emptied. */
@@ -252,7 +272,7 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
   }
 
   const checkRange = async (cluster: Cluster, source: Source, from: number): Promise<void> => {
-    const bounds = await boundsOf(cluster, source.topic, source.partition)
+    const bounds = await oneOf(cluster, source.topic, source.partition)
     const isOutside = from < bounds.low || from > bounds.high
     if (isOutside && sources.has(source) && source.wants() === from) source.outOfRange(bounds)
   }
@@ -275,7 +295,16 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
     },
     look,
     bounds: (topic, partition) =>
-      guarded('cannot learn how far the log goes', topic, partition, (cluster) => boundsOf(cluster, topic, partition)),
+      guarded('cannot learn how far the log goes', topic, partition, (cluster) => oneOf(cluster, topic, partition)),
+    boundsOf: (topics, partition) =>
+      guarded('cannot learn how far the log goes', topics.join(', '), partition, (cluster) =>
+        boundsOf(cluster, topics, partition),
+      ),
+    end: (topic, partition) =>
+      guarded('cannot learn how far the log goes', topic, partition, async (cluster) => {
+        const [end = -1] = await edgesOf(cluster, [topic], { partition, fromBeginning: false })
+        return end
+      }),
     offsetAt: (topic, partition, time) =>
       guarded('cannot find a time', topic, partition, async (cluster) => {
         await leaderOf(cluster, topic, partition)

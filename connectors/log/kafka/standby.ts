@@ -96,8 +96,8 @@ export const openStandby = (options: StandbyOptions): Standby => {
     partition: (partition) => followed[partition] as CachedPartition,
     verify: async (partition) => {
       const position = followed[partition]?.position() ?? 0
-      const { high } = await reader.bounds(changelog, partition)
-      if (position > high) throw another(partition, high, position)
+      const end = await reader.end(changelog, partition)
+      if (position > end) throw another(partition, end, position)
     },
     seen: (partition, marker, written, waitMs) =>
       new Promise((resolve, reject) => {

@@ -15,6 +15,8 @@ export interface SteadyClusterOptions {
   readonly brokers: readonly string[]
   /** How old knowledge of leaders may be, ms. */
   readonly metadata: number
+  /** Some that are used, at least one: the brokers are learned with them. */
+  readonly topics: readonly string[]
   /** What is known of the brokers may be wrong. */
   readonly onTrouble?: () => void
 }
@@ -27,12 +29,18 @@ const patienceMs = 25_000
 const failuresBeforeAnew = 4
 
 /** Connects when it is used. */
-export const openSteadyCluster = ({ kafka, brokers, metadata, onTrouble }: SteadyClusterOptions): SteadyCluster => {
+export const openSteadyCluster = ({
+  kafka,
+  brokers,
+  metadata,
+  topics,
+  onTrouble,
+}: SteadyClusterOptions): SteadyCluster => {
   let opening: Promise<OpenCluster> | undefined
   let isClosed = false
 
   const connected = async (): Promise<Cluster> => {
-    opening ??= openCluster(kafka, metadata)
+    opening ??= openCluster(kafka, metadata, topics)
     try {
       return (await opening).cluster
     } catch (cause) {

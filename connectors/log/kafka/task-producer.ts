@@ -43,7 +43,16 @@ export const openTaskProducer = async (options: TaskProducerOptions): Promise<Ta
   let line: TransactionLine
   let running: Promise<unknown> = Promise.resolve()
   try {
-    line = await openTransactionLine({ kafka, brokers, transactionalId, transactionTimeout, metadata, isWanted })
+    const topics = [changelog]
+    line = await openTransactionLine({
+      kafka,
+      brokers,
+      transactionalId,
+      transactionTimeout,
+      metadata,
+      topics,
+      isWanted,
+    })
   } catch (cause) {
     throw asKafkaError(cause, { ...place, deed: `cannot become the writer ${transactionalId}` })
   }

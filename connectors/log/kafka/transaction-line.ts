@@ -27,6 +27,8 @@ export interface TransactionLineOptions {
   readonly transactionTimeout: number
   /** How old knowledge of leaders may be, ms. */
   readonly metadata: number
+  /** Some that are written to, at least one. */
+  readonly topics: readonly string[]
   /** Asked before anybody is fenced: whoever has lost the partition meanwhile must not. Left out: always. */
   readonly isWanted?: (() => boolean) | undefined
 }
@@ -49,11 +51,11 @@ const transactionCoordinator = 1
 
 /** Opens it and ends what an earlier one with the same id can do. Rejects with errors of the client. */
 export const openTransactionLine = async (options: TransactionLineOptions): Promise<TransactionLine> => {
-  const { kafka, brokers, transactionalId, transactionTimeout, metadata, isWanted } = options
+  const { kafka, brokers, transactionalId, transactionTimeout, metadata, topics, isWanted } = options
   const numbered = openNumbering()
   let coordinator: string | undefined
   const onTrouble = (): void => void (coordinator = undefined)
-  const { persistently, close } = openSteadyCluster({ kafka, brokers, metadata, onTrouble })
+  const { persistently, close } = openSteadyCluster({ kafka, brokers, metadata, topics, onTrouble })
 
   const coordinatorOf = async (cluster: Cluster): Promise<TransactionBroker> => {
     const question = { groupId: transactionalId, coordinatorType: transactionCoordinator }
@@ -112,12 +114,14 @@ export const openTransactionLine = async (options: TransactionLineOptions): Prom
 
   return {
     commit: async (shares, at) => {
-      const topics = [...Map.groupBy(shares, ({ topic }) => topic)].map(([topic, of]) => ({
+      const written = [...Map.groupBy(shares, ({ topic }) => topic)].map(([topic, of]) => ({
         topic,
         partitions: of.map(({ partition }) => partition),
       }))
       const own = { ...writer, transactionalId }
-      await persistently(async (cluster) => (await coordinatorOf(cluster)).addPartitionsToTxn({ ...own, topics }))
+      await persistently(async (cluster) =>
+        (await coordinatorOf(cluster)).addPartitionsToTxn({ ...own, topics: written }),
+      )
       const offsets = await send(shares, at)
       await persistently(async (cluster) => (await coordinatorOf(cluster)).endTxn({ ...own, transactionResult: true }))
       return offsets

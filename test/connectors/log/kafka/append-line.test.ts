@@ -8,7 +8,7 @@ const tooLarge = 10
 const outOfOrder = 45
 
 const common = (kafka: Kafka) => ({ kafka, brokers: ['b:1'], metadata: 1000, now: () => 1 })
-const opened = (kafka: Kafka) => openAppendLine(common(kafka))
+const opened = (kafka: Kafka) => openAppendLine({ ...common(kafka), topics: ['out'] })
 const records = (...values: readonly string[]) =>
   values.map((value) => ({ key: Buffer.from('k'), value: Buffer.from(value) }))
 const batch = (partition: number, ...values: readonly string[]) => ({
@@ -70,6 +70,16 @@ describe('records from outside of a task', () => {
     // The new writer begins to count anew.
     expect(brokers.produced.at(-1)?.batches).toEqual([{ topic: 'out', partition: 2, firstSequence: 0, values: ['c'] }])
     await appender.close()
+  })
+
+  it('of a topic that is gone do not hold up those of another one', async () => {
+    const brokers = openBrokers(leaders())
+    const line = await opened(brokers.kafka)
+    brokers.gone.add('deleted')
+    const waiting = line.write({ ...batch(0, 'a'), topic: 'deleted' }).catch((cause: unknown) => cause)
+    expect(await line.write(batch(0, 'b'))).toBe(0)
+    await line.close()
+    expect(await waiting).toMatchObject({ type: 'UNKNOWN_TOPIC_OR_PARTITION' })
   })
 
   it('whose numbers the broker does not know any more are refused for now, and a new writer goes on', async () => {

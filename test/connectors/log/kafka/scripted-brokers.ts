@@ -24,6 +24,8 @@ export const openBrokers = (leaders: Map<number, string>) => {
   const asked: string[] = []
   const produced: { readonly leader: string; readonly batches: readonly Batch[] }[] = []
   const failing = new Map<string, () => Error | undefined>()
+  /** Topics that were deleted. */
+  const gone = new Set<string>()
   /** Codes of errors that partitions are answered with. */
   const codes = new Map<number, number>()
   const said = (what: string): void => {
@@ -68,7 +70,9 @@ export const openBrokers = (leaders: Map<number, string>) => {
       [leaders.get(partition ?? 0) ?? '']: [partition],
     }),
     findControllerBroker: async () => broker('1'),
-    addMultipleTargetTopics: async () => undefined,
+    addMultipleTargetTopics: async (topics: readonly string[]) => {
+      if (topics.some((topic) => gone.has(topic))) throw refused('UNKNOWN_TOPIC_OR_PARTITION', true)
+    },
     refreshMetadataIfNecessary: async () => undefined,
     refreshMetadata: async () => undefined,
     removeBroker: () => undefined,
@@ -79,7 +83,7 @@ export const openBrokers = (leaders: Map<number, string>) => {
       return { connect: async () => undefined, disconnect: async () => undefined }
     },
   } as unknown as Kafka
-  return { kafka, asked, produced, failing, codes }
+  return { kafka, asked, produced, failing, codes, gone }
 }
 
 /** Fails the first time only. */

@@ -30,6 +30,8 @@ describe('the standby of a topology', () => {
       },
       look: () => undefined,
       bounds: refused,
+      boundsOf: refused,
+      end: refused,
       offsetAt: refused,
       fetch: refused,
       close: async () => undefined,

@@ -10,7 +10,14 @@ const share = (partition: number, ...values: readonly string[]) => ({
   records: values.map((value) => ({ key: Buffer.from('k'), value: Buffer.from(value) })),
 })
 const opened = (kafka: Kafka) =>
-  openTransactionLine({ kafka, brokers: ['b:1'], transactionalId: 't', transactionTimeout: 1000, metadata: 1000 })
+  openTransactionLine({
+    kafka,
+    brokers: ['b:1'],
+    transactionalId: 't',
+    transactionTimeout: 1000,
+    metadata: 1000,
+    topics: ['out'],
+  })
 
 describe('the transactions of a task', () => {
   it('ask each leader once for all its partitions, and know where every record stands', async () => {
