@@ -25,18 +25,24 @@ const MEDIA_TYPE = /^(?:application|audio|font|image|text|video)\/[a-z0-9][a-z0-
 const OWN_HEADERS =
   /^(?:from|sender|to|cc|bcc|subject|date|message-id|auto-submitted|mime-version|content-.*|return-path)$/i
 
+/** Words of printable ASCII with one space between each two. */
+const PLAIN = /^[!-~]+(?: [!-~]+)*$/
+
 // Runs of spaces are closed up: folded, they could leave a line of nothing but spaces, where some readers see the headers end.
-const oneLine = (text: string): string => text.toWellFormed().replaceAll(CONTROLS, ' ').replaceAll(/ {2,}/g, ' ').trim()
+const oneLine = (text: string): string =>
+  PLAIN.test(text) ? text : text.toWellFormed().replaceAll(CONTROLS, ' ').replaceAll(/ {2,}/g, ' ').trim()
 
 /**
  * A reader would decode what merely looks like an encoded word, and a word of a thousand characters cannot be folded:
  * both are encoded whole, and so come out as they went in.
  */
 const needsEncoding = (text: string): boolean =>
-  text.includes('=?') || text.split(' ').some((word) => word.length > LONGEST_WORD)
+  text.includes('=?') || (text.length > LONGEST_WORD && text.split(' ').some((word) => word.length > LONGEST_WORD))
 
-const encodedText = (name: string, text: string): string =>
-  needsEncoding(text) ? encodeWord(text, 'Q', WORD_LENGTH) : encoder.encodeHeaderValue(name, text)
+const encodedText = (name: string, text: string): string => {
+  if (needsEncoding(text)) return encodeWord(text, 'Q', WORD_LENGTH)
+  return PLAIN.test(text) && !text.includes('"') ? text : encoder.encodeHeaderValue(name, text)
+}
 
 const encodedMailbox = (header: 'From' | 'To', mailbox: Mailbox): string => {
   const name = oneLine(mailbox.name)
@@ -45,16 +51,30 @@ const encodedMailbox = (header: 'From' | 'To', mailbox: Mailbox): string => {
   return encoder.encodeHeaderValue(header, [{ name, address }])
 }
 
+const mostRemembered = 64
+const remembered = new Map<string, string>()
+
+/** Letters have few senders, and many of them one recipient. */
+const mailboxHeader = (header: 'From' | 'To', mailbox: Mailbox): string => {
+  const key = `${header}\0${mailbox.address}\0${mailbox.name}`
+  const known = remembered.get(key)
+  if (known !== undefined) return known
+  const encoded = encodedMailbox(header, mailbox)
+  if (remembered.size === mostRemembered) remembered.clear()
+  remembered.set(key, encoded)
+  return encoded
+}
+
 const topHeaders = (mail: OutgoingMail, boundary: string): string => {
   const lines: string[] = []
   const add = (name: string, value: string): void => {
-    if (value !== '') lines.push(foldLines(`${name}: ${value}`, LINE))
+    if (value !== '') lines.push(folding(`${name}: ${value}`))
   }
-  add('From', encodedMailbox('From', mail.from))
-  add('To', encodedMailbox('To', mail.to))
+  add('From', mailboxHeader('From', mail.from))
+  add('To', mailboxHeader('To', mail.to))
   add('Subject', encodedText('Subject', oneLine(mail.subject)))
-  add('Date', encoder.encodeHeaderValue('Date', new Date(mail.date)))
-  add('Message-ID', encoder.encodeHeaderValue('Message-ID', oneLine(mail.messageId)))
+  add('Date', new Date(mail.date).toUTCString().replace('GMT', '+0000'))
+  add('Message-ID', encodedId(oneLine(mail.messageId)))
   add('Auto-Submitted', 'auto-generated')
   for (const [name, value] of mail.headers) {
     if (/^[a-z][a-z0-9-]*$/i.test(name) && !OWN_HEADERS.test(name)) add(name, encodedText(name, oneLine(value)))
@@ -63,6 +83,10 @@ const topHeaders = (mail: OutgoingMail, boundary: string): string => {
   add('Content-Type', `multipart/mixed; boundary="${boundary}"`)
   return lines.join('\r\n')
 }
+
+const encodedId = (id: string): string => (/^<[!-~]+>$/.test(id) ? id : encoder.encodeHeaderValue('Message-ID', id))
+
+const folding = (line: string): string => (line.length < LINE ? line : foldLines(line, LINE))
 
 const folded = (header: string): string => header.replaceAll('; ', ';\r\n ')
 
@@ -82,15 +106,16 @@ const attachmentHeaders = ({ name, contentType }: Attachment): string => {
 const crlf = (text: string): Buffer => Buffer.from(text.replaceAll(/\r\n|\r|\n/g, '\r\n'), 'utf8')
 
 /** Never starts a line of base64 or of our headers, so content cannot end its part. */
-const boundaryOf = (mail: OutgoingMail, part: string): string =>
-  part + createHash('sha256').update(mail.messageId).digest('hex').slice(0, 32)
+const boundariesOf = ({ messageId }: OutgoingMail): { readonly outer: string; readonly inner: string } => {
+  const own = createHash('sha256').update(messageId).digest('hex').slice(0, 32)
+  return { outer: `mixed${own}`, inner: `alternative${own}` }
+}
 
 /** Text goes out as it is, bytes as base64. */
 type Part = string | Uint8Array
 
 const partsOf = (mail: OutgoingMail): Part[] => {
-  const outer = boundaryOf(mail, 'mixed')
-  const inner = boundaryOf(mail, 'alternative')
+  const { outer, inner } = boundariesOf(mail)
   const parts: Part[] = [`${topHeaders(mail, outer)}\r\n\r\n--${outer}\r\n`]
   if (mail.html === null) parts.push(`${textHeaders('plain')}\r\n\r\n`, crlf(mail.text))
   else {
@@ -118,13 +143,10 @@ const encodedSize = (bytes: number): number => {
 
 const encodedPiece = (bytes: Uint8Array): Buffer => {
   const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-  const piece = Buffer.allocUnsafe(encodedSize(bytes.byteLength))
-  let to = 0
-  for (let from = 0; from < base64.length || to === 0; from += LINE) {
-    to += piece.write(base64.slice(from, from + LINE), to, 'latin1')
-    to += piece.write('\r\n', to, 'latin1')
-  }
-  return piece
+  const lines: string[] = []
+  for (let from = 0; from < base64.length || from === 0; from += LINE) lines.push(base64.slice(from, from + LINE))
+  lines.push('')
+  return Buffer.from(lines.join('\r\n'), 'latin1')
 }
 
 function* piecesOf(parts: readonly Part[]): Generator<Buffer> {
