@@ -19,8 +19,9 @@ import type { RowToComplete } from './kinds/kind.ts'
 import { kinds, type SomeKind } from './kinds/kinds.ts'
 import { type Backoff, backoffMs, type Random } from './runtime/backoff.ts'
 import { type CachedLookup, cachedLookup } from './runtime/cached-lookup.ts'
-import { decodeAll } from './runtime/decoding.ts'
-import { marksIn, prefixRange } from './runtime/marks.ts'
+import { decodeAll, type Decoded } from './runtime/decoding.ts'
+import { type Marks, marksOf, prefixRange } from './runtime/marks.ts'
+import { type LatestMarks, openLatestMarks } from './runtime/latest-marks.ts'
 import { throughOutages } from './runtime/outage.ts'
 import { mostEventBytes } from './runtime/record-sizes.ts'
 import { rejection } from './runtime/rejection.ts'
@@ -48,6 +49,8 @@ const longestWaitMs = 60_000
 const looks: Backoff = { firstMs: 1000, longestMs: 16_000 }
 const outageWaits: Backoff = { firstMs: 500, longestMs: 30_000 }
 const mostParkedPerTurn = 500
+/** Rows that are looked up and completed at a time: not all of a turn with their answers need be in memory at once. */
+const finishedTogether = 50
 
 /** A row to be completed: fresh from the log, or parked before. */
 interface Wanted {
@@ -94,55 +97,58 @@ const cachedLookups = ({ velociraptor, clock }: EnrichOptions): Lookups => ({
 
 const enrichTask = (task: Task, options: EnrichOptions, lookups: Lookups): TaskWork => {
   wakeForParked(task, openTurnState(task.state))
-  return { turn: (turn) => enrichTurn(task, turn, options, lookups) }
+  const latest = openLatestMarks()
+  return { turn: (turn) => enrichTurn({ task, turn, latest }, options, lookups) }
 }
 
-const enrichTurn = async (task: Task, turn: Turn, options: EnrichOptions, lookups: Lookups): Promise<TurnResult> => {
+const enrichTurn = async (
+  { task, turn, latest }: { readonly task: Task; readonly turn: Turn; readonly latest: LatestMarks },
+  options: EnrichOptions,
+  lookups: Lookups,
+): Promise<TurnResult> => {
   const state = openTurnState(task.state)
+  const seen = marksOf('Mark', state, { prefix: seenPrefix, bucketMs: seenBucketMs, latest })
   const append: NewRecord[] = []
-  const wanted = [...dueParked(task, state, turn.now), ...(await fresh(turn, task, state, append, options))]
-  const lookedUp = await lookUpAll(wanted, task.lost, options, lookups)
-  for (const one of wanted) {
-    const found = lookedUp(one)
-    const verdict = one.row.verdictOf(found, turn.now - (one.parked?.value.parked_at ?? turn.now) >= longestWaitMs)
-    if (verdict === 'wait') park(task, state, one, turn.now, options.random)
-    else {
-      if (one.parked !== null) state.delete(one.parked.key)
-      if (verdict === 'complete') append.push(...completed(one, found, turn.now))
-      else append.push(...rejected(one, verdict.reason, turn.now))
+  const finish = async (wanted: readonly Wanted[]): Promise<void> => {
+    const lookedUp = await lookUpAll(wanted, task.lost, options, lookups)
+    for (const one of wanted) {
+      const found = lookedUp(one)
+      const verdict = one.row.verdictOf(found, turn.now - (one.parked?.value.parked_at ?? turn.now) >= longestWaitMs)
+      if (verdict === 'wait') park(task, state, one, turn.now, options.random)
+      else {
+        if (one.parked !== null) state.delete(one.parked.key)
+        if (verdict === 'complete') append.push(...completed(one, found, turn.now))
+        else append.push(...rejected(one, verdict.reason, turn.now))
+      }
     }
   }
-  marksIn(state, seenPrefix, seenBucketMs).forget(turn.now - 2 * seenBucketMs)
+  await finish(dueParked(task, state, turn.now))
+  for (let at = 0; at < turn.records.length; at += finishedTogether) {
+    const records = turn.records.slice(at, at + finishedTogether)
+    const read = await decodeAll('RawEvent', records, options, task.lost)
+    await finish(read.flatMap((decoded) => fresh(decoded, seen, append, turn.now) ?? []))
+  }
+  seen.forget(turn.now - 2 * seenBucketMs)
   wakeForParked(task, state)
   return { append, put: state.puts() }
 }
 
-/** The turn's new events: without what cannot be read and without the source's repeats. */
-const fresh = async (
-  turn: Turn,
-  task: Task,
-  state: TurnState,
-  append: NewRecord[],
-  options: EnrichOptions,
-): Promise<readonly Wanted[]> => {
-  const seen = marksIn(state, seenPrefix, seenBucketMs)
-  const wanted: Wanted[] = []
-  for (const decoded of await decodeAll('RawEvent', turn.records, options, task.lost)) {
-    const { record } = decoded
-    if ('problem' in decoded) {
-      append.push(...unreadable(record, decoded.problem, turn.now))
-      continue
-    }
-    const raw = decoded.value
-    if (seen.get(raw.id, raw.received_at) !== undefined) continue
-    seen.put(raw.id, { event: '', at: raw.received_at })
-    try {
-      wanted.push(wantedOf(raw, record, null))
-    } catch (cause) {
-      append.push(...unreadable(record, (cause as Error).message, turn.now))
-    }
+/** A row of the turn; null: a repeat of the source's, or what cannot be read. */
+const fresh = (decoded: Decoded<'RawEvent'>, seen: Marks, append: NewRecord[], now: EpochMs): Wanted | null => {
+  const { record } = decoded
+  if ('problem' in decoded) {
+    append.push(...unreadable(record, decoded.problem, now))
+    return null
   }
-  return wanted
+  const raw = decoded.value
+  if (seen.get(raw.id, raw.received_at) !== undefined) return null
+  seen.put(raw.id, { event: '', at: raw.received_at })
+  try {
+    return wantedOf(raw, record, null)
+  } catch (cause) {
+    append.push(...unreadable(record, (cause as Error).message, now))
+    return null
+  }
 }
 
 const unreadable = (record: LogRecord, reason: string, at: EpochMs): readonly NewRecord[] => {

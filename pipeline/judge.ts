@@ -19,6 +19,7 @@ import { topics } from '../schemas/topics.ts'
 import type { EpochMs } from '../schemas/time.ts'
 import type { About, EventName } from './kinds/kind.ts'
 import type { Monitor, MonitorMemory } from './monitors/monitor.ts'
+import type { LatestMarks } from './runtime/latest-marks.ts'
 import { type Marks, marksIn, marksOf, type MarkState } from './runtime/marks.ts'
 
 /** What was told is remembered for one to two of these; no window is longer. */
@@ -31,8 +32,12 @@ export interface OpenMemory extends MonitorMemory {
 }
 
 /** A monitor's memory in the state of a turn, or of a replay. */
-export const memoryIn = (state: MarkState, { name }: Pick<Monitor<EventName>, 'name'>): OpenMemory => {
-  const told = marksIn(state, `told/${name}`, toldBucketMs)
+export const memoryIn = (
+  state: MarkState,
+  { name }: Pick<Monitor<EventName>, 'name'>,
+  known: { readonly latest?: LatestMarks } = {},
+): OpenMemory => {
+  const told = marksOf('Mark', state, { prefix: `told/${name}`, bucketMs: toldBucketMs, ...known })
   const windows = marksIn(state, `window/${name}`, toldBucketMs)
   const lateWindows = marksIn(state, `late-window/${name}`, toldBucketMs)
   const counted = marksOf('Suppression', state, { prefix: `counted/${name}`, bucketMs: toldBucketMs })
@@ -119,11 +124,12 @@ export interface JudgedTerms {
 /** A notice of no kind yet. */
 const untold = { flow: null, flow_letter: null, alert: null, alert_letter: null }
 
-/** A notice for each recipient of a judgement. */
+/** A notice for each recipient of a judgement. `whole`: the event as notices hold it; left out: the judged one. */
 export const noticesOf = <N extends EventName>(
   monitor: Monitor<N>,
   { event, recipients }: Pick<Judgement<Schemas[N]>, 'event' | 'recipients'>,
   { at: { topic, partition, offset }, configuration, now, replay = '' }: JudgedTerms,
+  whole: () => Schemas[N] = () => event,
 ): readonly Notice[] => {
   if (recipients.length === 0 || monitor.noticeOf === undefined) return []
   const common = {
@@ -137,7 +143,7 @@ export const noticesOf = <N extends EventName>(
     replay,
     batch: batchTerms(monitor.batch),
     ...untold,
-    ...monitor.noticeOf(event),
+    ...monitor.noticeOf(event, whole()),
   }
   return recipients.map((recipient: Recipient) => ({
     ...common,

@@ -3,6 +3,7 @@ import { canonicalForm, presentTypes, writtenForms } from './definitions.ts'
 import { fingerprint } from './fingerprint.ts'
 import { skimmedType } from './skimmed-type.ts'
 import type { Schemas } from './generated.ts'
+import { writtenValue } from './written-value.ts'
 
 export type SchemaName = keyof Schemas
 
@@ -117,18 +118,25 @@ export const encode = <N extends SchemaName>(name: N, value: Schemas[N]): Uint8A
 
 const writtenBy = (marked: Buffer): string => hex(marked.readBigUInt64LE(2))
 
-const readerFor = (name: string, marked: Buffer, present: avro.Type): Reader => {
+/** Whether the present schema of that name wrote it. */
+const isPresent = (name: string, marked: Buffer): boolean => {
   const { low, high } = writers.get(name) as Writer
-  if (marked.readInt32LE(2) === low && marked.readInt32LE(6) === high)
-    return (body) => present.fromBuffer(body) as unknown
+  return marked.readInt32LE(2) === low && marked.readInt32LE(6) === high
+}
+
+const readerFor = (name: string, marked: Buffer, present: avro.Type): Reader => {
+  if (isPresent(name, marked)) return (body) => present.fromBuffer(body) as unknown
   const key = writtenBy(marked)
   const reader = (readers.get(name) as Map<string, Reader>).get(key)
   if (reader === undefined) throw new DecodeError('UNKNOWN_SCHEMA', `schema ${key} of ${name} is not known here`, key)
   return reader
 }
 
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
 const read = (name: string, bytes: Uint8Array, present: avro.Type): unknown => {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const buffer = asBuffer(bytes)
   if (buffer.length < headerBytes || buffer.readUInt16BE(0) !== 0xc301)
     throw new DecodeError('UNMARKED', `no schema marker before ${buffer.length} bytes`)
   const reader = readerFor(name, buffer, present)
@@ -154,4 +162,13 @@ export type Decode<N extends SchemaName> = (bytes: Uint8Array) => Schemas[N]
 export const openSkimmer = <N extends SchemaName>(name: N, leftOut: readonly string[]): Decode<N> => {
   const type = skimmedType(name, leftOut)
   return (bytes) => read(name, bytes, type) as Schemas[N]
+}
+
+/**
+ * What these bytes hold, to stand inside of a value of another schema, where it is copied as it was written: nothing of it can be looked at.
+ * They must have been read before. What an older schema wrote is read whole.
+ */
+export const asWritten = <N extends SchemaName>(name: N, bytes: Uint8Array): Schemas[N] => {
+  const buffer = asBuffer(bytes)
+  return isPresent(name, buffer) ? (writtenValue(buffer.subarray(headerBytes)) as Schemas[N]) : decode(name, bytes)
 }

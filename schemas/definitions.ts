@@ -2,6 +2,7 @@ import avro from 'avsc'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fingerprint } from './fingerprint.ts'
 import { textType } from './text-type.ts'
+import { copyingType } from './written-value.ts'
 
 /** One file a schema. A schema may name those before it. */
 const files = [
@@ -57,9 +58,12 @@ export const typeHook = (schema: avro.Schema): avro.Type | undefined => (schema 
 
 /** The type of a schema, and of those that it names, with other types in it where a hook says so. */
 export const parse = (schema: object, hook: TypeHook = typeHook): avro.Type => {
-  const options = { registry: {}, wrapUnions: false, omitRecordMethods: true, typeHook }
-  for (const name of uses[(schema as { name: string }).name] ?? [])
-    avro.Type.forSchema(definitions.get(name) as avro.Schema, options)
+  const registry: Record<string, avro.Type> = {}
+  const options = { registry, wrapUnions: false, omitRecordMethods: true, typeHook }
+  for (const name of uses[(schema as { name: string }).name] ?? []) {
+    const type = avro.Type.forSchema(definitions.get(name) as avro.Schema, options)
+    registry[type.name as string] = copyingType(type)
+  }
   return avro.Type.forSchema(schema as avro.Schema, { ...options, typeHook: hook })
 }
 

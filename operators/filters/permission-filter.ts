@@ -13,7 +13,8 @@ export const permissionFilter =
   ({ alertOn }: PermissionRule): Filter<FlowEvent> =>
   ({ definitions }) => {
     if (alertOn.isBlank) return null
-    const required = definitions.flatMap(({ required_permissions }) => required_permissions)
+    const required: string[] = []
+    for (const { required_permissions } of definitions) required.push(...required_permissions)
     if (alertOn.matches(required)) return null
     const unknown = definitions.filter(({ known }) => !known).map(({ name }) => name)
     const note = unknown.length === 0 ? '' : `; no definition of ${listed(unknown)}`

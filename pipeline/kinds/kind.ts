@@ -33,7 +33,7 @@ export interface EventKind<N extends EventName> {
   readonly topic: Topic
   /** The topology that judges them. */
   readonly decide: string
-  /** Reads an event as far as monitors judge it and `about` tells of it: the rest is empty. */
+  /** Reads an event as far as monitors look at it and `about` tells of it: the rest is empty. */
   readonly skim: Decode<N>
   /** Reads a row. Throws an Error whose text is the reason for a reject. */
   readRow(raw: RawEvent): RowToComplete

@@ -1,4 +1,4 @@
-import { encode, openSkimmer } from '../../schemas/codec.ts'
+import { decode, encode } from '../../schemas/codec.ts'
 import { topics } from '../../schemas/topics.ts'
 import { logEventOf } from '../sources/log-event.ts'
 import { readLogRow } from '../sources/log-row.ts'
@@ -13,7 +13,8 @@ export const logKind: EventKind<'LogEvent'> = {
   raw: [topics.rawServerLogs, topics.rawClientLogs],
   topic: topics.logEvents,
   decide: 'decide.logs',
-  skim: openSkimmer('LogEvent', ['org_name']),
+  // Alerts are made of the whole of it.
+  skim: (bytes) => decode('LogEvent', bytes),
   readRow(raw) {
     const row = rowFields(JSON.parse(raw.row))
     const line = readLogRow(row)

@@ -1,4 +1,4 @@
-import { encode, openSkimmer } from '../../schemas/codec.ts'
+import { decode, encode } from '../../schemas/codec.ts'
 import { topics } from '../../schemas/topics.ts'
 import { queueEventOf } from '../sources/queue-event.ts'
 import { readQueueRow } from '../sources/queue-row.ts'
@@ -13,7 +13,8 @@ export const queueKind: EventKind<'QueueEvent'> = {
   raw: [topics.rawQueueEvents],
   topic: topics.queueEvents,
   decide: 'decide.queue-events',
-  skim: openSkimmer('QueueEvent', ['org_name']),
+  // Alerts are made of the whole of it.
+  skim: (bytes) => decode('QueueEvent', bytes),
   readRow(raw) {
     const row = rowFields(JSON.parse(raw.row))
     const { client } = readQueueRow(row)

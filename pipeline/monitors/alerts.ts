@@ -92,9 +92,9 @@ export const alertsMonitor = (
         withoutRepeats(told, toldBefore),
         dedup === null ? identity : dedupWindow(windows, windowRule(dedup, severityOf)),
       ),
-    noticeOf: (event) => {
+    noticeOf: (event, whole = event) => {
       const severity = severityOf(event)
-      return { alert: event, alert_letter: letterOptions(p, severity), severity }
+      return { alert: whole, alert_letter: letterOptions(p, severity), severity }
     },
   }
 }

@@ -117,8 +117,8 @@ export const flowCompletionMonitor = (
         dedup === null ? identity : dedupWindow(windows, windowRule(dedup)),
       ),
     // The artifacts call an error medium unless told otherwise.
-    noticeOf: (event) => ({
-      flow: event,
+    noticeOf: (event, whole = event) => ({
+      flow: whole,
       flow_letter: letterOptions(p, event),
       severity: isFailed(event) ? 'medium' : '',
     }),

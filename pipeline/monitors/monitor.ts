@@ -38,15 +38,15 @@ export interface Monitor<N extends EventName> {
   chain(memory: MonitorMemory): MonoTypeOperatorFunction<Judgement<Schemas[N]>>
   /** Which events it is asked about; left out: all of its kind. */
   concerns?(event: Schemas[N]): boolean
-  /** What it tells; left out: it tells nobody, and makes alerts. */
-  noticeOf?(event: Schemas[N]): NoticeContent
+  /** What it tells; left out: it tells nobody, and makes alerts. `whole` is what a notice holds, and may not be looked at; left out: the event. */
+  noticeOf?(event: Schemas[N], whole?: Schemas[N]): NoticeContent
   /** The alert that it makes of what it would tell; left out: it makes none. */
   alertOf?(judgement: Judgement<Schemas[N]>): AlertEvent
 }
 
 /** A monitor that tells people. */
 export interface Teller<N extends EventName> extends Monitor<N> {
-  noticeOf(event: Schemas[N]): NoticeContent
+  noticeOf(event: Schemas[N], whole?: Schemas[N]): NoticeContent
 }
 
 export type FlowMonitor = Teller<'FlowEvent'>

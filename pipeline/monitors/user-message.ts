@@ -43,6 +43,6 @@ export const userMessageMonitor = ({
         withoutRepeats(told, toldBefore),
         dedup === null ? identity : dedupWindow(windows, windowRule(dedup, severityOf)),
       ),
-    noticeOf: (event) => ({ alert: event, severity: severityOf(event) }),
+    noticeOf: (event, whole = event) => ({ alert: whole, severity: severityOf(event) }),
   }
 }

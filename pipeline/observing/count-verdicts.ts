@@ -1,19 +1,28 @@
 import type { Verdict } from '../../schemas/generated.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 
-/** Tells how many verdicts of each kind each monitor gave in a turn, to be measured. */
-export const countVerdicts = (verdictsOfEvents: readonly (readonly Verdict[])[], tell: Tell): void => {
-  const byMonitor = new Map<string, Map<Verdict['outcome'], { readonly verdict: Verdict; count: number }>>()
-  for (const verdicts of verdictsOfEvents)
-    for (const verdict of verdicts) {
-      const { monitor, outcome } = verdict
+/** Counts verdicts by monitor and kind. */
+export interface VerdictCounts {
+  count(verdict: Verdict): void
+  /** Tells them, to be measured. */
+  tell(tell: Tell): void
+}
+
+/** Opens the counts of a turn. */
+export const openVerdictCounts = (): VerdictCounts => {
+  const byMonitor = new Map<string, Map<Verdict['outcome'], { readonly artifact: string; count: number }>>()
+  return {
+    count({ monitor, artifact, outcome }) {
       let byOutcome = byMonitor.get(monitor)
       if (byOutcome === undefined) byMonitor.set(monitor, (byOutcome = new Map()))
       const counted = byOutcome.get(outcome)
-      if (counted === undefined) byOutcome.set(outcome, { verdict, count: 1 })
+      if (counted === undefined) byOutcome.set(outcome, { artifact, count: 1 })
       else counted.count++
-    }
-  for (const byOutcome of byMonitor.values())
-    for (const [outcome, { verdict, count }] of byOutcome)
-      tell({ name: 'event judged', monitor: verdict.monitor, artifact: verdict.artifact, outcome, count })
+    },
+    tell(tell) {
+      for (const [monitor, byOutcome] of byMonitor)
+        for (const [outcome, { artifact, count }] of byOutcome)
+          tell({ name: 'event judged', monitor, artifact, outcome, count })
+    },
+  }
 }

@@ -201,8 +201,15 @@ const withRecipients = (
   const lacking = recorded.filter(lacks)
   if (lacking.length === 0 || would.length === 0) return recorded
   const byId = new Map<string, string>()
-  for (const monitor of new Set(lacking.map((row) => row.monitor)))
-    for (const { recipient } of would) byId.set(noticeId(monitor, event, recipient), recipient)
+  const monitors = [...new Set(lacking.map((row) => row.monitor))]
+  const name = (isOwn: boolean): void => {
+    for (const monitor of monitors)
+      for (const each of would)
+        if ((each.monitor === monitor) === isOwn) byId.set(noticeId(monitor, event, each.recipient), each.recipient)
+  }
+  // Nearly always who is on record is told by the same monitor again.
+  name(true)
+  if (lacking.some(({ notice }) => !byId.has(notice))) name(false)
   return recorded.map((row) => (lacks(row) ? { ...row, recipient: byId.get(row.notice) ?? '' } : row))
 }
 

@@ -31,6 +31,7 @@ export const openReplayMemory = (file: ReplayFile, partition: number): ReplayMem
       // A replay forgets nothing: its file goes when it is done.
       delete: () => undefined,
       committedKeys: () => [],
+      keys: () => [],
       // Its one turn never ends: asking for a mark costs no more than asking whether there is one.
       isChanged: () => true,
       firstFound: () => undefined,

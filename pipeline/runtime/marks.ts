@@ -1,10 +1,14 @@
 import type { Mark, Schemas } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
+import { type Bucket, type LatestMarks, orderDigits } from './latest-marks.ts'
 import type { MarkMemory } from './mark-memory.ts'
 import { afterPrefix, type TurnState } from './turn-state.ts'
 
 /** The part of a state in which marks lie. */
-export type MarkState = Pick<TurnState, 'get' | 'put' | 'delete' | 'committedKeys' | 'isChanged' | 'firstFound'>
+export type MarkState = Pick<
+  TurnState,
+  'get' | 'put' | 'delete' | 'committedKeys' | 'keys' | 'isChanged' | 'firstFound'
+>
 
 /** What may lie as a mark does: it has a time of its own. */
 export type MarkName = 'Mark' | 'Suppression'
@@ -22,7 +26,6 @@ const mostForgotten = 200
 /** Hours until the year 9999. */
 const digits = 8
 
-const orderDigits = 16
 const slash = 0x2f
 const zero = 0x30
 
@@ -43,11 +46,6 @@ const numberOf = (id: string): number => {
 /** Ids end with their own time, if they have one: the latest come first. */
 const orderOf = (id: string): string => String(Number.MAX_SAFE_INTEGER - numberOf(id)).padStart(orderDigits, '0')
 
-interface Bucket {
-  readonly from: string
-  readonly to: string
-}
-
 /**
  * Marks under `prefix` in a turn's state. They lie in buckets of `bucketMs` by their own time, so that old ones are found
  * without an index; an id is looked for in the bucket of the asked time and its neighbours. In a bucket the ids with the latest times
@@ -60,13 +58,15 @@ export interface MarkPlace {
   readonly prefix: string
   readonly bucketMs: number
   readonly memory?: MarkMemory
+  /** In place of a memory, where ids come out of order: all marks under this prefix are put and asked for with it. */
+  readonly latest?: LatestMarks
 }
 
 /** The same for marks that say more. */
 export const marksOf = <N extends MarkName>(
   name: N,
   state: MarkState,
-  { prefix, bucketMs, memory }: MarkPlace,
+  { prefix, bucketMs, memory, latest }: MarkPlace,
 ): Marks<Schemas[N]> => {
   const buckets = new Map<number, Bucket>()
   const bucketOf = (at: EpochMs): number => Math.max(0, Math.floor(at / bucketMs))
@@ -90,6 +90,11 @@ export const marksOf = <N extends MarkName>(
   }
   /** Whether an id certainly has no mark in a bucket. */
   const isAbsent = (bucket: number, order: string, id: string): boolean => {
+    if (latest !== undefined) {
+      const range = rangeOf(bucket)
+      if (!latest.mayHaveAny(range, () => state.keys(range.from, range.to))) return true
+      return !latest.mayHave(range, keyOf(bucket, order, id))
+    }
     if (memory === undefined) return !state.isChanged(keyOf(bucket, order, id)) && isBeforeAll(bucket, order)
     if (memory.mayHave(id)) return false
     if (isBeforeAll(bucket, order)) return true
@@ -107,7 +112,9 @@ export const marksOf = <N extends MarkName>(
     put(id, mark) {
       const bucket = bucketOf(mark.at)
       const order = orderOf(id)
-      state.put(name, keyOf(bucket, order, id), mark)
+      const key = keyOf(bucket, order, id)
+      state.put(name, key, mark)
+      latest?.put(rangeOf(bucket), key)
       if (memory === undefined) return
       if (isBeforeAll(bucket, order)) memory.begin(`${rangeOf(bucket).from}${order}/`)
       memory.add(id)

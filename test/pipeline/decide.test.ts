@@ -88,6 +88,27 @@ describe('an event', () => {
     expect(new Set(made.map(({ id }) => id)).size).toBe(2)
   })
 
+  it('stands in its notices with everything, also what monitors do not look at', async () => {
+    monitors = [monitorWith({}, { name: 'm' })]
+    run()
+    const event = flow('e1', {
+      event: { row: '{"FlowId":"F.1"}', org_name: 'Kitchen' },
+      client: { fqdn: 'host1.example.org' },
+    })
+    await put(event)
+    expect(JSON.parse(JSON.stringify((await notices()).map((notice) => notice.flow)))).toEqual([
+      JSON.parse(JSON.stringify(event)),
+    ])
+  })
+
+  it('that comes with many others has its place among them', async () => {
+    run()
+    const ids = Array.from({ length: 120 }, (_, n) => `e${n}`)
+    await put(...ids.map((id) => flow(id)))
+    expect(await told()).toEqual(ids.map((id) => `${id} told`))
+    expect((await notices()).map((notice) => notice.flow?.id)).toEqual(ids)
+  })
+
   it('that is objected to says by which filters and why', async () => {
     run()
     await put(flow('e1', { event: { completed_at: T + 3000 } }))

@@ -149,6 +149,14 @@ describe('a completion', () => {
     expect(server.asked.filter(({ vql }) => vql.includes('artifact_definitions('))).toHaveLength(1)
   })
 
+  it('that comes with many others has its place among them, once', async () => {
+    const flows = Array.from({ length: 120 }, (_, n) => `F.${n}`)
+    for (const flow of flows) server.flows.set(`C.1 ${flow}`, flowRecord())
+    run()
+    await put(...flows.map((flow) => raw(flow)), raw('F.0'), raw('F.119'))
+    expect((await events()).map(({ flow }) => flow.id)).toEqual(flows)
+  })
+
   it('with numbers beyond what Avro takes is taken with the largest that it does', async () => {
     server.flows.set(
       'C.1 F.1',

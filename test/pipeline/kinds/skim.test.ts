@@ -75,12 +75,13 @@ const judgesAlike = <N extends EventName>(kind: EventKind<N>, monitors: readonly
       const skimmed = kind.skim(encode(kind.name, event))
       expect(judge(skimmed)).toEqual(judge(event))
       expect(kind.about(skimmed)).toEqual(kind.about(event))
+      for (const monitor of monitors) expect(monitor.noticeOf?.(skimmed, event)).toEqual(monitor.noticeOf?.(event))
     }),
     { numRuns: 300 },
   )
 }
 
-it('a skimmed event is judged by every parameter as the whole one, and is about the same', () => {
+it('a skimmed event is judged by every parameter as the whole one, is about the same, and makes the same notices', () => {
   expect(read.problems).toEqual([])
   if (read.configuration === null) return
   const monitors = monitorsOf(read.configuration)

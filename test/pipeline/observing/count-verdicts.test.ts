@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { countVerdicts } from '../../../pipeline/observing/count-verdicts.ts'
+import { openVerdictCounts } from '../../../pipeline/observing/count-verdicts.ts'
 import type { Verdict } from '../../../schemas/generated.ts'
 import type { Happening } from '../../../schemas/happenings.ts'
 
@@ -18,15 +18,16 @@ const verdict = (monitor: string, outcome: Verdict['outcome']): Verdict => ({
 describe('verdicts', () => {
   it('are counted for each monitor and outcome, whatever events they belong to', () => {
     const told: Happening[] = []
-    countVerdicts(
-      [
-        [verdict('soc', 'told'), verdict('vip', 'objected')],
-        [],
-        [verdict('soc', 'told'), verdict('vip', 'told')],
-        [verdict('soc', 'duplicate')],
-      ],
-      (happening) => void told.push(happening),
-    )
+    const counts = openVerdictCounts()
+    for (const each of [
+      verdict('soc', 'told'),
+      verdict('vip', 'objected'),
+      verdict('soc', 'told'),
+      verdict('vip', 'told'),
+      verdict('soc', 'duplicate'),
+    ])
+      counts.count(each)
+    counts.tell((happening) => void told.push(happening))
     const counted = (monitor: string, outcome: Verdict['outcome'], count: number) => ({
       name: 'event judged',
       monitor,

@@ -1,20 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openSortedMap } from '../../../connectors/log/sorted-map.ts'
+import { type LatestMarks, openLatestMarks } from '../../../pipeline/runtime/latest-marks.ts'
 import { openMarkMemory } from '../../../pipeline/runtime/mark-memory.ts'
-import { type Marks, marksIn, prefixRange } from '../../../pipeline/runtime/marks.ts'
-import { openTurnState } from '../../../pipeline/runtime/turn-state.ts'
+import { type MarkPlace, type Marks, marksIn, marksOf, prefixRange } from '../../../pipeline/runtime/marks.ts'
+import { openTurnState, type TurnState } from '../../../pipeline/runtime/turn-state.ts'
 
 const hour = 3_600_000
 const T = Date.UTC(2026, 3, 22, 14)
 
 /** Marks over turns that commit one after the other. */
-const openMarks = (prefix = 'seen/root/Q', bucketMs = hour, memory?: ReturnType<typeof openMarkMemory>) => {
+const openMarks = (prefix = 'seen/root/Q', bucketMs = hour, known: Pick<MarkPlace, 'memory' | 'latest'> = {}) => {
   const map = openSortedMap<Uint8Array>()
   return {
     turn<R>(use: (marks: Marks) => R): R {
       const state = openTurnState(map)
-      const result = use(marksIn(state, prefix, bucketMs, memory))
+      const result = use(marksOf('Mark', state, { prefix, bucketMs, ...known }))
       for (const [key, bytes] of state.puts()) map.set(key, bytes ?? undefined)
       return result
     },
@@ -22,11 +23,14 @@ const openMarks = (prefix = 'seen/root/Q', bucketMs = hour, memory?: ReturnType<
   }
 }
 const at = (ms: number) => ({ event: 'e', at: ms })
+const withLatest = (state: TurnState, latest: LatestMarks): Marks =>
+  marksOf('Mark', state, { prefix: 'seen', bucketMs: hour, latest })
 
 describe('marks', () => {
   it.each([
-    ['without a memory', undefined],
-    ['with a memory', openMarkMemory],
+    ['without a memory', () => ({})],
+    ['with a memory', () => ({ memory: openMarkMemory() })],
+    ['with the latest known', () => ({ latest: openLatestMarks() })],
   ])('are found whatever their ids end with and in whatever order they came, and no others, %s', (_, open) => {
     const end = fc.oneof(
       fc.nat({ max: 3 }),
@@ -37,7 +41,7 @@ describe('marks', () => {
     const time = fc.nat({ max: 3 }).map((hours) => T + hours * hour)
     fc.assert(
       fc.property(fc.array(fc.array(fc.tuple(id, time, fc.boolean()))), (turns) => {
-        const { turn } = openMarks('seen/root/Q', hour, open?.())
+        const { turn } = openMarks('seen/root/Q', hour, open())
         const kept = new Map<string, number>()
         for (const deeds of turns)
           turn((marks) => {
@@ -106,6 +110,39 @@ describe('marks', () => {
         expect(asked.get(`x/${idOf(n)}`, T + n * 1000)).toBeUndefined()
       }
     }
+  })
+
+  it('among the latest are known without a look, older ones are looked for', () => {
+    const map = openSortedMap<Uint8Array>()
+    const id = (n: number): string => `root/F.${n}/${1_776_868_947 + n}`
+    const put = openTurnState(map)
+    const earlier = marksIn(put, 'seen', hour)
+    for (let n = 0; n < 3000; n += 2) earlier.put(id(n), at(T))
+    for (const [key, bytes] of put.puts()) map.set(key, bytes ?? undefined)
+    let looks = 0
+    const counted = { ...map, get: (key: string) => (looks++, map.get(key)) }
+    const marks = withLatest(openTurnState(counted), openLatestMarks())
+    for (let n = 2999; n > 1001; n -= 2) expect(marks.get(id(n), T)).toBeUndefined()
+    expect(looks).toBe(0)
+    for (let n = 0; n < 3000; n++) expect(marks.get(id(n), T)?.at).toBe(n % 2 === 0 ? T : undefined)
+  })
+
+  it('are found when more were marked than the latest can be kept', () => {
+    const map = openSortedMap<Uint8Array>()
+    const latest = openLatestMarks()
+    const id = (n: number): string => `root/F.${n}/${1_776_868_947 + n}`
+    for (let turn = 0; turn < 25; turn++) {
+      const state = openTurnState(map)
+      const marks = withLatest(state, latest)
+      for (let n = turn * 1000; n < (turn + 1) * 1000; n++) {
+        expect(marks.get(id(n), T)).toBeUndefined()
+        marks.put(id(n), at(T))
+        expect(marks.get(id(n), T)).toBeDefined()
+      }
+      for (const [key, bytes] of state.puts()) map.set(key, bytes ?? undefined)
+    }
+    const marks = withLatest(openTurnState(map), latest)
+    for (let n = 0; n < 25_000; n += 100) expect(marks.get(id(n), T)).toBeDefined()
   })
 
   it('later than all of a bucket are known to be new by one look a turn', () => {
