@@ -35,6 +35,11 @@ export interface Faults {
   repeat(span?: Span): void
   /** Completions of flows and uploads come live and are not stored, as those of clients behind a minion; all other rows are stored. */
   storeNothing(span?: Span): void
+  /**
+   * The server's event table has changed, so that every query of a server event artifact is ended and begun anew: what happens in a span
+   * comes to nothing, neither live nor stored, and what was alerted within its `dedup` may be alerted again. Queries of clients go on.
+   */
+  eventTableChanged(span?: Span): void
   /** Takes a permission from every user of an organisation. Running queries go on, as on the real server. */
   revoke(org: string, permission: string): void
   grant(org: string, permission: string): void
@@ -48,7 +53,7 @@ export interface Faults {
 export type LookupFault = 'empty' | 'slow' | 'fail'
 /** What befalls a row on its way to watchers and to the server's disk. */
 export type DeliveryFault = 'overflow' | 'spill' | 'reorder' | 'repeat' | 'unstored'
-type LastingFault = LookupFault | DeliveryFault | 'refuse'
+type LastingFault = LookupFault | DeliveryFault | 'refuse' | 'begun anew'
 
 /** The faults that last. */
 export interface LastingFaults {

@@ -232,6 +232,7 @@ const openWorld = (description: WorldDescription): WorldInside => {
     knowQueue(orgId, queue)
     const event = typeof given === 'string' ? verbatimEvent(given, at) : plainEvent(org, queue, given, at)
     const type = typeOf(org, queue)
+    if (isOfServerArtifact(org, queue, event.row) && lasting.hits('begun anew', at)) return
     const client = clientOf(event.row)
     if (type !== 'internal' && !(isCompletion(queue) && lasting.hits('unstored', at))) {
       const isOldLayout = self.keepsUnderServer && isCompletion(queue)
@@ -345,6 +346,7 @@ const openWorld = (description: WorldDescription): WorldInside => {
       reorder: (span = {}) => lasting.begin('reorder', span),
       repeat: (span = {}) => lasting.begin('repeat', span),
       storeNothing: (span = {}) => lasting.begin('unstored', span),
+      eventTableChanged: (span = {}) => lasting.begin('begun anew', span),
       revoke: (org, permission) => revoked.add(`${org} ${permission}`),
       grant: (org, permission) => revoked.delete(`${org} ${permission}`),
       deleteArtifact: (org, name) => orgOf(org).artifacts.delete(name),
@@ -513,6 +515,13 @@ const verbatimEvent = (text: string, at: EpochMs): Event => {
 const clientOf = (row: Row): string => {
   const found = row.get('ClientId')
   return found === undefined ? 'server' : textOf(JSON.parse(toJson(found)))
+}
+
+/** Whether a query of a server event artifact made a row: of its own queue, or an alert. */
+const isOfServerArtifact = (org: StandInOrg, queue: string, row: Row): boolean => {
+  if (queue === 'Server.Internal.Alerts') return toJson(row.get('artifact_type') ?? null) === '"SERVER_MONITORING"'
+  const artifact = org.artifacts.get(cut(queue)[0])
+  return artifact?.['type'] === 'server_event' && artifact['built_in'] !== true
 }
 
 /** Queues whose rows a minion passes on without storing them, and which older servers keep elsewhere. */

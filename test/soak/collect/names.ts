@@ -2,6 +2,7 @@
 export const faultNames = [
   ...(['cut', 'freeze', 'half-open', 'restart', 'overflow', 'spill', 'reorder', 'repeat'] as const),
   ...(['lookups fail', 'lookups slow', 'stores nothing', 'clock steps', 'organisation made', 'heal'] as const),
+  ...(['event table changed', 'permission revoked', 'artifact deleted'] as const),
 ] as const
 export type FaultName = (typeof faultNames)[number]
 

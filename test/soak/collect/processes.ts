@@ -104,8 +104,9 @@ export const runCollectProcesses = async (options: CollectRunOptions): Promise<C
   const server = await openServer(dir, seed)
   const file = join(dir, 'relay.yaml')
   writeFileSync(file, relayYaml(server.apiConfig, dir))
-  // A log without room cannot be opened: who starts it again does so until there is room.
-  const onFailure = (what: string): void => void (what.includes('no room left') || failures.push(what))
+  // Without room its log cannot be opened, and without its permission nothing be asked: who starts it again does so until it can.
+  const mayEndIt = ['no room left', 'permission ANY_QUERY is missing']
+  const onFailure = (what: string): void => void (mayEndIt.some((text) => what.includes(text)) || failures.push(what))
   const relay = openCollectRelay({ file, hear, onFailure })
   try {
     await Promise.race([

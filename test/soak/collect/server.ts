@@ -60,6 +60,17 @@ const faults: Readonly<Record<FaultName, (ms: number) => void>> = {
     ahead += ms
     world.faults.cut()
   },
+  'event table changed': (ms) => world.faults.eventTableChanged(span(ms)),
+  'permission revoked': (ms) => {
+    const org = some(orgs)
+    world.faults.revoke(org, 'ANY_QUERY')
+    machine.at(machine.now() + ms, () => world.faults.grant(org, 'ANY_QUERY'))
+  },
+  'artifact deleted': (ms) => {
+    const org = some(orgs)
+    world.faults.deleteArtifact(org, customQueue)
+    machine.at(machine.now() + ms, () => world.set({ artifacts: [custom(org)] }))
+  },
   'organisation made': () => {
     world.set({ orgs: [{ id: lateOrg, name: 'Late' }], artifacts: [custom(lateOrg)], clients: clientsOf(lateOrg) })
     if (!orgs.includes(lateOrg)) orgs.push(lateOrg)

@@ -124,6 +124,28 @@ describe('a fault of the stand-in server', () => {
     ])
   })
 
+  it('event table changed: server event artifacts see nothing for a span; streams of clients, and what others do, go on', () => {
+    const custom = 'Custom.Server.Watch'
+    world.set({ artifacts: [{ name: custom, type: 'SERVER_EVENT' }] })
+    const watching = watch()
+    const alert = (name: string, artifact_type: string): void =>
+      world.emit('root', queue, { name, artifact_type, client_id: 'server' }, clock.now())
+    world.faults.eventTableChanged({ untilMs: clock.now() + 5000 })
+    alert('missed', 'SERVER_MONITORING')
+    world.emit('root', custom, { N: 1 }, clock.now())
+    alert('of a client', 'CLIENT_EVENT')
+    clock.advanceTo(clock.now() + 5000)
+    alert('again', 'SERVER_MONITORING')
+    world.emit('root', custom, { N: 2 }, clock.now())
+    clock.advanceTo(clock.now() + 1500)
+    expect([watching.names, stored(), stored(custom, 'N'), watching.failure()]).toEqual([
+      ['of a client', 'again'],
+      ['of a client', 'again'],
+      ['2'],
+      undefined,
+    ])
+  })
+
   it('half-open: a stream says nothing any more and does not end, another lives', () => {
     const dead = watch()
     emit('a')
