@@ -196,6 +196,7 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
 
   /** All unhurried sources rest together: what comes to any of them meanwhile is read at once. */
   const rest = (): void => {
+    if (performance.now() < restsUntil) return
     restsUntil = performance.now() + restMs
     // Perhaps nobody else wants anything, so nothing else would look then.
     void setTimeout(restMs + 1, undefined, { ref: false }).then(look)
