@@ -16,6 +16,9 @@ const counted: Readonly<Partial<Record<HappeningName, string>>> = {
   'log unavailable': 'outages of the log',
 }
 
+/** Stand in every letter, so that nothing done reads 0. */
+const always = ['verdicts told', 'letters delivered']
+
 /** Counts from now on. */
 export const openCounts = (begun: EpochMs): Counts => {
   let since = begun
@@ -28,7 +31,9 @@ export const openCounts = (begun: EpochMs): Counts => {
       if (happening.name === 'event judged') add(`verdicts ${String(happening['outcome'])}`, Number(happening['count']))
     },
     take(now) {
-      const taken = { since: new Date(since).toISOString(), ...Object.fromEntries(counts) }
+      const others = [...counts.keys()].filter((what) => !always.includes(what)).toSorted()
+      const ordered = [...always, ...others].map((what) => [what, counts.get(what) ?? 0] as const)
+      const taken = { since: new Date(since).toISOString(), ...Object.fromEntries(ordered) }
       since = now
       counts.clear()
       return taken
