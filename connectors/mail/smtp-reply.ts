@@ -211,7 +211,11 @@ const verdictOn = (failure: SmtpFailure, code: number, scene: FailureScene): Ver
   const tls = ofCertificate(cause, at) ?? ofTls(cause, scene.server, at)
   if (tls !== null) return tls
   if (failure.code === 'EAUTH') {
-    return { kind: 'denied', text: `${at} offers no login that can be used here: check the port (usually 587 or 465)` }
+    const todo =
+      scene.server.security === 'off'
+        ? 'many offer it with TLS only: write `tls: required` or smtps://'
+        : 'check the port (usually 587 or 465)'
+    return { kind: 'denied', text: `${at} offers no login that can be used here: ${todo}` }
   }
   if (failure.code === 'EMESSAGE') return { kind: 'refused', text: `larger than ${at} takes` }
   if (failure.code === 'EENVELOPE')

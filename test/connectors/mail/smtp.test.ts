@@ -475,7 +475,7 @@ describe('SMTP', () => {
     const { sink } = await withServer({ auth: false }, { login: { user: 'relay', password } })
     expect(password).not.toHaveBeenCalled()
     const reply = await sink.send(someMail(), someTerms())
-    expect(reply).toMatchObject({ kind: 'denied', text: expect.stringContaining('no login') as string })
+    expect(reply).toMatchObject({ kind: 'denied', text: expect.stringMatching(/no login.*`tls: required`/) as string })
   })
 
   it('says that the password cannot be read, and not why', async () => {
