@@ -53,10 +53,7 @@ const judgePartition = async <N extends EventName>(
     if (next === undefined) return
     const at = next
     file.commit(() => {
-      for (const pair of pairs) {
-        if (pair.kind === 'kept') counts.kept[pair.monitor] = (counts.kept[pair.monitor] ?? 0) + 1
-        if (pair.kind !== 'kept' || work.listsKept) file.addPair(pair)
-      }
+      for (const pair of pairs) file.addPair(pair)
       // Nothing of a partition is judged after its end.
       if (!isDone) memory.save()
       putCounts(file, counts)
@@ -64,6 +61,10 @@ const judgePartition = async <N extends EventName>(
     })
     pairs = []
     committedAt = performance.now()
+  }
+  const found = (pair: Pair): void => {
+    if (pair.kind === 'kept') counts.kept[pair.monitor] = (counts.kept[pair.monitor] ?? 0) + 1
+    if (pair.kind !== 'kept' || work.listsKept) pairs.push(pair)
   }
   const to = lastOf(edges, work)
   for await (const records of log.read({ topic, partition, ...from, ...to })) {
@@ -84,7 +85,7 @@ const judgePartition = async <N extends EventName>(
       const asked = judges.filter(({ monitor }) => monitor.concerns?.(event) ?? true)
       const judged = asked.map(({ monitor, judge }) => ({ monitor: monitor.name, judgement: judge(event) }))
       if (isInside) counts.made += judged.filter(({ judgement }) => judgement.raises && isTold(judgement)).length
-      if (isInside) pairsOf(at, about, judged, record(at.offset), pairs)
+      if (isInside) pairsOf(at, about, judged, record(at.offset), found)
     }
     const { offset } = records.at(-1) as LogRecord
     first ??= (records[0] as LogRecord).offset
@@ -213,13 +214,19 @@ const withRecipients = (
   return recorded.map((row) => (lacks(row) ? { ...row, recipient: byId.get(row.notice) ?? '' } : row))
 }
 
+/** The replays that told it, each once. */
+const replaysOf = (rows: readonly Recorded[]): string => {
+  const replayed = rows.filter(({ replay }) => replay !== '')
+  return replayed.length === 0 ? '' : [...new Set(replayed.map(({ replay }) => replay))].join(' ')
+}
+
 /** How the judgements of one event differ from what is on record: by recipient, whichever monitor told. */
 const pairsOf = (
   { partition, offset, timestamp }: LogRecord,
   { event, client, flow }: About,
   judged: readonly Judged[],
   onRecord: readonly Recorded[],
-  pairs: Pair[],
+  found: (pair: Pair) => void,
 ): void => {
   const would = judged.flatMap<WouldTell>(({ monitor, judgement }) =>
     isTold(judgement) ? judgement.recipients.map(({ address, name }) => ({ monitor, recipient: address, name })) : [],
@@ -243,14 +250,14 @@ const pairsOf = (
       ([notice, replay]) => notice === noticeId(monitor, event, recipient, replay),
     )?.[1]
     const own = rows.find((row) => row.monitor === monitor) ?? rows[0]
-    pairs.push({
+    found({
       ...common,
       kind: rows.length > 0 ? 'kept' : 'gained',
       monitor,
       recipient,
       name,
       told_in: own?.told_in ?? '',
-      replays: [...new Set(rows.map(({ replay }) => replay))].filter((id) => id !== '').join(' '),
+      replays: replaysOf(rows),
       unwritten: promised ?? '',
       notice: '',
     })
@@ -259,5 +266,5 @@ const pairsOf = (
   const nothing = { name: '', unwritten: '' }
   for (const { notice, recipient, monitor, told_in, replay } of recorded)
     if (!wanted.has(same(recipient)) && (recipient !== '' || replay === ''))
-      pairs.push({ ...common, ...nothing, kind: 'lost', monitor, recipient, told_in, replays: replay, notice })
+      found({ ...common, ...nothing, kind: 'lost', monitor, recipient, told_in, replays: replay, notice })
 }

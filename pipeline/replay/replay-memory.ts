@@ -34,7 +34,8 @@ export const openReplayMemory = (file: ReplayFile, partition: number): ReplayMem
       keys: () => [],
       // Its one turn never ends: asking for a mark costs no more than asking whether there is one.
       isChanged: () => true,
-      firstFound: () => undefined,
+      // What is in the file may be any key, and so the first of all.
+      firstFound: () => (isElsewhere ? '' : undefined),
     },
     save() {
       for (const [key, name] of unsaved)

@@ -50,6 +50,7 @@ const orderOf = (id: string): string => String(Number.MAX_SAFE_INTEGER - numberO
  * Marks under `prefix` in a turn's state. They lie in buckets of `bucketMs` by their own time, so that old ones are found
  * without an index; an id is looked for in the bucket of the asked time and its neighbours. In a bucket the ids with the latest times
  * come first: what is later than all of them, as most are, is known to be new by one look a turn, and what comes together lies together.
+ * All that a turn marks under a prefix is marked by one of these.
  */
 export const marksIn = (state: MarkState, prefix: string, bucketMs: number, memory?: MarkMemory): Marks =>
   marksOf('Mark', state, { prefix, bucketMs, ...(memory === undefined ? {} : { memory }) })
@@ -79,6 +80,12 @@ export const marksOf = <N extends MarkName>(
     return { from, to }
   }
   const keyOf = (bucket: number, order: string, id: string): string => `${rangeOf(bucket).from}${order}/${id}`
+  const filled = new Set<number>()
+  /** Whether nothing was marked in a bucket when the turn began, and nothing since. */
+  const isEmpty = (bucket: number): boolean => {
+    const { from, to } = rangeOf(bucket)
+    return !filled.has(bucket) && state.firstFound(from, to) === undefined
+  }
   /** Whether no mark of the bucket was as early in its order when the turn began. */
   const isBeforeAll = (bucket: number, order: string): boolean => {
     const { from, to } = rangeOf(bucket)
@@ -95,6 +102,7 @@ export const marksOf = <N extends MarkName>(
       if (!latest.mayHaveAny(range, () => state.keys(range.from, range.to))) return true
       return !latest.mayHave(range, keyOf(bucket, order, id))
     }
+    if (memory === undefined && isEmpty(bucket)) return true
     if (memory === undefined) return !state.isChanged(keyOf(bucket, order, id)) && isBeforeAll(bucket, order)
     if (memory.mayHave(id)) return false
     if (isBeforeAll(bucket, order)) return true
@@ -114,6 +122,7 @@ export const marksOf = <N extends MarkName>(
       const order = orderOf(id)
       const key = keyOf(bucket, order, id)
       state.put(name, key, mark)
+      filled.add(bucket)
       latest?.put(rangeOf(bucket), key)
       if (memory === undefined) return
       if (isBeforeAll(bucket, order)) memory.begin(`${rangeOf(bucket).from}${order}/`)
