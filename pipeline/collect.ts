@@ -38,7 +38,11 @@ export interface CollectOptions {
   readonly mostHeld?: number
 }
 
-const mostArrivalsPerTurn = 1000
+/** What a turn commits at once: each commit waits for the disk, and writes each page of its state once. */
+const mostArrivalsPerTurn = 3000
+const mostBytesPerTurn = 8 * 2 ** 20
+/** History is read on when fewer wait. */
+const fewArrivals = 1000
 const usuallyMostHeld = 100_000
 const mostHeldBytes = 64 * 2 ** 20
 /** History and logs that are read at a time, of all queues and organisations: what is live goes before it. */
@@ -106,7 +110,7 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
   let look: OrgLook | null = null
   /** Readers whose queue the server has not got, by their name. */
   const missing = new Set<string>()
-  const hasRoom = (): boolean => inbox.length < mostArrivalsPerTurn
+  const hasRoom = (): boolean => inbox.length < fewArrivals
   const room = new Observable<void>((subscriber) => {
     const go = (): void => {
       subscriber.next()
@@ -117,15 +121,23 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
     return () => void waiting.delete(go)
   })
   const mostHeld = options.mostHeld ?? usuallyMostHeld
-  const push = (one: Held, bytes: number): void => {
+  const push = (one: Held): void => {
     if (inbox.length >= mostHeld || held >= mostHeldBytes)
       throw new ConnectorError(
         'VELOCIRAPTOR_UNAVAILABLE',
         `${inbox.length} rows wait for the log: the stream is given up, history will be asked instead`,
       )
     inbox.push(one)
-    held += bytes
+    held += bytesOf(one)
     task.wake(options.clock.now())
+  }
+  const takeFirst = (): readonly Held[] => {
+    let count = 0
+    let bytes = 0
+    while (count < Math.min(inbox.length, mostArrivalsPerTurn) && bytes < mostBytesPerTurn)
+      bytes += bytesOf(inbox[count++] as Held)
+    held -= bytes
+    return inbox.splice(0, count)
   }
   const holdProgress = ({ org, sources }: Reader, arrival: ProgressArrival): void => {
     if (arrival.isInSync) for (const { queue } of sources) heardTo.set(cursorKey(org, queue), arrival.at - beatMarginMs)
@@ -135,14 +147,14 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
       sources.every(({ queue }) => movedTo(cursorIn(task.state, org, queue), arrival) === null)
     )
       return
-    push({ ...arrival, org, sources }, 0)
+    push({ ...arrival, org, sources })
   }
   /** While the log is at work, rows are made ready for it. */
   const holdRow = ({ org }: Reader, arrival: RowArrival, isRepair: boolean): void => {
     const row = readyRow(arrival, { org, readAt: options.clock.now(), isRepair })
     // A history longer than the inbox is read again from its begin: what the log has of it must not fill the inbox anew.
     if (inbox.length >= mostHeld / 2 && isKnownRow(task.state, row)) return
-    push(row, bytesOf(row))
+    push(row)
   }
   const follow = (reading: Reading): void => {
     current = reading.readers
@@ -151,8 +163,7 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
   }
   return {
     turn(turn) {
-      const taken = inbox.splice(0, mostArrivalsPerTurn)
-      for (const one of taken) if (one.kind === 'row') held -= bytesOf(one)
+      const taken = takeFirst()
       if (inbox.length > 0) task.wake(turn.now)
       if (hasRoom()) for (const go of [...waiting]) go()
       const state = openTurnState(task.state)
@@ -223,11 +234,8 @@ const readLogs = (
   })
 }
 
-const bytesOf = ({ records }: ReadyRow): number => {
-  let bytes = 0
-  for (const { value } of records) bytes += value.length
-  return bytes
-}
+const bytesOf = (held: Held): number =>
+  held.kind === 'row' ? held.records.reduce((sum, { value }) => sum + value.length, 0) : 0
 
 const textOf = (at: EpochMs): string => new Date(at).toISOString()
 

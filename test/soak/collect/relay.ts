@@ -23,7 +23,8 @@ export interface CollectRelayOptions {
 export const openCollectRelay = ({ file, hear, onFailure }: CollectRelayOptions): RelayProcess => {
   let latest = ''
   const take = (text: string): void => {
-    latest = text
+    // It says why it ends, and then that it has.
+    if (!text.includes('"msg":"relay stopped"')) latest = text
     try {
       hear(JSON.parse(text) as Line)
     } catch {
