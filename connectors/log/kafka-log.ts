@@ -246,27 +246,33 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
     }
   }
 
-  const read = (range: Range): AsyncIterable<readonly LogRecord[]> => {
-    const resolved = resolve(range)
-    // Who never reads must not be told.
-    resolved.catch(() => undefined)
-    return pages(range, resolved)
+  const openPage = (topic: string, partition: number, { offset, to }: { offset: number; to: number }) => {
+    if (offset >= to) return undefined
+    const page = rangeReader().fetch(topic, partition, offset)
+    // Who reads no further must not be told.
+    page.catch(() => undefined)
+    return page
   }
 
-  async function* pages({ topic: name, partition }: Range, resolved: ReturnType<typeof resolve>) {
-    const { topic, from, to } = await resolved
-    const fetched = (offset: number): Promise<FetchedPage> | undefined => {
-      if (offset >= to) return undefined
-      const page = rangeReader().fetch(topic, partition, offset)
-      // Who reads no further must not be told.
-      page.catch(() => undefined)
-      return page
-    }
-    for (let ahead = fetched(from); ahead !== undefined;) {
+  /** The first page is asked for at once: who opens several ranges waits for one at a time. */
+  const read = (range: Range): AsyncIterable<readonly LogRecord[]> => {
+    const opened = resolve(range).then(({ topic, from, to }) => ({
+      topic,
+      to,
+      first: openPage(topic, range.partition, { offset: from, to }),
+    }))
+    // Who never reads must not be told.
+    opened.catch(() => undefined)
+    return pages(range, opened)
+  }
+
+  async function* pages({ topic: name, partition }: Range, opened: Promise<OpenedRange>) {
+    const { topic, to, first } = await opened
+    for (let ahead = first; ahead !== undefined;) {
       if (closing !== undefined) throw closed()
       const page = await ahead
       // The next page comes while the reader works on this one.
-      ahead = fetched(page.next)
+      ahead = openPage(topic, partition, { offset: page.next, to })
       const records = page.records
         .filter(({ offset }) => offset < to)
         .map(({ offset, timestamp, key, value }): LogRecord => ({
@@ -294,6 +300,13 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
   }
 
   return { partitions, append, tasks, read, close: () => (closing ??= end()) }
+}
+
+interface OpenedRange {
+  readonly topic: string
+  readonly to: number
+  /** undefined: there is nothing to read. */
+  readonly first: Promise<FetchedPage> | undefined
 }
 
 const againMs = 1000

@@ -8,6 +8,7 @@ import { countsIn, putCounts } from './counts.ts'
 import type { Counts, JudgedEdges, Pair, Recorded } from './replay-file.ts'
 import { openReplayMemory } from './replay-memory.ts'
 import { clockMarginMs, isInRange, type ReplayRange } from './replay-range.ts'
+import { oneAhead } from './one-ahead.ts'
 import { isStopped, type ReplayWork } from './replay-work.ts'
 
 const stage = 'judge'
@@ -22,29 +23,47 @@ const commitMs = 3000
  */
 export const judgeRange = async (work: ReplayWork): Promise<boolean> => {
   const counts = countsIn(work.file)
-  for (let partition = 0; partition < work.log.partitions; partition++) {
-    const edges = work.file.edges(partition)
-    if (!(await work.kind.with((kind) => judgePartition(kind, partition, edges, counts, work)))) return false
-  }
+  for (const [, reading] of oneAhead(work.log.partitions, (partition) => openReading(partition, work)))
+    if (reading !== null && !(await work.kind.with((kind) => judgePartition(kind, reading, counts, work)))) return false
   return true
+}
+
+/** The events of one partition, to be read once. */
+interface Reading {
+  readonly partition: number
+  /** undefined: nothing of it has a verdict. */
+  readonly edges: JudgedEdges | undefined
+  readonly to: number | undefined
+  readonly pages: AsyncIterable<readonly LogRecord[]>
+}
+
+/** null: nothing of the partition is in the range. */
+const openReading = (partition: number, work: ReplayWork): Reading | null => {
+  const { log, topic, file, range } = work
+  if ('partition' in range && range.partition !== partition) return null
+  const edges = file.edges(partition)
+  const to = lastOf(edges, work)
+  return {
+    partition,
+    edges,
+    to: to.to?.offset,
+    pages: log.read({ topic, partition, ...beginning(partition, work), ...to }),
+  }
 }
 
 const judgePartition = async <N extends EventName>(
   kind: EventKind<N>,
-  partition: number,
-  edges: JudgedEdges | undefined,
+  { partition, edges, to, pages }: Reading,
   counts: Counts,
   work: ReplayWork,
 ): Promise<boolean> => {
-  const { log, topic, file, progress, rules, range } = work
-  if ('partition' in range && range.partition !== partition) return true
+  const { log, file, progress, rules, range } = work
   const memory = openReplayMemory(file, partition)
   const judges = monitorsFor(rules.monitors, kind.name).map((monitor) => ({
     monitor,
     judge: openJudge(monitor, memoryIn(memory.state, monitor)),
   }))
   const record = openRecorded(work, partition)
-  const from = beginning(partition, work)
   let pairs: Pair[] = []
   let next: number | undefined
   let first: number | undefined
@@ -66,8 +85,7 @@ const judgePartition = async <N extends EventName>(
     if (pair.kind === 'kept') counts.kept[pair.monitor] = (counts.kept[pair.monitor] ?? 0) + 1
     if (pair.kind !== 'kept' || work.listsKept) pairs.push(pair)
   }
-  const to = lastOf(edges, work)
-  for await (const records of log.read({ topic, partition, ...from, ...to })) {
+  for await (const records of pages) {
     for (const decoded of await decodeAll<N>(kind.name, records, work, work.lost, kind.skim)) {
       if ('problem' in decoded) {
         if (isRecordInRange(decoded.record, work)) counts.foreign++
@@ -90,7 +108,7 @@ const judgePartition = async <N extends EventName>(
     const { offset } = records.at(-1) as LogRecord
     first ??= (records[0] as LogRecord).offset
     next = offset + 1
-    const end = to.to?.offset ?? next
+    const end = to ?? next
     progress.report(
       isBefore(range, records.at(-1) as LogRecord) ? 'judging what came before' : 'judging',
       (partition + (next - first) / Math.max(1, end - first)) / log.partitions,

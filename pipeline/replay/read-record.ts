@@ -7,6 +7,7 @@ import { decodeAll } from '../runtime/decoding.ts'
 import { countsIn, putCounts } from './counts.ts'
 import type { JudgedEdges } from './replay-file.ts'
 import { clockMarginMs, isInRange } from './replay-range.ts'
+import { oneAhead } from './one-ahead.ts'
 import { isStopped, type ReplayWork } from './replay-work.ts'
 
 /** Whom a replay compares: reasons and texts for people are passed over. */
@@ -40,8 +41,10 @@ const stage = 'record'
 export const readRecord = async (work: ReplayWork): Promise<boolean> => {
   const { log, file } = work
   const since = await recordedSince(work)
-  for (let partition = 0; partition < log.partitions; partition++)
-    if (!(await readPartition(partition, since, work))) return false
+  for (const [partition, pages] of oneAhead(log.partitions, (of) =>
+    log.read({ topic: topics.outcomes.name, partition: of, from: beginning(stage, of, since, work) }),
+  ))
+    if (!(await readPartition(partition, pages, since, work))) return false
   if (!file.hasPromised()) return true
   return readNotices('notices', since, work, file.putRecipient)
 }
@@ -63,12 +66,18 @@ const timeAt = async (
   return 0
 }
 
-const readPartition = async (partition: number, since: EpochMs, work: ReplayWork): Promise<boolean> => {
+/** Where the reading of a partition goes on. */
+const beginning = (reading: string, partition: number, since: EpochMs, { file }: ReplayWork): Bound => {
+  const next = file.next(reading, partition)
+  return next === undefined ? { timestamp: since } : { offset: next }
+}
+
+type Pages = AsyncIterable<readonly LogRecord[]>
+
+const readPartition = async (partition: number, pages: Pages, since: EpochMs, work: ReplayWork): Promise<boolean> => {
   const { log, file, progress, clock } = work
   const edges = new Map<number, JudgedEdges>()
-  const next = file.next(stage, partition)
-  const from: Bound = next === undefined ? { timestamp: since } : { offset: next }
-  for await (const records of log.read({ topic: topics.outcomes.name, partition, from })) {
+  for await (const records of pages) {
     const decoded = await decodeAll('Outcome', records, work, work.lost, skimOutcome)
     file.commit(() => {
       const counts = countsIn(file)
@@ -126,10 +135,10 @@ const readNotices = async (
   put: (notice: string, recipient: string) => void,
 ): Promise<boolean> => {
   const { log, file, progress, clock } = work
-  for (let partition = 0; partition < log.partitions; partition++) {
-    const next = file.next(reading, partition)
-    const from: Bound = next === undefined ? { timestamp: since } : { offset: next }
-    for await (const records of log.read({ topic: topics.notices.name, partition, from })) {
+  for (const [partition, pages] of oneAhead(log.partitions, (of) =>
+    log.read({ topic: topics.notices.name, partition: of, from: beginning(reading, of, since, work) }),
+  )) {
+    for await (const records of pages) {
       const decoded = await decodeAll('Notice', records, work, work.lost, skimNotice)
       const { offset, timestamp } = records.at(-1) as LogRecord
       file.commit(() => {
