@@ -29,6 +29,16 @@ export interface QueryResponse {
   readonly log: string
 }
 
+/** The request of `/proto.API/PushEvents`. */
+export interface PushEventArguments {
+  /** The queue. */
+  readonly artifact: string
+  readonly client_id: string
+  /** A JSON object a line, or one array of them. */
+  readonly jsonl: Uint8Array
+  readonly org_id: string
+}
+
 /** The constructor of a client of `proto.API`, and with it the service's definition; loaded once. */
 export const apiService = ((): (() => ServiceClientConstructor) => {
   let loaded: ServiceClientConstructor | undefined

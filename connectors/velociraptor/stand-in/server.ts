@@ -2,7 +2,7 @@ import {
   Server,
   ServerCredentials,
   status as codes,
-  type ServerDuplexStream,
+  type ServerUnaryCall,
   type ServerWritableStream,
   type sendUnaryData,
 } from '@grpc/grpc-js'
@@ -13,8 +13,9 @@ import { createServer, type TLSSocket } from 'node:tls'
 import type { AddressInfo, Socket } from 'node:net'
 import { stringify } from 'yaml'
 import type { Clock, EpochMs } from '../../../schemas/time.ts'
-import { apiService, type QueryArguments, type QueryResponse } from '../api-messages.ts'
+import { apiService, type PushEventArguments, type QueryArguments, type QueryResponse } from '../api-messages.ts'
 import { makeAuthority, type Identity } from './certificates.ts'
+import { pushEvents } from './push-events.ts'
 import { runQuery, type ServedQuery } from './run-query.ts'
 import { insideOf, standInPrincipal, type StandInWorld } from './world.ts'
 
@@ -196,11 +197,14 @@ const obeyFaults = ({ world, clock, gate, sockets, port }: Obeying): (() => void
 }
 
 type QueryCall = ServerWritableStream<QueryArguments, QueryResponse>
+type PushCall = ServerUnaryCall<PushEventArguments, object>
 
 const serveApi = (world: StandInWorld, clock: Clock): Server => {
   const grpc = new Server({ 'grpc.max_send_message_length': -1 })
   grpc.addService(apiService().service, {
     Query: (call: QueryCall) => serveQuery(world, clock, call),
+    PushEvents: (call: PushCall, answer: sendUnaryData<object>) =>
+      answer(pushEvents(insideOf(world), call.request, userOf(call), clock.now()), {}),
     Check: (_: unknown, answer: sendUnaryData<{ status: string }>) => answer(null, { status: 'SERVING' }),
   })
   return grpc
@@ -222,7 +226,7 @@ const serveQuery = (world: StandInWorld, clock: Clock, call: QueryCall): void =>
   call.on('cancelled', () => running.cancel())
 }
 
-const userOf = (call: QueryCall | ServerDuplexStream<unknown, unknown>): string => {
+const userOf = (call: QueryCall | PushCall): string => {
   const certificate = call.getAuthContext().sslPeerCertificate
   const name = certificate?.subject.CN
   return typeof name === 'string' ? name : ''

@@ -118,6 +118,8 @@ export interface WorldInside extends StandInWorld {
   readonly slowMs: number
   readonly frozen: boolean
   allows(principal: string, org: string, permission: string): boolean
+  /** Whether a user's `publish_queues` names the queue: no role is enough. */
+  mayPublish(principal: string, org: string, queue: string): boolean
   knowsUser(principal: string): boolean
   watch(org: StandInOrg, queue: string, watcher: Watcher): () => void
   stored(
@@ -293,6 +295,11 @@ const openWorld = (description: WorldDescription): WorldInside => {
       if (rows.length === 0) return principal === standInPrincipal && rolesAllow(['api'], permission)
       return rows.some((user) => user['org_id'] === org && rolesAllow(listOf(user['roles']), permission))
     },
+    mayPublish: (principal, org, queue) =>
+      users.some(
+        (user) =>
+          user['name'] === principal && user['org_id'] === org && listOf(user['publish_queues']).includes(queue),
+      ),
     knowsUser: (principal) => principal === standInPrincipal || users.some((user) => user['name'] === principal),
     watch: (org, queue, watcher) => {
       const watchers = org.watchers.get(queue) ?? new Set()
