@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { buildHeaderValue, encodeWord, foldLines } from 'nodemailer/lib/mime-funcs'
 import MimeNode from 'nodemailer/lib/mime-node'
+import { remembering } from '../../schemas/remembering.ts'
 import type { Attachment, Mailbox, OutgoingMail } from './mail.ts'
 
 /** A composed message whose base64 is made only while it is read, so that a large attachment is never held twice. */
@@ -51,19 +52,14 @@ const encodedMailbox = (header: 'From' | 'To', mailbox: Mailbox): string => {
   return encoder.encodeHeaderValue(header, [{ name, address }])
 }
 
-const mostRemembered = 64
-const remembered = new Map<string, string>()
+/** Letters have few senders, and many of them one recipient. By header, name and address as JSON. */
+const encodedMailboxes = remembering((key) => {
+  const [header, name, address] = JSON.parse(key) as ['From' | 'To', string, string]
+  return encodedMailbox(header, { name, address })
+})
 
-/** Letters have few senders, and many of them one recipient. */
-const mailboxHeader = (header: 'From' | 'To', mailbox: Mailbox): string => {
-  const key = `${header}\0${mailbox.address}\0${mailbox.name}`
-  const known = remembered.get(key)
-  if (known !== undefined) return known
-  const encoded = encodedMailbox(header, mailbox)
-  if (remembered.size === mostRemembered) remembered.clear()
-  remembered.set(key, encoded)
-  return encoded
-}
+const mailboxHeader = (header: 'From' | 'To', { name, address }: Mailbox): string =>
+  encodedMailboxes(JSON.stringify([header, name, address]))
 
 const topHeaders = (mail: OutgoingMail, boundary: string): string => {
   const lines: string[] = []
