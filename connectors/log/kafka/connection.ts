@@ -137,3 +137,31 @@ const learn = async (cluster: Cluster, topics: readonly string[]): Promise<void>
     await cluster.refreshMetadata()
   }
 }
+
+/** A cluster that is opened when it is used, and anew after it failed to open or was forgotten. */
+export interface ClusterOnUse {
+  readonly connected: () => Promise<Cluster>
+  /** Closes it. */
+  readonly forget: () => Promise<void>
+}
+
+/** What opens it may reject with errors of the client; so does `connected`. */
+export const openOnUse = (open: () => Promise<OpenCluster>): ClusterOnUse => {
+  let opening: Promise<OpenCluster> | undefined
+  return {
+    connected: async () => {
+      opening ??= open()
+      try {
+        return (await opening).cluster
+      } catch (cause) {
+        opening = undefined
+        throw cause
+      }
+    },
+    forget: async () => {
+      const old = opening
+      opening = undefined
+      await old?.then((opened) => opened.close()).catch(() => undefined)
+    },
+  }
+}

@@ -2,7 +2,7 @@ import type { Cluster, Kafka } from 'kafkajs'
 import { setTimeout } from 'node:timers/promises'
 import type { EpochMs } from '../../../schemas/time.ts'
 import { ConnectorError } from '../../errors.ts'
-import { openCluster, type OpenCluster } from './connection.ts'
+import { openCluster, openOnUse } from './connection.ts'
 import { type Asked, type FetchedPage, fetchFrom, pageOf, type Patience } from './fetch-pages.ts'
 import { asKafkaError, hasSign } from './kafka-errors.ts'
 
@@ -72,28 +72,13 @@ export const openPartitionReader = (options: PartitionReaderOptions): PartitionR
   const sources = new Set<Source>()
   const busy = new Set<Source>()
   const leaders = new Set<string>()
-  let opening: Promise<OpenCluster> | undefined
   let failures = 0
   let isClosed = false
   let isLooking = false
   let isWaiting = false
   let restsUntil = 0
 
-  const connected = async (): Promise<Cluster> => {
-    opening ??= openCluster(kafka, metadata)
-    try {
-      return (await opening).cluster
-    } catch (cause) {
-      opening = undefined
-      throw cause
-    }
-  }
-
-  const forgetCluster = async (): Promise<void> => {
-    const old = opening
-    opening = undefined
-    await old?.then((open) => open.close()).catch(() => undefined)
-  }
+  const { connected, forget: forgetCluster } = openOnUse(() => openCluster(kafka, metadata))
 
   const leaderOf = async (cluster: Cluster, topic: string, partition: number): Promise<string> => {
     await cluster.addMultipleTargetTopics([topic])

@@ -1,6 +1,6 @@
 import type { Cluster, Kafka } from 'kafkajs'
 import { setTimeout } from 'node:timers/promises'
-import { openCluster, type OpenCluster } from './connection.ts'
+import { openCluster, openOnUse } from './connection.ts'
 import { asKafkaError, hasSign } from './kafka-errors.ts'
 
 /** Brokers on which work goes on through their troubles. */
@@ -36,24 +36,9 @@ export const openSteadyCluster = ({
   topics,
   onTrouble,
 }: SteadyClusterOptions): SteadyCluster => {
-  let opening: Promise<OpenCluster> | undefined
   let isClosed = false
 
-  const connected = async (): Promise<Cluster> => {
-    opening ??= openCluster(kafka, metadata, topics)
-    try {
-      return (await opening).cluster
-    } catch (cause) {
-      opening = undefined
-      throw cause
-    }
-  }
-
-  const forgetCluster = async (): Promise<void> => {
-    const old = opening
-    opening = undefined
-    await old?.then((open) => open.close()).catch(() => undefined)
-  }
+  const { connected, forget: forgetCluster } = openOnUse(() => openCluster(kafka, metadata, topics))
 
   const recover = async (cause: unknown, failures: number): Promise<void> => {
     onTrouble?.()
