@@ -6,7 +6,6 @@ import type { Happening, Tell } from '../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../schemas/time.ts'
 import { type AtMost, openAtMost } from './runtime/at-most.ts'
 import type { Random } from './runtime/backoff.ts'
-import { type MarkMemory, openMarkMemory } from './runtime/mark-memory.ts'
 import { runEach } from './runtime/run-each.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState, type TurnState } from './runtime/turn-state.ts'
@@ -20,7 +19,7 @@ import { isOfMissing, reconnecting, unlessGone } from './sources/reconnecting.ts
 import { type Arrival, overlapMs, type ProgressArrival, type RowArrival, subscription } from './sources/subscription.ts'
 import { openTurnTale } from './sources/turn-tale.ts'
 import { type ReadyRow, readyRow } from './sources/ready-row.ts'
-import { isKnownRow, openRowTaking } from './sources/take-row.ts'
+import { isKnownRow, openRowMemory, openRowTaking, type RowMemory } from './sources/take-row.ts'
 
 export interface CollectOptions {
   readonly log: EventLog
@@ -102,7 +101,7 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
   const inbox: Held[] = []
   let held = 0
   const waiting = new Set<() => void>()
-  const memory = openMarkMemory()
+  const memory = openRowMemory()
   /** Until when a queue was heard without a gap, server clock, by its cursor's key. */
   const heardTo = new Map<string, EpochMs>()
   const slot: Omit<Slot, 'room'> = { task, orgsBefore: orgMemory(task.state), heardTo, triedAt: new Map() }
@@ -321,7 +320,7 @@ const read = (reader: Reader, slot: Slot, options: Collecting): Observable<Arriv
 const turnResult = (
   taken: readonly Held[],
   state: TurnState,
-  memory: MarkMemory,
+  memory: RowMemory,
   { begun }: Collecting,
 ): Pick<TurnResult, 'append'> & { readonly told: readonly Happening[] } => {
   const append: NewRecord[] = []
