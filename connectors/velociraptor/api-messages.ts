@@ -39,6 +39,18 @@ export interface PushEventArguments {
   readonly org_id: string
 }
 
+/** The request of `/proto.API/VFSGetBuffer`: which bytes of which file of the server's store; 64-bit numbers as decimal text. */
+export interface BufferArguments {
+  /** '': the components lead on from the top of the store. */
+  readonly client_id: string
+  readonly components: readonly string[]
+  readonly offset: string
+  readonly length: number
+  readonly org_id: string
+  /** Left out: the gaps of a sparse file are there, as zeros. */
+  readonly padding?: boolean
+}
+
 /** The constructor of a client of `proto.API`, and with it the service's definition; loaded once. */
 export const apiService = ((): (() => ServiceClientConstructor) => {
   let loaded: ServiceClientConstructor | undefined

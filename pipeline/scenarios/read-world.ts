@@ -13,6 +13,37 @@ interface Collection {
   readonly times?: readonly string[]
   /** Lists inside whose items have times too. */
   readonly inside?: Readonly<Record<string, readonly string[]>>
+  /** Looks at an item of a list inside. */
+  readonly look?: (item: Item, path: Path, report: Report) => void
+}
+
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+const isSize = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+
+/** The bytes of an upload, if it says any, and where those of a sparse file belong. */
+const lookAtContent = ({ content, content_base64: encoded, ranges }: Item, path: Path, report: Report): void => {
+  if (content !== undefined && typeof content !== 'string') report([...path, 'content'], 'must be text')
+  if (encoded !== undefined && (typeof encoded !== 'string' || !base64.test(encoded)))
+    report([...path, 'content_base64'], 'must be text in base64')
+  if (content !== undefined && encoded !== undefined)
+    report([...path, 'content_base64'], 'stands beside content: one of them says what the bytes are')
+  if (ranges === undefined) return
+  if (!Array.isArray(ranges) || !ranges.every((one) => isRecord(one) && isSize(one['offset']) && isSize(one['length'])))
+    return report([...path, 'ranges'], 'must be a list of mappings with offset and length, in bytes')
+  let end = 0
+  let stored = 0
+  for (const { offset, length } of ranges as readonly { readonly offset: number; readonly length: number }[]) {
+    if (offset < end) return report([...path, 'ranges'], 'must be in order, and none may reach into the next')
+    end = offset + length
+    stored += length
+  }
+  const bytes = Buffer.byteLength(
+    typeof content === 'string' ? content : typeof encoded === 'string' ? encoded : '',
+    typeof content === 'string' ? 'utf8' : 'base64',
+  )
+  if (stored !== bytes) report([...path, 'ranges'], `are for ${stored} bytes, and the content has ${bytes}`)
 }
 
 const collections = {
@@ -27,7 +58,7 @@ const collections = {
   artifacts: { identity: ['name'] },
   users: { identity: ['name'] },
   results: { identity: ['client_id', 'flow_id', 'artifact'], inside: { rows: [] } },
-  uploads: { identity: ['client_id', 'flow_id'], inside: { rows: ['Timestamp'] } },
+  uploads: { identity: ['client_id', 'flow_id'], inside: { rows: ['Timestamp'] }, look: lookAtContent },
 } as const satisfies Record<string, Collection>
 
 const tables = ['server_monitoring', 'client_monitoring'] as const
@@ -99,7 +130,7 @@ const readItems = (value: unknown, collection: Collection, path: Path, terms: It
 
 const checkItem = (
   item: Item,
-  { identity, times = [], inside = {} }: Collection,
+  { identity, times = [], inside = {}, look }: Collection,
   path: Path,
   { t0, orgIds, report }: ItemTerms,
 ): void => {
@@ -114,8 +145,9 @@ const checkItem = (
     if (!Array.isArray(rows)) report([...path, field], 'must be a list')
     else
       rows.forEach((row: unknown, index) => {
-        if (isRecord(row))
-          for (const time of inner) checkTimeField(row[time], t0, [...path, field, index, time], report)
+        if (!isRecord(row)) return
+        for (const time of inner) checkTimeField(row[time], t0, [...path, field, index, time], report)
+        look?.(row, [...path, field, index], report)
       })
   }
 }

@@ -10,7 +10,7 @@ export const isPlain = (value: unknown): value is Plain =>
 export const plainOf = (value: unknown): Plain => (isPlain(value) ? value : {})
 
 /** Fields left out get the default; null stands as null. Fields the server does not know stay, at the end. */
-const filled = (given: Plain, defaults: Plain): Plain => {
+export const filled = (given: Plain, defaults: Plain): Plain => {
   const result: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(defaults))
     result[key] = key in given && given[key] !== undefined ? given[key] : value

@@ -9,6 +9,7 @@ import {
 } from './vql/evaluator.ts'
 import { argumentItems, argumentText, argumentValue, plainFunctions } from './vql/functions.ts'
 import { plainPlugins } from './vql/plugins.ts'
+import { lookUp } from './vql/scope.ts'
 import { fromPlain, isTrue, nanoseconds, type Row, type Value } from './vql/values.ts'
 import { huntSummary, plainOf, type Plain } from './defaults.ts'
 import { cut, knowsArtifact, pair, textOf, typeOf, type StandInOrg, type WorldInside } from './world.ts'
@@ -140,6 +141,7 @@ const denied = (needs: string, required: readonly string[] = [], optional: reado
 
 /** What role `api` may not do; nobody else may here either. */
 const forbiddenFunctions: Readonly<Record<string, VqlFunction>> = {
+  create_flow_download: { ...denied('PREPARE_RESULTS'), free: true, call: () => null },
   get_flow: { ...denied('COLLECT_CLIENT', ['client_id', 'flow_id']), call: () => null },
   collect_client: { ...denied('COLLECT_CLIENT'), free: true, call: () => null },
 }
@@ -225,8 +227,8 @@ const serverPlugins = (ground: Ground): Readonly<Record<string, Plugin>> => {
         isTrue(args.get('summary') ?? null) ? found.map((flow) => ({ ...flow, AvailableDownloads: null })) : found,
       )
     }),
-    uploads: lookup({ optional: ['client_id', 'flow_id', 'hunt_id'] }, (args) =>
-      rowsOf(org.uploads.get(pair(argumentText(args, 'client_id'), argumentText(args, 'flow_id'))) ?? []),
+    uploads: lookup({ optional: ['client_id', 'flow_id', 'hunt_id', 'notebook_id'] }, (args, call) =>
+      uploads(ground, args, call),
     ),
     clients: lookup({ optional: ['search', 'client_id', 'count', 'start'] }, (args) =>
       rowsOf([...org.clients.values()].filter((client) => wantedClient(client, args))),
@@ -308,6 +310,22 @@ const flowsOf = (org: StandInOrg, client: string): readonly string[] =>
     .map((key) => key.slice(client.length + 1))
     .sort()
     .reverse()
+
+/** Of a flow, or of every flow of a hunt; what the call does not say is said by variables. */
+const uploads = (ground: Ground, args: Arguments, { scope }: CallContext): readonly Row[] => {
+  const said = (name: string, variable: string): string => {
+    const value = args.has(name) ? argumentValue(args, name) : (lookUp(scope, variable) ?? null)
+    return typeof value === 'string' ? value : ''
+  }
+  const ofFlow = (client: string, flow: string): readonly Row[] =>
+    rowsOf(ground.org.uploads.get(pair(client, flow)) ?? [])
+  const hunt = said('hunt_id', 'HuntId')
+  if (hunt === '') return ofFlow(said('client_id', 'ClientId'), said('flow_id', 'FlowId'))
+  return huntFlows(ground, hunt).flatMap((row) => {
+    const [client, flow] = [textOf(row.get('ClientId')), textOf(row.get('FlowId'))]
+    return ofFlow(client, flow).map((one) => new Map([...one, ['ClientId', client], ['FlowId', flow]]))
+  })
+}
 
 const wantedClient = (client: Plain, args: Arguments): boolean => {
   const id = textOf(client['client_id'])

@@ -13,11 +13,18 @@ import { createServer, type TLSSocket } from 'node:tls'
 import type { AddressInfo, Socket } from 'node:net'
 import { stringify } from 'yaml'
 import type { Clock, EpochMs } from '../../../schemas/time.ts'
-import { apiService, type PushEventArguments, type QueryArguments, type QueryResponse } from '../api-messages.ts'
+import {
+  apiService,
+  type BufferArguments,
+  type PushEventArguments,
+  type QueryArguments,
+  type QueryResponse,
+} from '../api-messages.ts'
 import { makeAuthority, type Identity } from './certificates.ts'
 import { pushEvents } from './push-events.ts'
 import { runQuery, type ServedQuery } from './run-query.ts'
-import { insideOf, standInPrincipal, type StandInWorld } from './world.ts'
+import { vfsGetBuffer } from './vfs-get-buffer.ts'
+import { insideOf, standInPrincipal, type StandInWorld, type WorldInside } from './world.ts'
 
 export interface StandInOptions {
   readonly world: StandInWorld
@@ -198,16 +205,35 @@ const obeyFaults = ({ world, clock, gate, sockets, port }: Obeying): (() => void
 
 type QueryCall = ServerWritableStream<QueryArguments, QueryResponse>
 type PushCall = ServerUnaryCall<PushEventArguments, object>
+type BufferCall = ServerUnaryCall<BufferArguments, { readonly data: Uint8Array }>
 
 const serveApi = (world: StandInWorld, clock: Clock): Server => {
   const grpc = new Server({ 'grpc.max_send_message_length': -1 })
+  const inside = insideOf(world)
   grpc.addService(apiService().service, {
     Query: (call: QueryCall) => serveQuery(world, clock, call),
-    PushEvents: (call: PushCall, answer: sendUnaryData<object>) =>
-      answer(pushEvents(insideOf(world), call.request, userOf(call), clock.now()), {}),
-    Check: (_: unknown, answer: sendUnaryData<{ status: string }>) => answer(null, { status: 'SERVING' }),
+    VFSGetBuffer: (call: BufferCall, answer: sendUnaryData<{ readonly data: Uint8Array }>) => {
+      const found = vfsGetBuffer(inside, call.request, userOf(call), clock.now())
+      whenThawed(inside, () => (found instanceof Uint8Array ? answer(null, { data: found }) : answer(found)))
+    },
+    PushEvents: (call: PushCall, answer: sendUnaryData<object>) => {
+      const refusal = pushEvents(inside, call.request, userOf(call), clock.now())
+      whenThawed(inside, () => answer(refusal, {}))
+    },
+    Check: (_: unknown, answer: sendUnaryData<{ status: string }>) =>
+      whenThawed(inside, () => answer(null, { status: 'SERVING' })),
   })
   return grpc
+}
+
+/** Holds an answer back while the server is frozen; a connection that is cut takes it along. */
+const whenThawed = (world: WorldInside, answer: () => void): void => {
+  if (!world.frozen) return answer()
+  const forget = world.whenFault((what) => {
+    if (what !== 'thaw' && what !== 'cut') return
+    forget()
+    if (what === 'thaw') answer()
+  })
 }
 
 const serveQuery = (world: StandInWorld, clock: Clock, call: QueryCall): void => {
@@ -226,7 +252,7 @@ const serveQuery = (world: StandInWorld, clock: Clock, call: QueryCall): void =>
   call.on('cancelled', () => running.cancel())
 }
 
-const userOf = (call: QueryCall | PushCall): string => {
+const userOf = (call: QueryCall | PushCall | BufferCall): string => {
   const certificate = call.getAuthContext().sslPeerCertificate
   const name = certificate?.subject.CN
   return typeof name === 'string' ? name : ''

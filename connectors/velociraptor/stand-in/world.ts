@@ -17,7 +17,8 @@ import {
 } from './defaults.ts'
 import { lastingFaults, type Faults, type LastingFaults } from './faults.ts'
 import { openDelivery } from './delivery.ts'
-import { momentNs, timeField } from './moments.ts'
+import { goTime, momentNs, timeField } from './moments.ts'
+import { uploadOf, type KeptFile } from './uploads.ts'
 import { fromPlain, integer, readJson, toJson, writeMoment, type Row, type Value } from './vql/values.ts'
 
 export type { Faults } from './faults.ts'
@@ -46,7 +47,7 @@ export interface StandInLogLine {
 }
 
 /** A row as the server stored it. */
-interface StoredRow {
+export interface StoredRow {
   readonly at: EpochMs
   /** null: the row does not say. */
   readonly writer: string | null
@@ -70,6 +71,8 @@ export interface StandInOrg {
   readonly artifacts: Map<string, Plain>
   readonly results: Map<string, readonly unknown[]>
   readonly uploads: Map<string, readonly unknown[]>
+  /** Files of which the bytes are kept, by their components as JSON. */
+  readonly files: Map<string, KeptFile>
   serverMonitoring: unknown
   clientMonitoring: unknown
   readonly history: Map<string, StoredRow[]>
@@ -100,9 +103,10 @@ export interface StandInWorld {
   set(description: WorldDescription): void
   /**
    * An event comes at `at`: stored (unless the queue is INTERNAL) and given to whoever watches. `row` is an object, or JSON text
-   * whose columns stay verbatim. The row's own time and the `Flow` of a completion are filled in where left out.
+   * whose columns stay verbatim. The row's own time and the `Flow` of a completion are filled in where left out. It is an event of
+   * `client`, left out: of the row's `ClientId`, or else of the server.
    */
-  emit(org: string, queue: string, row: Plain | string, at: EpochMs): void
+  emit(org: string, queue: string, row: Plain | string, at: EpochMs, client?: string): void
   /** A line that the server stores at `at`: of a server event artifact (`server`) or of a client, from which it has heard then. */
   log(org: string, client: string, artifact: string, line: StandInLogLine, at: EpochMs): void
   /** Lets the server know an artifact by name alone: an event artifact, if it does not know it already. */
@@ -120,8 +124,12 @@ export interface WorldInside extends StandInWorld {
   allows(principal: string, org: string, permission: string): boolean
   /** Whether a user's `publish_queues` names the queue: no role is enough. */
   mayPublish(principal: string, org: string, queue: string): boolean
+  /** Whether a user was given any role in an organisation. */
+  isMember(principal: string, org: string): boolean
   knowsUser(principal: string): boolean
   watch(org: StandInOrg, queue: string, watcher: Watcher): () => void
+  /** The rows of a queue as they stand in the server's files, without the two fields that say when and by whom. */
+  written(org: StandInOrg, queue: string, client: string, now: EpochMs): readonly StoredRow[]
   stored(
     org: StandInOrg,
     queue: string,
@@ -207,11 +215,17 @@ const openWorld = (description: WorldDescription): WorldInside => {
         `${pair(item['client_id'], item['flow_id'])} ${textOf(item['artifact'])}`,
         listOf(item['rows']),
       )
-    for (const item of change.uploads ?? [])
-      orgFor(item).uploads.set(
-        pair(item['client_id'], item['flow_id']),
-        listOf(item['rows']).map((row) => uploadRow(row, t0)),
+    for (const item of change.uploads ?? []) {
+      const { uploads, files } = orgFor(item)
+      const key = { client: textOf(item['client_id']), flow: textOf(item['flow_id']) }
+      dropFiles(files, ['clients', key.client, 'collections', key.flow])
+      const made = listOf(item['rows']).map((row) => uploadOf(row, key, t0))
+      uploads.set(
+        pair(key.client, key.flow),
+        made.flatMap(({ rows }) => rows),
       )
+      for (const file of made.flatMap((one) => one.files)) files.set(JSON.stringify(file.components), file)
+    }
     if (change.server_monitoring !== undefined) orgOf('root').serverMonitoring = change.server_monitoring
     if (change.client_monitoring !== undefined) orgOf('root').clientMonitoring = change.client_monitoring
   }
@@ -229,13 +243,13 @@ const openWorld = (description: WorldDescription): WorldInside => {
     )
   }
 
-  const emit = (orgId: string, queue: string, given: Plain | string, at: EpochMs): void => {
+  const emit = (orgId: string, queue: string, given: Plain | string, at: EpochMs, of?: string): void => {
     const org = orgOf(orgId)
     knowQueue(orgId, queue)
     const event = typeof given === 'string' ? verbatimEvent(given, at) : plainEvent(org, queue, given, at)
     const type = typeOf(org, queue)
     if (isOfServerArtifact(org, queue, event.row) && lasting.hits('begun anew', at)) return
-    const client = clientOf(event.row)
+    const client = of ?? clientOf(event.row)
     if (type !== 'internal' && !(isCompletion(queue) && lasting.hits('unstored', at))) {
       const isOldLayout = self.keepsUnderServer && isCompletion(queue)
       const key = historyKey(queue, type === 'server_event' || isOldLayout ? 'server' : client)
@@ -300,6 +314,9 @@ const openWorld = (description: WorldDescription): WorldInside => {
         (user) =>
           user['name'] === principal && user['org_id'] === org && listOf(user['publish_queues']).includes(queue),
       ),
+    isMember: (principal, org) =>
+      users.some((user) => user['name'] === principal && user['org_id'] === org) ||
+      (principal === standInPrincipal && !users.some((user) => user['name'] === principal)),
     knowsUser: (principal) => principal === standInPrincipal || users.some((user) => user['name'] === principal),
     watch: (org, queue, watcher) => {
       const watchers = org.watchers.get(queue) ?? new Set()
@@ -307,11 +324,15 @@ const openWorld = (description: WorldDescription): WorldInside => {
       watchers.add(watcher)
       return () => watchers.delete(watcher)
     },
-    stored: (org, queue, client, now) =>
+    written: (org, queue, client, now) =>
       readable(
         org.history.get(historyKey(queue, typeOf(org, queue) === 'server_event' ? 'server' : client)) ?? [],
         now,
-      ).map((stored) => ({ at: stored.at, row: (stored.reread ??= reread(stored)) })),
+      ),
+    stored: (org, queue, client, now) =>
+      self
+        .written(org, queue, client, now)
+        .map((stored) => ({ at: stored.at, row: (stored.reread ??= reread(stored)) })),
     logged: (org, client, artifact, now) => readable(org.logs.get(historyKey(artifact, client)) ?? [], now),
     flow: (org, client, flow) => {
       const found = org.flows.get(pair(client, flow))
@@ -358,8 +379,9 @@ const openWorld = (description: WorldDescription): WorldInside => {
       grant: (org, permission) => revoked.delete(`${org} ${permission}`),
       deleteArtifact: (org, name) => orgOf(org).artifacts.delete(name),
       deleteClient: (org, id) => {
-        const { clients, logs, history } = orgOf(org)
+        const { clients, logs, history, files } = orgOf(org)
         clients.delete(id)
+        dropFiles(files, ['clients', id])
         for (const kept of [logs, history])
           for (const key of kept.keys()) if (key.startsWith(`${id} `)) kept.delete(key)
       },
@@ -399,6 +421,7 @@ const emptyOrg = (id: string, name: string): StandInOrg => ({
   artifacts: new Map(builtInArtifacts.map((row) => [textOf(row['name']), row])),
   results: new Map(),
   uploads: new Map(),
+  files: new Map(),
   serverMonitoring: undefined,
   clientMonitoring: undefined,
   history: new Map(),
@@ -441,8 +464,10 @@ export const knowsArtifact = (org: StandInOrg, queue: string): boolean => {
 /** The type of a queue's artifact, in lower case. */
 export const typeOf = (org: StandInOrg, queue: string): string => textOf(org.artifacts.get(cut(queue)[0])?.['type'])
 
-const uploadRow = (row: unknown, t0: EpochMs): unknown =>
-  isPlain(row) && 'Timestamp' in row ? { ...row, Timestamp: timeField(row['Timestamp'], 's', t0) } : row
+/** Drops the files below a folder. */
+const dropFiles = (files: Map<string, KeptFile>, folder: readonly string[]): void => {
+  for (const [key, { components }] of files) if (folder.every((name, n) => components[n] === name)) files.delete(key)
+}
 
 const resultsOf = (org: StandInOrg, client: string, flow: string): FlowResults => {
   const prefix = `${pair(client, flow)} `
@@ -549,13 +574,6 @@ const reread = ({ row, writer, at }: StoredRow): Row => {
     read.set(key, { kind: 'json', text: toJson(readJson(toJson(value), { moments: true })) })
   if (writer !== null) read.set('_Source', writer)
   return read.set('_ts', at)
-}
-
-const goTime = (at: EpochMs): string => {
-  const [day, time = ''] = new Date(at).toISOString().slice(0, -1).split('T')
-  const [seconds = '', fraction = ''] = time.split('.')
-  const digits = fraction.replace(/0+$/, '')
-  return `${day} ${seconds}${digits === '' ? '' : `.${digits}`} +0000 UTC`
 }
 
 const logRow = (

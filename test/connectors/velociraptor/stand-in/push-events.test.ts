@@ -1,91 +1,135 @@
-import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { firstValueFrom, toArray, filter, map } from 'rxjs'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ApiConfig, readApiConfig } from '../../../../connectors/velociraptor/api-config.ts'
-import { apiService } from '../../../../connectors/velociraptor/api-messages.ts'
-import { openVelociraptor } from '../../../../connectors/velociraptor/grpc.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { standInVelociraptor } from '../../../../connectors/velociraptor/stand-in/in-process.ts'
 import { type StandIn, startStandIn } from '../../../../connectors/velociraptor/stand-in/server.ts'
-import { createWorld } from '../../../../connectors/velociraptor/stand-in/world.ts'
-import { systemClock } from '../../../../pipeline/runtime/system-clock.ts'
+import { createWorld, type StandInWorld } from '../../../../connectors/velociraptor/stand-in/world.ts'
+import { virtualClock, type VirtualClock } from '../../../../pipeline/runtime/virtual-clock.ts'
+import { lines, transcripts } from '../recordings.ts'
+import { type ApiCalls, openCalls } from './api-calls.ts'
 
-const queue = 'Custom.Watch'
+interface Recorded {
+  readonly case: string
+  readonly role: string
+  readonly request: {
+    readonly artifact: string
+    readonly client_id: string
+    readonly jsonl: string
+    readonly org_id?: string
+    readonly write?: boolean
+  }
+  readonly code: number
+  readonly details?: string
+  /** The rows that came of it to who watched the queue. */
+  readonly live?: readonly string[]
+  /** The rows that came of it in the queue's history. */
+  readonly stored?: readonly string[]
+}
+
+const users: Readonly<Record<string, string>> = {
+  api: 'connector',
+  administrator: 'admin',
+  'administrator with publish_queues': 'publisher',
+  none: 'norole',
+}
+const recorded = lines('probes/push-events.jsonl').map((line) => JSON.parse(line) as Recorded)
+const t0 = 1_796_028_942_000
+const granted = [
+  ...['Lab.Server.Trigger', 'Lab.Client.Trigger', 'Lab.Server.Multi', 'Lab.Server.Multi/Alpha', 'No.Such'],
+  ...['Lab.Server.Multi/None', 'Lab.Client.Docs', 'Lab.Server.Upload'],
+  ...['Server.Internal.Interrogation', 'System.Flow.Completion'],
+]
+
+/** Of JSON that it does not understand each server says in its own words why. */
+const isAboutJson = (details: string): boolean => /JSON|invalid character/.test(details)
+
+const withoutTime = (row: string): string => row.replace(/"_ts":\d+/, '"_ts":…')
 
 describe('PushEvents of the stand-in server', () => {
+  const calls = new Map<string, ApiCalls>()
   let dir: string
+  let clock: VirtualClock
+  let world: StandInWorld
   let server: StandIn
-  beforeEach(async () => {
+  beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'stand-in-'))
-    const world = createWorld({
-      artifacts: [{ name: queue, type: 'SERVER_EVENT' }],
+    clock = virtualClock(t0)
+    world = createWorld({
+      now: t0,
+      orgs: [{ id: 'O1', name: 'Lab' }],
+      artifacts: [
+        { name: 'Lab.Server.Trigger', type: 'SERVER_EVENT' },
+        { name: 'Lab.Client.Trigger', type: 'CLIENT_EVENT' },
+        { name: 'Lab.Server.Multi', type: 'SERVER_EVENT', sources: ['Alpha'] },
+        { name: 'Lab.Client.Docs', type: 'CLIENT' },
+        { name: 'Lab.Server.Upload', type: 'SERVER' },
+      ],
       users: [
-        { name: 'sender', roles: ['api'], publish_queues: [queue] },
+        { name: 'connector', roles: ['api'] },
         { name: 'admin', roles: ['administrator'] },
+        { name: 'publisher', roles: ['administrator'], publish_queues: granted },
+        // Of the recordings of another day.
+        { name: 'labadmin@example.org', roles: ['administrator'], publish_queues: granted },
       ],
     })
-    server = await startStandIn({ world, clock: systemClock(), port: 0, dir })
+    server = await startStandIn({ world, clock, port: 0, dir })
+    for (const [role, user] of Object.entries(users)) calls.set(role, openCalls(server.apiConfigFor(user)))
+    calls.set('labadmin', openCalls(server.apiConfigFor('labadmin@example.org')))
   })
-  afterEach(async () => {
+  afterAll(async () => {
+    for (const one of calls.values()) one.close()
     await server.close()
     rmSync(dir, { recursive: true })
   })
-
-  const configOf = (user: string): ApiConfig => {
-    const { config, problems } = readApiConfig(server.apiConfigFor(user), { now: Date.now() })
-    if (config === null) throw new Error(problems.map(({ text }) => text).join('; '))
-    return config
+  const push = async (role: string, request: Partial<Recorded['request']>) => {
+    const ended = await calls
+      .get(role)
+      ?.call('PushEvents', { ...request, jsonl: Buffer.from(request.jsonl ?? '{"N":1}') })
+    if (ended === undefined) throw new Error(`nobody has the role ${role}`)
+    return { code: ended.code, details: ended.details ?? '' }
   }
-  /** Its gRPC code and words; null: taken. */
-  const push = async (user: string, jsonl: string, artifact = queue): Promise<readonly [number, string] | null> => {
-    const { ca, certificate, privateKey, address } = configOf(user)
-    const Client = apiService()
-    const client = new Client(
-      address,
-      credentials.createSsl(Buffer.from(ca), Buffer.from(privateKey), Buffer.from(certificate)),
-      { 'grpc.ssl_target_name_override': 'VelociraptorServer' },
-    )
-    const call = client['PushEvents']?.bind(client) as (
-      request: object,
-      metadata: Metadata,
-      done: (error: ServiceError | null) => void,
-    ) => void
-    const error = await new Promise<ServiceError | null>((resolve) => {
-      call({ artifact, jsonl: Buffer.from(jsonl), write: true }, new Metadata(), resolve)
-    })
-    client.close()
-    return error === null ? null : [error.code, error.details]
+  /** The rows that a query gives from now on. */
+  const listening = (vql: string, env: Readonly<Record<string, string>>) => {
+    const rows: string[] = []
+    const asked = standInVelociraptor(world, { clock, principal: 'admin' })
+      .query({ org: 'root', vql, env })
+      .subscribe((message) => message.kind === 'rows' && rows.push(...message.rows))
+    clock.advanceTo(clock.now() + 2000)
+    return {
+      rows: () => {
+        clock.advanceTo(clock.now() + 2000)
+        return rows
+      },
+      end: () => asked.unsubscribe(),
+    }
   }
-  const stored = async (): Promise<readonly unknown[]> => {
-    const velociraptor = openVelociraptor({ config: configOf('admin') })
-    const rows = velociraptor
-      .query({
-        org: 'root',
-        vql: `SELECT Text, _Sender FROM monitoring(artifact='${queue}', client_id='server', start_time=0)`,
-        env: {},
-        timeoutS: 10,
-      })
-      .pipe(
-        filter((message) => message.kind !== 'log'),
-        map((message) => message.rows),
-        toArray(),
-      )
-    const found = (await firstValueFrom(rows)).flat().map((row) => JSON.parse(row) as unknown)
-    await velociraptor.close()
-    return found
+  const history = ({ artifact, client_id }: Recorded['request']): readonly string[] => {
+    const asked = listening('SELECT * FROM monitoring(client_id=C, artifact=A)', { C: client_id, A: artifact })
+    asked.end()
+    return asked.rows()
   }
 
-  it('makes events of lines and of an array, and names who sent them', async () => {
-    expect(await push('sender', '{"Text":"one"}\n{"Text":"two"}\n')).toBeNull()
-    expect(await push('sender', '[{"Text":"three"}]')).toBeNull()
-    expect(await stored()).toEqual(['one', 'two', 'three'].map((Text) => ({ Text, _Sender: 'sender' })))
-  })
+  it.each(recorded.map((one) => [one.case, one] as const))(
+    'takes or refuses as the recorded server did: %s',
+    async (_, { role, request, code, details = '', live = [], stored = [] }) => {
+      const watching = listening('SELECT * FROM watch_monitoring(artifact=A)', { A: request.artifact })
+      const before = history(request).length
+      const ended = await push(role, { write: true, ...request })
+      expect(ended.code).toBe(code)
+      if (!isAboutJson(details)) expect(ended.details).toBe(details)
+      expect(watching.rows().map(withoutTime)).toEqual(live.map(withoutTime))
+      expect(history(request).slice(before).map(withoutTime)).toEqual(stored.map(withoutTime))
+      watching.end()
+    },
+  )
 
-  it('refuses who was not given the queue, also an administrator, and who is unknown', async () => {
-    expect(await push('admin', '{}')).toEqual([7, `Permission denied: PUBLISH admin to ${queue}`])
-    expect(await push('sender', '{}', 'Custom.Other')).toEqual([7, 'Permission denied: PUBLISH sender to Custom.Other'])
-    expect(await push('stranger', '{}')).toMatchObject([5, expect.any(String)])
-    expect(await stored()).toEqual([])
+  it('ends as in the recordings of another day', async () => {
+    const others = transcripts().filter(({ case: name }) => name === 'PushEvents')
+    expect(others).toHaveLength(5)
+    for (const { role, request, code = 0, details = '' } of others) {
+      const ended = await push(role === 'api' ? 'api' : 'labadmin', request as Partial<Recorded['request']>)
+      expect(ended).toEqual({ code, details })
+    }
   })
 })
