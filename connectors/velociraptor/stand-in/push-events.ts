@@ -53,7 +53,7 @@ export const pushEvents = (
     // Rows of artifacts that are collected belong to a flow, and no queue has them.
     if (!eventTypes.has(typeOf(org, artifact))) return null
     for (const row of rows) {
-      const own = [...row].filter(([key]) => key !== '_ts' && key !== '_Source')
+      const own = [...row].filter(([key]) => key !== '_ts')
       world.emit(org.id, artifact, toJson(new Map(own).set('_Source', principal)), now, client_id)
     }
     return null

@@ -79,10 +79,10 @@ const indexText = (runs: readonly Run[]): string => {
  */
 export const uploadOf = (given: unknown, key: FlowKey, t0: EpochMs): Upload => {
   if (!isPlain(given)) return { rows: [given], files: [] }
-  const timed = 'Timestamp' in given ? { ...given, Timestamp: timeField(given['Timestamp'], 's', t0) } : given
+  const timed: Plain = 'Timestamp' in given ? { ...given, Timestamp: timeField(given['Timestamp'], 's', t0) } : given
   const bytes = bytesOf(given)
   if (bytes === undefined) return { rows: [timed], files: [] }
-  const { content: _, content_base64: __, ranges, ...row } = timed as Plain
+  const { content: _, content_base64: __, ranges, ...row } = timed
   return key.client === 'server' ? serverUpload(row, bytes, key, t0) : clientUpload(row, bytes, runsOf(ranges), key, t0)
 }
 

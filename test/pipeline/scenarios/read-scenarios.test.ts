@@ -222,6 +222,30 @@ describe('what is wrong in a scenario file', () => {
     ])
   })
 
+  it('is said of the bytes of uploads', () => {
+    const problems = (row: string): readonly string[] =>
+      problemsOf(
+        `name: one\nworld: { now: 2026-04-22T14:42:27Z, uploads: [{ client_id: C.1, flow_id: F.1, rows: [{ ${row} }] }] }\n`,
+      ).map((text) => text.replace(/^\S+ world\.uploads\[0\]\.rows\[0\]/, ''))
+    expect(problems('client_path: /a, content: "naïve"')).toEqual([])
+    expect(problems('client_path: /a, content_base64: "AP+A"')).toEqual([])
+    expect(problems('client_path: /a, content: 7')).toEqual(['.content: must be text'])
+    expect(problems('client_path: /a, content_base64: "AP-A"')).toEqual(['.content_base64: must be text in base64'])
+    expect(problems('content: a, content_base64: AAAA')).toEqual([
+      '.content_base64: stands beside content: one of them says what the bytes are',
+    ])
+    const ranges = (list: string): readonly string[] => problems(`content: "01234abc", ranges: ${list}`)
+    expect(ranges('[{ offset: 0, length: 5 }, { offset: 10, length: 3 }]')).toEqual([])
+    expect(problems('content_base64: "AP+A", ranges: [{ offset: 4, length: 3 }]')).toEqual([])
+    for (const list of ['7', '[7]', '[{ offset: 0 }]', '[{ offset: -1, length: 8 }]', '[{ offset: 0, length: 0.5 }]'])
+      expect(ranges(list)).toEqual(['.ranges: must be a list of mappings with offset and length, in bytes'])
+    expect(ranges('[{ offset: 9, length: 5 }, { offset: 10, length: 3 }]')).toEqual([
+      '.ranges: must be in order, and none may reach into the next',
+    ])
+    expect(ranges('[{ offset: 0, length: 5 }]')).toEqual(['.ranges: are for 5 bytes, and the content has 8'])
+    expect(problems('ranges: [{ offset: 0, length: 5 }]')).toEqual(['.ranges: are for 5 bytes, and the content has 0'])
+  })
+
   it.each([
     ['', 's.yaml:1:1: holds no scenario'],
     ['- 1', 's.yaml:1:1: must be a mapping with name'],

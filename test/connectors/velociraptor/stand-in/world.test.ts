@@ -207,6 +207,61 @@ describe('the world of a scenario', () => {
     expect(await table()).toEqual({ artifacts: ['X'] })
   })
 
+  it('says of an upload with bytes what the server says, and what it is told instead', async () => {
+    const rows = [
+      { client_path: '/srv/a b.txt', content: 'naïve', Timestamp: 'T+9s', file_size: 99 },
+      { vfs_path: '/b' },
+    ]
+    const { ask } = open({ uploads: [{ client_id: client, flow_id: 'F.1', rows }] })
+    const components = ['clients', client, 'collections', 'F.1', 'uploads', 'file', 'srv', 'a b.txt']
+    const [file, bare] = await ask("SELECT * FROM uploads(client_id=C, flow_id='F.1')", { C: client })
+    expect(file).toEqual({
+      Timestamp: t0 / 1000 + 9,
+      started: '2026-04-22 14:42:27 +0000 UTC',
+      vfs_path: `fs:/${components.join('/')}`,
+      Type: '',
+      _Components: components,
+      file_size: 99,
+      _accessor: 'file',
+      _client_components: ['srv', 'a b.txt'],
+      uploaded_size: 6,
+      client_path: '/srv/a b.txt',
+      Upload: { Path: '/srv/a b.txt', Size: 6, StoredSize: 6, Components: components, Accessor: 'file', UploadId: 0 },
+    })
+    expect(bare).toEqual({ vfs_path: '/b' })
+  })
+
+  it('lists the uploads of the flow or the hunt that the call names, or else the variables', async () => {
+    const hunted = { client_id: client, session_id: 'F.ABC.H' }
+    const uploads = ['F.1', 'F.ABC.H'].map((flow_id) => ({ client_id: client, flow_id, rows: [{ vfs_path: flow_id }] }))
+    const { ask } = open({ clients: [{ client_id: client }], flows: [hunted], hunts: [{ hunt_id: 'H.ABC' }], uploads })
+    const paths = async (call: string, env: Readonly<Record<string, string>>): Promise<readonly unknown[]> =>
+      (await ask(`SELECT vfs_path FROM uploads(${call})`, env)).map((row) => row['vfs_path'])
+    const one = { ClientId: client, FlowId: 'F.1' }
+    expect(await paths('', one)).toEqual(['F.1'])
+    expect(await paths('client_id=ClientId, flow_id=FlowId', one)).toEqual(['F.1'])
+    expect(await paths("flow_id='F.1'", { ClientId: client })).toEqual(['F.1'])
+    expect(await paths("client_id='C.0'", one)).toEqual([])
+    expect(await paths('', {})).toEqual([])
+    const hunt = { ...one, HuntId: 'H.ABC' }
+    expect(await paths('', hunt)).toEqual(['F.ABC.H'])
+    expect(await paths("hunt_id=''", hunt)).toEqual(['F.1'])
+    expect(await ask("SELECT * FROM uploads(hunt_id='H.ABC')")).toEqual([
+      { vfs_path: 'F.ABC.H', ClientId: client, FlowId: 'F.ABC.H' },
+    ])
+  })
+
+  it('packs no flow for role api', async () => {
+    const clock = virtualClock(t0)
+    const told: string[] = []
+    standInVelociraptor(createWorld({ now }), { clock })
+      .query({ org: 'root', vql: 'SELECT create_flow_download(wait=TRUE, client_id=C, flow_id=F) AS D FROM scope()' })
+      .subscribe((message) => told.push(...(message.kind === 'log' ? [message.text] : message.rows)))
+    clock.advanceTo(t0 + 1000)
+    expect(told).toContain('create_flow_download: PermissionDenied: Permission denied: [PREPARE_RESULTS]')
+    expect(told).toContain('{"D":null}')
+  })
+
   it('delivers a named source to those who watch its full name', () => {
     const world = createWorld({
       now,
