@@ -21,6 +21,7 @@ import {
   type QueryResponse,
 } from '../api-messages.ts'
 import { makeAuthority, type Identity } from './certificates.ts'
+import { openPingPolicy } from './ping-policy.ts'
 import { pushEvents } from './push-events.ts'
 import { runQuery, type ServedQuery } from './run-query.ts'
 import { vfsGetBuffer } from './vfs-get-buffer.ts'
@@ -61,7 +62,13 @@ export const startStandIn = async (options: StandInOptions): Promise<StandIn> =>
   const { listen = '127.0.0.1', advertise = listen } = options
   const authority = processAuthority()
   const own = authority.forServer(serverName)
-  const grpc = serveApi(world, clock)
+  const pings = openPingPolicy(clock, ({ remoteAddress, remotePort, localPort }) =>
+    [...sockets].some(
+      (socket) =>
+        socket.remoteAddress === remoteAddress && socket.remotePort === remotePort && socket.localPort === localPort,
+    ),
+  )
+  const grpc = serveApi(world, clock, pings.sent)
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
   const sockets = new Set<TLSSocket>()
   const gate = openGate({ own, ca: authority.certificate, listen }, (socket) => {
@@ -84,6 +91,7 @@ export const startStandIn = async (options: StandInOptions): Promise<StandIn> =>
     apiConfigFor: (user) => write(`api.config.${user.replace(/\W/g, '_')}.yaml`, user),
     close: async () => {
       forget()
+      pings.close()
       for (const socket of sockets) socket.destroy()
       await gate.close()
       injector.destroy()
@@ -205,23 +213,30 @@ const obeyFaults = ({ world, clock, gate, sockets, port }: Obeying): (() => void
 
 type QueryCall = ServerWritableStream<QueryArguments, QueryResponse>
 type PushCall = ServerUnaryCall<PushEventArguments, object>
+type CheckCall = ServerUnaryCall<object, { readonly status: string }>
 type BufferCall = ServerUnaryCall<BufferArguments, { readonly data: Uint8Array }>
 
-const serveApi = (world: StandInWorld, clock: Clock): Server => {
+const serveApi = (world: StandInWorld, clock: Clock, sent: (peer: string) => void): Server => {
   const grpc = new Server({ 'grpc.max_send_message_length': -1 })
   const inside = insideOf(world)
+  /** Answers when the server says anything at all. */
+  const reply = (call: PushCall | BufferCall | CheckCall, answer: () => void): void =>
+    whenThawed(inside, () => {
+      sent(call.getPeer())
+      answer()
+    })
   grpc.addService(apiService().service, {
-    Query: (call: QueryCall) => serveQuery(world, clock, call),
+    Query: (call: QueryCall) => serveQuery(world, clock, call, sent),
     VFSGetBuffer: (call: BufferCall, answer: sendUnaryData<{ readonly data: Uint8Array }>) => {
       const found = vfsGetBuffer(inside, call.request, userOf(call), clock.now())
-      whenThawed(inside, () => (found instanceof Uint8Array ? answer(null, { data: found }) : answer(found)))
+      reply(call, () => (found instanceof Uint8Array ? answer(null, { data: found }) : answer(found)))
     },
     PushEvents: (call: PushCall, answer: sendUnaryData<object>) => {
       const refusal = pushEvents(inside, call.request, userOf(call), clock.now())
-      whenThawed(inside, () => answer(refusal, {}))
+      reply(call, () => answer(refusal, {}))
     },
-    Check: (_: unknown, answer: sendUnaryData<{ status: string }>) =>
-      whenThawed(inside, () => answer(null, { status: 'SERVING' })),
+    Check: (call: CheckCall, answer: sendUnaryData<{ status: string }>) =>
+      reply(call, () => answer(null, { status: 'SERVING' })),
   })
   return grpc
 }
@@ -236,11 +251,14 @@ const whenThawed = (world: WorldInside, answer: () => void): void => {
   })
 }
 
-const serveQuery = (world: StandInWorld, clock: Clock, call: QueryCall): void => {
+const serveQuery = (world: StandInWorld, clock: Clock, call: QueryCall, sent: (peer: string) => void): void => {
   let ended = false
+  const peer = call.getPeer()
   const running = runQuery(insideOf(world), clock, servedOf(call.request, userOf(call)), {
     message: (message) => {
-      if (!ended && !call.cancelled) call.write(message)
+      if (ended || call.cancelled) return
+      sent(peer)
+      call.write(message)
     },
     end: ({ code, details }) => {
       if (ended || call.cancelled) return
