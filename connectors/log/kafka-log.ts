@@ -13,6 +13,7 @@ import { brisk, connectKafka, patient, usualTimings, type KafkaAccess, type Kafk
 import type { Unsafe } from './kafka/kafka-seat.ts'
 import { admitCoordinated } from './kafka/coordinators.ts'
 import type { FetchedPage } from './kafka/fetch-pages.ts'
+import { openOpeningQueue, type OpeningQueue } from './kafka/opening-queue.ts'
 import { openOutage, type Outage } from './kafka/outage.ts'
 import { openPartitionReader, type PartitionReader } from './kafka/partition-reader.ts'
 import { runTopologyTasks } from './kafka/run-topology-tasks.ts'
@@ -43,6 +44,8 @@ export interface KafkaLogOptions extends KafkaAccess {
   readonly timings?: Partial<KafkaTimings>
   /** What befalls each commit; for tests. */
   readonly commitFault?: CommitFault
+  /** For tests: when a task is opened that another process has at work. */
+  readonly openings?: OpeningQueue
   /** For tests that must see what the safeguards prevent. */
   readonly unsafe?: Unsafe
 }
@@ -97,6 +100,7 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
   const fullName = (name: string): string => prefix + name
   const appender = openAppender({ kafka: briefly, brokers, metadata: timings.metadata, now: () => clock.now() })
   const running = new Map<string, () => void>()
+  const openings = options.openings ?? openOpeningQueue()
   /** The ends of what ran before, by topology: who comes after waits for them. */
   const endings = new Map<string, Promise<void>>()
   let ranges: PartitionReader | undefined
@@ -175,6 +179,7 @@ const assemble = (options: KafkaLogOptions, { patiently, briefly }: Clients, clu
       group,
       count,
       cache: stateCache(),
+      openings,
       timings,
       admission,
       clock,

@@ -10,7 +10,9 @@ import { runTask, type CommitFault, type RunningTask, type TaskInput, type TaskS
 import { ownerKey, positionEntry, positionKeyOf, stateKeyOf, type ChangelogEntry } from './changelog.ts'
 import type { GroupMember } from './group-member.ts'
 import { openInputBuffer, type InputBuffer } from './input-buffer.ts'
+import { type BeyondEnd, type InputPlace, placeInputs } from './input-places.ts'
 import { asKafkaError } from './kafka-errors.ts'
+import type { OpeningQueue } from './opening-queue.ts'
 import type { Bounds, PartitionReader } from './partition-reader.ts'
 import { endingState } from './ending-state.ts'
 import type { Standby } from './standby.ts'
@@ -32,6 +34,7 @@ export interface KafkaSeatSurroundings {
   readonly reader: PartitionReader
   readonly standby: Standby
   readonly member: () => GroupMember
+  readonly openings: OpeningQueue
   readonly restoreMs: number
   readonly metadataMs: number
   readonly admission: Admission
@@ -40,6 +43,8 @@ export interface KafkaSeatSurroundings {
   readonly commitFault: CommitFault | undefined
   readonly emit: (task: Task) => void
   readonly deny: (error: ConnectorError) => void
+  /** A partition that was handed over has its task elsewhere now. */
+  readonly handedOver: (partition: number) => void
   readonly unsafe: Unsafe | undefined
 }
 
@@ -55,6 +60,11 @@ export interface Unsafe {
 export interface KafkaSeat {
   /** The group has met again, and the partition is still here: a waiting seat need not wait any longer. */
   confirmed(): void
+  /**
+   * The group gave the partition to another process. The task goes on until that one ends what it can do, so that nobody stands still while
+   * it makes itself ready. false: there is no task that could.
+   */
+  handOver(): boolean
   /** Positions that stand, for people. */
   positions(): readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]
   /** Ends the task at once; resolves when a running commit has ended too. */
@@ -63,6 +73,8 @@ export interface KafkaSeat {
 
 const firstWaitMs = 50
 const longestWaitMs = 30_000
+/** Whoever has committed so lately may do so again: less than it takes until the group gives away what a dead process had. */
+const recentMs = 5000
 /** Turns' worth of records that are kept ready. */
 const turnsReady = 2
 const usualMostRecords = 500
@@ -90,6 +102,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
   let cancelHeartbeats: () => void = () => undefined
   let cancelWait: () => void = () => undefined
   let isWaitingForGroup = false
+  let isOfAnother = false
 
   const release = (): void => {
     if (held === undefined) return
@@ -104,6 +117,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
   const failed = (error: unknown): void => {
     release()
     if (hasLeft) return
+    if (isOfAnother) return surroundings.handedOver(partition)
     if (error instanceof ConnectorError && error.code === 'LOG_DENIED') return surroundings.deny(error)
     reason ??= error instanceof ConnectorError ? error.code : 'defect'
     // Who was frozen long enough to lose the partition must not take it back before it has learned of that.
@@ -112,6 +126,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
   }
 
   const confirmed = (): void => {
+    isOfAnother = false
     if (!isWaitingForGroup || hasLeft) return
     isWaitingForGroup = false
     cancelHeartbeats()
@@ -120,12 +135,23 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     cancelWait = () => clearTimeout(timer)
   }
 
+  /** What stands still anyhow need not wait for its turn, nor does what this process had at work itself. */
+  const isAtWorkElsewhere = (): boolean =>
+    reason === undefined && clock.now() - (standby.latestAt(partition) ?? -Infinity) < recentMs
+
   const begin = (): void => {
-    opening = open().catch(failed)
+    const openIt = (): Promise<void> => open().catch(failed)
+    opening = isAtWorkElsewhere() ? surroundings.openings(openIt) : openIt()
   }
 
   const open = async (): Promise<void> => {
     await closing
+    if (hasLeft) return
+    // Whoever has the partition still works on: what can be known before it is ended need not be waited for afterwards.
+    const bounds = boundsOfInputs()
+    bounds.catch(() => undefined)
+    await standby.catchUp(partition, surroundings.restoreMs)
+    const before = await bounds
     if (hasLeft) return
     const producer = await openTaskProducer({
       kafka: surroundings.writers,
@@ -138,7 +164,13 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     })
     try {
       const marker = await restore(producer)
-      const places = await placeInputs()
+      const places = await placeInputs({
+        names: topology.inputs,
+        committedOf,
+        before,
+        boundsNow: boundsOfInputs,
+        beyond,
+      })
       if (hasLeft) return await producer.close()
       start(producer, places, marker)
     } catch (cause) {
@@ -149,7 +181,6 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
 
   /** What was written before the fence, by whomever, is known when the own marker has come back. */
   const restore = async (producer: TaskProducer): Promise<string> => {
-    await standby.verify(partition)
     const marker = randomUUID()
     const committing = producer.commit([], [{ key: ownerKey, value: Buffer.from(marker) }], clock.now())
     const written = committing.then(({ entries }) => entries[0] ?? -1)
@@ -158,33 +189,23 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     return marker
   }
 
-  interface Place {
-    readonly name: string
-    readonly committed: number | undefined
-    readonly low: number
-  }
-
-  const placeInputs = async (): Promise<readonly Place[]> => {
-    const places: Place[] = []
+  const boundsOfInputs = async (): Promise<ReadonlyMap<string, Bounds>> => {
     const bounds = await reader.boundsOf(topology.inputs.map(surroundings.fullName), partition)
-    for (const name of topology.inputs) {
-      const kept = cached.get(positionKeyOf(name))
-      const committed =
-        kept === undefined || unsafe?.withoutSeek === true ? undefined : Number(Buffer.from(kept).toString())
-      const { low, high } = bounds.get(surroundings.fullName(name)) as Bounds
-      if (committed !== undefined && committed > high) throw beyond({ topic: name, position: committed, end: high })
-      places.push({ name, committed, low })
-    }
-    return places
+    return new Map(topology.inputs.map((name) => [name, bounds.get(surroundings.fullName(name)) as Bounds]))
   }
 
-  const beyond = (at: { topic: string; position: number; end: number }): ConnectorError => {
+  const committedOf = (name: string): number | undefined => {
+    const kept = cached.get(positionKeyOf(name))
+    return kept === undefined || unsafe?.withoutSeek === true ? undefined : Number(Buffer.from(kept).toString())
+  }
+
+  const beyond = (at: BeyondEnd): ConnectorError => {
     if (!isHeld) tell({ name: 'log position beyond end', ...coordinates, ...at })
     isHeld = true
     return new ConnectorError('LOG_UNAVAILABLE', `the position in ${at.topic} ${partition} lies beyond its end`)
   }
 
-  const start = (producer: TaskProducer, places: readonly Place[], marker: string): void => {
+  const start = (producer: TaskProducer, places: readonly InputPlace[], marker: string): void => {
     isHeld = false
     if (reason !== undefined && !isTold) tell({ name: 'task reopened', ...coordinates, reason, attempts: failures })
     isTold = reason !== undefined
@@ -238,7 +259,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
   }
 
   const openInput = (
-    { name, committed, low }: Place,
+    { name, committed, low }: InputPlace,
     onChange: () => void,
   ): { input: TaskInput; buffer: InputBuffer } => {
     const next = committed ?? low
@@ -326,8 +347,9 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
   begin()
   return {
     confirmed,
+    handOver: () => (isOfAnother = held !== undefined),
     positions: () =>
-      (held?.inputs ?? []).flatMap(({ input: { name, committed } }) =>
+      (isOfAnother ? [] : (held?.inputs ?? [])).flatMap(({ input: { name, committed } }) =>
         committed === undefined ? [] : [{ topic: surroundings.fullName(name), partition, offset: committed }],
       ),
     leave: async () => {

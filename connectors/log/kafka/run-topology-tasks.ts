@@ -9,6 +9,7 @@ import type { KafkaTimings } from './connection.ts'
 import type { Patience } from './fetch-pages.ts'
 import { joinGroup, type GroupMember } from './group-member.ts'
 import { openKafkaSeat, type KafkaSeat, type KafkaSeatSurroundings } from './kafka-seat.ts'
+import type { OpeningQueue } from './opening-queue.ts'
 import { openOutage } from './outage.ts'
 import { openPartitionReader, type PartitionReader } from './partition-reader.ts'
 import { openStandby } from './standby.ts'
@@ -28,6 +29,8 @@ export interface TopologyTasksOptions {
   readonly group: string
   readonly count: number
   readonly cache: StateCache
+  /** Shared by all topologies of a process. */
+  readonly openings: OpeningQueue
   readonly timings: KafkaTimings
   readonly admission: Admission
   readonly clock: Clock
@@ -75,6 +78,7 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
     restoreMs: timings.restore,
     metadataMs: timings.metadata,
     member: () => member as GroupMember,
+    handedOver: (partition) => leave(partition),
   }
 
   const leave = (partition: number): void => {
@@ -87,7 +91,8 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
 
   const assigned = (partitions: readonly number[], isNew: boolean): void => {
     if (hasLeft) return
-    for (const partition of [...seats.keys()]) if (isNew || !partitions.includes(partition)) leave(partition)
+    for (const [partition, seat] of [...seats])
+      if (isNew || (!partitions.includes(partition) && !seat.handOver())) leave(partition)
     for (const partition of partitions) {
       const seat = seats.get(partition)
       if (seat === undefined) seats.set(partition, openKafkaSeat(surroundings, partition))

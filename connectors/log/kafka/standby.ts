@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../../schemas/time.ts'
 import { ConnectorError } from '../../errors.ts'
 import { ownerKey } from './changelog.ts'
 import type { FetchedPage } from './fetch-pages.ts'
@@ -7,8 +8,13 @@ import type { CachedPartition, PlacedEntry, StateCache } from './state-cache.ts'
 /** Follows all partitions of one changelog, so that any of them can be taken over without copying. */
 export interface Standby {
   partition(partition: number): CachedPartition
-  /** Rejects when the changelog ends before what was read of it: ConnectorError LOG_DENIED. */
-  verify(partition: number): Promise<void>
+  /** When the newest entry that is known of a partition was written, by its writer's clock, epoch ms; null: none is known. */
+  latestAt(partition: number): EpochMs | null
+  /**
+   * Resolves when everything was read that stands in the changelog now, while its owner may still write. Rejects with ConnectorError:
+   * LOG_DENIED when it ends before what was read of it.
+   */
+  catchUp(partition: number, waitMs: number): Promise<void>
   /**
    * Resolves when this owner's marker was read: everything before it is known then. `written` resolves with its offset. Rejects
    * with ConnectorError.
@@ -39,7 +45,9 @@ export interface StandbyOptions {
 
 export const openStandby = (options: StandbyOptions): Standby => {
   const { reader, calmReader, cache, changelog, partitions, onDenied } = options
+  const latest = new Map<number, EpochMs>()
   const waiting = new Map<string, () => void>()
+  const reading = new Map<number, () => void>()
   const owners = new Map<number, string>()
   const watching = new Map<number, () => void>()
   const cold = new Set(Array.from({ length: partitions }, (_, partition) => partition))
@@ -66,6 +74,8 @@ export const openStandby = (options: StandbyOptions): Standby => {
         else entries.push({ key: text, value, offset })
       }
       heard = performance.now()
+      const newest = records.at(-1)
+      if (newest !== undefined) latest.set(partition, newest.timestamp)
       const owner = markers.at(-1)
       if (owner !== undefined) {
         owners.set(partition, owner)
@@ -74,6 +84,7 @@ export const openStandby = (options: StandbyOptions): Standby => {
       cached.read(entries, next)
       from = next
       for (const marker of markers) waiting.get(marker)?.()
+      reading.get(partition)?.()
     }
 
     const outOfRange = ({ low, high }: Bounds): void => {
@@ -91,35 +102,53 @@ export const openStandby = (options: StandbyOptions): Standby => {
     return { topic: changelog, partition, wants: () => (isDenied ? undefined : from), take, reachedEnd, outOfRange }
   })
   const removals = sources.map((source) => calmReader.add(source))
+  const positionOf = (partition: number): number => followed[partition]?.position() ?? 0
+
+  /** Reads a partition without rest until what is listened for is done. */
+  const readAtOnce = (
+    partition: number,
+    waitMs: number,
+    listen: (done: (error?: unknown) => void) => () => void,
+  ): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const source = sources[partition]
+      const readCalmlyAgain = source === undefined ? () => undefined : reader.add(source)
+      const settle = (error?: unknown): void => {
+        clearTimeout(timer)
+        readCalmlyAgain()
+        stopListening()
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      const timer = setTimeout(() => {
+        const text = `the changelog ${changelog} partition ${partition} could not be read to its end within ${waitMs / 1000} s`
+        settle(new ConnectorError('LOG_UNAVAILABLE', text))
+      }, waitMs)
+      const stopListening = listen(settle)
+    })
 
   return {
+    latestAt: (partition) => latest.get(partition) ?? null,
     partition: (partition) => followed[partition] as CachedPartition,
-    verify: async (partition) => {
-      const position = followed[partition]?.position() ?? 0
+    catchUp: async (partition, waitMs) => {
+      const position = positionOf(partition)
       const end = await reader.end(changelog, partition)
       if (position > end) throw another(partition, end, position)
+      if (positionOf(partition) >= end) return
+      await readAtOnce(partition, waitMs, (done) => {
+        reading.set(partition, () => positionOf(partition) >= end && done())
+        return () => void reading.delete(partition)
+      })
     },
     seen: (partition, marker, written, waitMs) =>
-      new Promise((resolve, reject) => {
-        const source = sources[partition]
-        const readCalmlyAgain = source === undefined ? () => undefined : reader.add(source)
-        const settle = (error?: unknown): void => {
-          clearTimeout(timer)
-          readCalmlyAgain()
-          waiting.delete(marker)
-          if (error === undefined) resolve()
-          else reject(error)
-        }
-        const timer = setTimeout(() => {
-          const text = `the changelog ${changelog} partition ${partition} could not be read to its end within ${waitMs / 1000} s`
-          settle(new ConnectorError('LOG_UNAVAILABLE', text))
-        }, waitMs)
-        waiting.set(marker, settle)
+      readAtOnce(partition, waitMs, (done) => {
+        waiting.set(marker, done)
         written.then((offset) => {
-          const position = followed[partition]?.position() ?? 0
           // Reading is past the marker and has not met it: what was read was another log.
-          if (waiting.has(marker) && position > offset) settle(another(partition, offset + 1, position))
-        }, settle)
+          if (waiting.has(marker) && positionOf(partition) > offset)
+            done(another(partition, offset + 1, positionOf(partition)))
+        }, done)
+        return () => void waiting.delete(marker)
       }),
     whileOwner: (partition, marker, onAnother) => {
       const look = (): void => {

@@ -2,7 +2,7 @@ import { CompressionTypes, Kafka, logLevel, type ITopicConfig } from 'kafkajs'
 import { setTimeout } from 'node:timers/promises'
 import { concatMap, mergeMap, type Subscription } from 'rxjs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { EventLog } from '../../../../connectors/log/event-log.ts'
+import type { EventLog, Task } from '../../../../connectors/log/event-log.ts'
 import { connectKafka, patient, usualTimings } from '../../../../connectors/log/kafka/connection.ts'
 import { joinGroup, type GroupMember } from '../../../../connectors/log/kafka/group-member.ts'
 import { openTaskProducer } from '../../../../connectors/log/kafka/task-producer.ts'
@@ -62,13 +62,15 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
     return heard
   }
   /** Copies every record once, and gathers who did. */
-  const copy = (log: EventLog): { partitions: Set<number>; subscription: Subscription } => {
+  const copy = (log: EventLog): { partitions: Set<number>; opened: Task[]; subscription: Subscription } => {
     const partitions = new Set<number>()
+    const opened: Task[] = []
     const subscription = log
       .tasks({ name: 'copier', inputs: ['in'], mostRecords: 5 })
       .pipe(
         mergeMap((task) => {
           partitions.add(task.partition)
+          opened.push(task)
           task.lost.addEventListener('abort', () => partitions.delete(task.partition))
           return task.turns.pipe(
             concatMap(async (turn) => {
@@ -80,7 +82,7 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
       )
       .subscribe()
     subscriptions.push(subscription)
-    return { partitions, subscription }
+    return { partitions, opened, subscription }
   }
   const copied = async (log: EventLog): Promise<string[]> =>
     texts((await Promise.all(range(3).map((partition) => readAll(log, { topic: 'out', partition })))).flat())
@@ -159,24 +161,27 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
   })
 
   describe('a partition', () => {
+    const fence = async (topology: string, partition: number): Promise<void> => {
+      const thief = await openTaskProducer({
+        kafka: connectKafka({ brokers: brokers ?? [], clientId: 'other' }, patient),
+        brokers: brokers ?? [],
+        transactionalId: `${full(topology)}-${partition}`,
+        changelog: full(`state.${topology}`),
+        partition,
+        metadata: 30_000,
+      })
+      await thief.close()
+    }
+
     it('is fenced: who has lost it commits nothing, and comes back only as the group says', async () => {
       const log = await open()
       await log.append([record('in', 'v')])
       const heard = hear(log)
       const { turn } = await until(() => heard.turns[0], 'a turn', patience)
-      const kafka = connectKafka({ brokers: brokers ?? [], clientId: 'other' }, patient)
-      const thief = await openTaskProducer({
-        kafka,
-        brokers: brokers ?? [],
-        transactionalId: `${full('reader')}-0`,
-        changelog: full('state.reader'),
-        partition: 0,
-        metadata: 30_000,
-      })
+      await fence('reader', 0)
       expect(
         await refusalOf(turn.commit({ append: [record('out', 'late')], put: [['a', bytes('b')]] }), 'LOG_UNAVAILABLE'),
       ).toContain('another process has taken the partition')
-      await thief.close()
       const again = await until(() => heard.turns[1], 'a turn of a new task', patience)
       expect(texts(again.turn.records)).toEqual(['v'])
       expect(again.task.state.get('a')).toBeUndefined()
@@ -206,6 +211,59 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
       await more
       await untilCopied(feeder, 120)
       expect((await copied(feeder)).map(Number).sort((a, b) => a - b)).toEqual(range(120))
+    })
+
+    /** The first has all and is at work on them; a second was given one of them, and opens it when it is told to. */
+    const handingOver = async () => {
+      const feeder = await open()
+      const first = copy(await open())
+      await until(() => first.partitions.size === 3, 'all partitions at the first', patience)
+      let count = 0
+      const copyMore = async (times = 1): Promise<void> => {
+        for (const _ of range(times))
+          await feeder.append(range(3).map((partition) => record('in', `${count++}`, partition)))
+        await untilCopied(feeder, count)
+      }
+      await copyMore()
+      const waiting: (() => void)[] = []
+      const log = await open({
+        openings: (work) => new Promise((resolve, reject) => waiting.push(() => void work().then(resolve, reject))),
+      })
+      const second = copy(log)
+      await until(() => waiting.length === 1, 'a partition for the second', patience)
+      return { feeder, first, second, log, copyMore, opens: () => waiting.shift()?.() }
+    }
+
+    it('is worked on until the process that it was given to has made itself ready, by one of them at a time', async () => {
+      const { feeder, first, second, copyMore, opens } = await handingOver()
+      await copyMore()
+      expect([first.partitions.size, second.partitions.size]).toEqual([3, 0])
+      opens()
+      await copyMore(50)
+      // Through many heartbeats after which the first might take it back.
+      for (const _ of range(15)) await copyMore()
+      await until(() => first.partitions.size === 2 && second.partitions.size === 1, 'shares for both', patience)
+      expect([first.opened.length, second.opened.length]).toEqual([3, 1])
+      expect(told).toEqual([])
+      expect((await copied(feeder)).map(Number).sort((a, b) => a - b)).toEqual(range(201))
+    })
+
+    it('stays where it is when the process that it was given to has gone again', async () => {
+      const { first, log, copyMore, opens } = await handingOver()
+      const closing = close(log)
+      opens()
+      await closing
+      const members = async (): Promise<number | undefined> => {
+        const { groups } = await admin((at) => at.describeGroups([full('copier')]))
+        return groups[0]?.state === 'Stable' ? groups[0].members.length : undefined
+      }
+      const deadline = performance.now() + patience
+      while ((await members()) !== 1 && performance.now() < deadline) await setTimeout(50)
+      await copyMore()
+      expect(first.opened.map(({ lost }) => lost.aborted)).toEqual([false, false, false])
+      for (const partition of range(3)) await fence('copier', partition)
+      await copyMore()
+      await until(() => first.opened.length === 6, 'all of them again', patience)
     })
 
     it('gathers what comes to an unhurried input into few turns, and forgets none of it', async () => {

@@ -6,6 +6,7 @@ import { ownerKey, stateKeyOf } from '../../../../connectors/log/kafka/changelog
 import type { PartitionReader, Source } from '../../../../connectors/log/kafka/partition-reader.ts'
 import { openStandby, type Standby } from '../../../../connectors/log/kafka/standby.ts'
 import { openStateCache, type StateCache } from '../../../../connectors/log/kafka/state-cache.ts'
+import { until } from '../log-world.ts'
 
 const longMs = 3_600_000
 
@@ -14,6 +15,7 @@ describe('the standby of a topology', () => {
   let cache: StateCache
   let sources: Source[] = []
   let hurried: Set<Source>
+  let end = 0
   let standby: Standby
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'relay-state-'))
@@ -31,7 +33,7 @@ describe('the standby of a topology', () => {
       look: () => undefined,
       bounds: refused,
       boundsOf: refused,
-      end: refused,
+      end: async () => end,
       offsetAt: refused,
       fetch: refused,
       close: async () => undefined,
@@ -122,6 +124,31 @@ describe('the standby of a topology', () => {
       'not written',
     )
     expect(hurried.size).toBe(0)
+  })
+
+  it('catches up with what stands in a partition, at once, and no longer', async () => {
+    page(2, [stateKeyOf('a'), '1'])
+    end = 4
+    const caughtUp = standby.catchUp(0, longMs)
+    await until(() => hurried.size === 1, 'reading', longMs)
+    page(3, [stateKeyOf('a'), '2'])
+    expect(hurried.size).toBe(1)
+    page(4, [stateKeyOf('a'), '3'])
+    await caughtUp
+    expect([hurried.size, kept()]).toEqual([0, '3'])
+    await standby.catchUp(0, longMs)
+  })
+
+  it('is not the memory of a partition that ends before what was read of it', async () => {
+    page(5, [stateKeyOf('a'), '1'])
+    end = 4
+    await expect(standby.catchUp(0, longMs)).rejects.toMatchObject({ code: 'LOG_DENIED' })
+  })
+
+  it('knows when a partition was written to last', () => {
+    expect(standby.latestAt(0)).toBeNull()
+    page(2, [stateKeyOf('a'), '1'])
+    expect([standby.latestAt(0), standby.latestAt(1)]).toEqual([1, null])
   })
 
   it('says at once that another owner has come already, and nothing to who looks no more', () => {
