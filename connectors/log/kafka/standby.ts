@@ -11,8 +11,8 @@ export interface Standby {
   /** When the newest entry that is known of a partition was written, by its writer's clock, epoch ms; null: none is known. */
   latestAt(partition: number): EpochMs | null
   /**
-   * Resolves when everything was read that stands in the changelog now, while its owner may still write. Rejects with ConnectorError:
-   * LOG_DENIED when it ends before what was read of it.
+   * Resolves when everything was read that may be read of the changelog now, while its owner may still write: what a dead one has left open is
+   * not waited for. Rejects with ConnectorError: LOG_DENIED when it ends before what was read of it.
    */
   catchUp(partition: number, waitMs: number): Promise<void>
   /**
@@ -84,7 +84,6 @@ export const openStandby = (options: StandbyOptions): Standby => {
       cached.read(entries, next)
       from = next
       for (const marker of markers) waiting.get(marker)?.()
-      reading.get(partition)?.()
     }
 
     const outOfRange = ({ low, high }: Bounds): void => {
@@ -96,6 +95,7 @@ export const openStandby = (options: StandbyOptions): Standby => {
       from = low
     }
     const reachedEnd = (): void => {
+      reading.get(partition)?.()
       cold.delete(partition)
       if (cold.size === 0) warmed.resolve()
     }
@@ -136,7 +136,7 @@ export const openStandby = (options: StandbyOptions): Standby => {
       if (position > end) throw another(partition, end, position)
       if (positionOf(partition) >= end) return
       await readAtOnce(partition, waitMs, (done) => {
-        reading.set(partition, () => positionOf(partition) >= end && done())
+        reading.set(partition, () => done())
         return () => void reading.delete(partition)
       })
     },

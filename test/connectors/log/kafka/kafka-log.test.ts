@@ -4,6 +4,7 @@ import { concatMap, mergeMap, type Subscription } from 'rxjs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { EventLog, Task } from '../../../../connectors/log/event-log.ts'
 import { connectKafka, patient, usualTimings } from '../../../../connectors/log/kafka/connection.ts'
+import { stateKeyOf } from '../../../../connectors/log/kafka/changelog.ts'
 import { joinGroup, type GroupMember } from '../../../../connectors/log/kafka/group-member.ts'
 import { openTaskProducer } from '../../../../connectors/log/kafka/task-producer.ts'
 import { openKafkaLog, type KafkaLogOptions } from '../../../../connectors/log/kafka-log.ts'
@@ -187,6 +188,30 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
       expect(again.task.state.get('a')).toBeUndefined()
       await again.turn.commit({ append: [record('out', 'once')], put: [] })
       expect(texts(await readAll(log, { topic: 'out', partition: 0 }))).toEqual(['once'])
+    })
+
+    it('is opened at once though its last owner died in the middle of a transaction, and nothing of that is kept', async () => {
+      const log = await open()
+      const before = hear(log)
+      await until(() => before.tasks.length === 3, 'three tasks', patience)
+      await close(log)
+      const dead = client().producer({
+        idempotent: true,
+        maxInFlightRequests: 1,
+        transactionalId: `${full('reader')}-0`,
+      })
+      await dead.connect()
+      const transaction = await dead.transaction()
+      await transaction.send({
+        topic: full('state.reader'),
+        messages: [{ key: stateKeyOf('a'), value: 'of the dead', partition: 0 }],
+      })
+      await dead.disconnect()
+      const begun = performance.now()
+      const after = hear(await open())
+      const task = await until(() => after.tasks.find(({ partition }) => partition === 0), 'its task', patience)
+      expect(performance.now() - begun).toBeLessThan((quickTimings.restore ?? 0) / 2)
+      expect(task.state.get('a')).toBeUndefined()
     })
 
     it('belongs to one process of several; one, two, one: every record once', async () => {

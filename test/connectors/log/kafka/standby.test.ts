@@ -134,9 +134,20 @@ describe('the standby of a topology', () => {
     page(3, [stateKeyOf('a'), '2'])
     expect(hurried.size).toBe(1)
     page(4, [stateKeyOf('a'), '3'])
+    sources[0]?.reachedEnd?.()
     await caughtUp
     expect([hurried.size, kept()]).toEqual([0, '3'])
     await standby.catchUp(0, longMs)
+  })
+
+  it('does not wait for what a dead owner has left open', async () => {
+    page(2, [stateKeyOf('a'), '1'])
+    end = 4
+    const caughtUp = standby.catchUp(0, longMs)
+    await until(() => hurried.size === 1, 'reading', longMs)
+    sources[0]?.reachedEnd?.()
+    await caughtUp
+    expect([hurried.size, kept()]).toEqual([0, '1'])
   })
 
   it('is not the memory of a partition that ends before what was read of it', async () => {
