@@ -48,6 +48,10 @@ const allStages = ['enrich', 'decide', 'deliver'] as const
 /** A letter that is sent but not settled is one of these: under way, or its receipt is in the batch that is written. */
 const doublesPerStrike = 2 * connections
 const beforeJoinMs = 10_000
+/** Until others have what a dead process had. */
+const takenOverMs = 15_000
+/** Until a process that begins alone is at work. */
+const begunMs = 10_000
 const afterJoinMs = 8000
 const frozenMs = 13_000
 export const mostSilentMs = 3000
@@ -216,7 +220,8 @@ const fullStorm =
     }
     await run.start('A').ready
     say('A runs')
-    await wait(10_000)
+    // Its own beginning is not taken for a silence before the first join.
+    await wait(beforeJoinMs + begunMs)
     const second = await join('B')
     const third = await join('C')
     await wait(0, 3000)
@@ -241,7 +246,7 @@ const fullStorm =
     await wait(8000, 12_000)
     say('C is killed')
     await run.end(third, 'SIGKILL')
-    await wait(12_000, 15_000)
+    await wait(takenOverMs + beforeJoinMs, takenOverMs + beforeJoinMs + 3000)
     await join('D')
   }
 
@@ -249,7 +254,7 @@ const fullStorm =
 const joinsOnly = async (run: Run): Promise<void> => {
   await run.start('A').ready
   // Its own beginning is not taken for a silence before the first join.
-  await setTimeout(beforeJoinMs + 5000)
+  await setTimeout(beforeJoinMs + begunMs)
   for (const name of ['B', 'C']) await run.joins(run.start(name))
 }
 
@@ -261,7 +266,7 @@ interface Seeds {
 }
 
 const runSeeds = async ({ seeds, first, events, joinsAlone }: Seeds): Promise<number> => {
-  const feedMs = joinsAlone ? 50_000 : 120_000
+  const feedMs = joinsAlone ? 50_000 : 150_000
   let failures = 0
   for (let seed = first; seed < first + seeds; seed++) {
     const broker = await startOwnBroker({ nodes: joinsAlone ? 1 : 3 })
