@@ -1,6 +1,6 @@
 // Generated from the .avsc files by `npm run generate`. Do not edit.
 
-export type Origin = 'live' | 'history' | 'sweep'
+export type Origin = 'live' | 'history' | 'sweep' | 'repair'
 
 /** A row as Velociraptor gave it, with its identity and its times. Topics raw.* */
 export interface RawEvent {
@@ -14,7 +14,7 @@ export interface RawEvent {
   readonly received_at: number
   /** Epoch ms at which the relay read the row. */
   readonly read_at: number
-  /** How it came: watched live, read back from history, or found by comparing states. */
+  /** How it came: watched live, read back from history, found by comparing states, or read back because a stream that lived had left it out. */
   readonly origin: Origin
   /** The row's JSON text, verbatim. */
   readonly row: string

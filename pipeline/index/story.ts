@@ -89,6 +89,7 @@ const origins: Record<Origin, string> = {
   live: 'watched live',
   history: "read back from the server's history",
   sweep: 'found by comparing states',
+  repair: "read back from the server's history, as it was missing in the event stream",
 }
 
 interface Facts {

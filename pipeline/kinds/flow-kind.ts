@@ -29,6 +29,7 @@ const cameBy: Readonly<Record<Origin, string>> = {
   live: '',
   history: 'late: read back from what the server keeps',
   sweep: 'by a look through all flows: the server sent no event for it',
+  repair: 'late: read back, because it was missing in the event stream',
 }
 
 /** Completed collections. */

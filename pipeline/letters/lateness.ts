@@ -19,5 +19,7 @@ export function lateness({ origin, happenedAt, noticedAt }: Told, now: EpochMs):
   if (origin === 'sweep')
     return [known ? `${happened}; the server sent no event for it.` : 'The server sent no event for it.']
   if (origin === 'history') return [`${happened}${known ? ',' : ''} while the relay was away.`]
+  if (origin === 'repair')
+    return [known ? `${happened}; it was missing in the event stream.` : 'It was missing in the event stream.']
   return known && noticedAt - happenedAt > LATE ? [`${happened}; word of it came late.`] : []
 }

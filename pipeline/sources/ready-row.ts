@@ -44,10 +44,11 @@ export const readyRow = (arrival: RowArrival, reading: Reading): ReadyRow => {
 const recordOf = (
   { source, json, row, origin }: RowArrival,
   { id, key, receivedAt, queue = source.queue }: Identified,
-  { org, readAt }: Reading,
+  { org, readAt, isRepair }: Reading,
 ): NewRecord => {
   const kept = Buffer.byteLength(json) <= mostRowBytes ? json : source.shorten(row)
-  const raw = { org, queue, id, received_at: receivedAt, read_at: readAt, origin, row: kept }
+  const came = isRepair ? 'repair' : origin
+  const raw = { org, queue, id, received_at: receivedAt, read_at: readAt, origin: came, row: kept }
   return { topic: source.topic.name, key, value: encode('RawEvent', raw) }
 }
 

@@ -553,7 +553,7 @@ describe('a queue in sync', () => {
     await beats(14 * minute)
     expect(await flows()).toEqual([])
     await beats(2 * minute)
-    expect(await flows()).toEqual(['F.lost history'])
+    expect(await flows()).toEqual(['F.lost repair'])
     expect(world.saidOf('gap repaired')).toEqual([
       { name: 'gap repaired', org: 'root', queue: 'System.Flow.Completion', rows: 1 },
     ])

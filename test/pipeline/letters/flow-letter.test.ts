@@ -93,6 +93,8 @@ describe('subject, title and summary', () => {
     ['history', T, T, ' It happened while the relay was away.'],
     ['sweep', T, T + 60_000, ' It happened 1 minute ago; the server sent no event for it.'],
     ['sweep', 0, T + 60_000, ' The server sent no event for it.'],
+    ['repair', T, T + 12 * 60_000, ' It happened 12 minutes ago; it was missing in the event stream.'],
+    ['repair', 0, T, ' It was missing in the event stream.'],
   ] as const)('says how late it is: %s, completed %d, told %d', (origin, completed_at, now, sentence) => {
     const { summary } = letterWith({ event: { origin, completed_at }, notice: { noticed_at: now } }, { now })
     expect(summary.slice(summary.indexOf('0 B.') + 4)).toBe(sentence)
