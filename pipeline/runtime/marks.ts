@@ -18,11 +18,11 @@ export interface Marks<M = Mark> {
   /** The mark of an id whose time lies within one bucket of `at`. */
   get(id: string, at: EpochMs): M | undefined
   put(id: string, mark: M): void
-  /** Forgets marks older than `before`, a bounded number a call. */
-  forget(before: EpochMs): void
+  /** Forgets marks older than `before`, at most so many a call: 200 unless it is said. */
+  forget(before: EpochMs, most?: number): void
 }
 
-const mostForgotten = 200
+const usuallyMostForgotten = 200
 /** Hours until the year 9999. */
 const digits = 8
 
@@ -128,8 +128,8 @@ export const marksOf = <N extends MarkName>(
       if (isBeforeAll(bucket, order)) memory.begin(`${rangeOf(bucket).from}${order}/`)
       memory.add(id)
     },
-    forget(before) {
-      let left = mostForgotten
+    forget(before, most = usuallyMostForgotten) {
+      let left = most
       const end = prefixOf(bucketOf(before))
       if (end <= `${prefix}/`) return
       for (const key of state.committedKeys(`${prefix}/`, end)) {

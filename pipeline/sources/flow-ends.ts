@@ -25,7 +25,6 @@ export interface FlowEndMemory {
 }
 
 const day = 86_400_000
-const mostForgotten = 200
 /** Days until the year 9999. */
 const digits = 8
 
@@ -116,9 +115,9 @@ export const openFlowEnds = (state: TurnState, org: string, memory: FlowEndMemor
   }
 }
 
-/** Forgets ends of the days before a time, a bounded number a call. */
-export const forgetFlowEnds = (state: TurnState, org: string, before: EpochMs): void => {
-  let left = mostForgotten
+/** Forgets ends of the days before a time, at most so many a call. */
+export const forgetFlowEnds = (state: TurnState, org: string, before: EpochMs, most: number): void => {
+  let left = most
   for (const key of state.committedKeys(`ended/${org}/`, prefixOf(org, bucketOf(before)))) {
     state.delete(key)
     if (--left === 0) return

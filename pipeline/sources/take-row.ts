@@ -17,6 +17,8 @@ import { cameBefore } from './twins.ts'
 
 const markBucketMs = 3_600_000
 const endedKeptMs = 7 * 86_400_000
+/** At each step of a cursor, twice a minute: hundreds of rows a second may come for days, and none of them is remembered for ever. */
+const mostForgotten = 10_000
 const seenPrefix = (org: string, queue: string): string => `seen/${org}/${queue}`
 
 /** What a task remembers of the rows that it took. */
@@ -72,6 +74,6 @@ export const forgetRows = (
   state: TurnState,
   { org, queue, readTo }: { readonly org: string; readonly queue: string; readonly readTo: EpochMs },
 ): void => {
-  marksIn(state, seenPrefix(org, queue), markBucketMs).forget(readTo - 2 * markBucketMs)
-  forgetFlowEnds(state, org, readTo - endedKeptMs)
+  marksIn(state, seenPrefix(org, queue), markBucketMs).forget(readTo - 2 * markBucketMs, mostForgotten)
+  forgetFlowEnds(state, org, readTo - endedKeptMs, mostForgotten)
 }

@@ -102,7 +102,7 @@ it('are forgotten by the day, a bounded number at a time', () => {
   })
   const forget = (): number =>
     task.turn((_, state) => {
-      forgetFlowEnds(state, 'root', T + day)
+      forgetFlowEnds(state, 'root', T + day, 200)
       return state.puts().length
     })
   expect([forget(), forget(), forget()]).toEqual([200, 50, 0])
