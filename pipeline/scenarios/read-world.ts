@@ -1,4 +1,4 @@
-import type { WorldDescription } from '../../connectors/velociraptor/stand-in/world.ts'
+import type { WorldDescription } from '../../connectors/velociraptor/stand-in/world-description.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { instead } from '../config/did-you-mean.ts'
 import { isRecord } from '../config/is-record.ts'

@@ -1,4 +1,4 @@
-import type { WorldDescription } from '../../connectors/velociraptor/stand-in/world.ts'
+import type { WorldDescription } from '../../connectors/velociraptor/stand-in/world-description.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import type { Position } from '../config/yaml-source.ts'
 import type { ReadConfiguration } from '../config/read-configuration.ts'

@@ -20,7 +20,8 @@ import {
   serverVersion,
 } from '../../connectors/velociraptor/lookups.ts'
 import { firstUploads } from '../../connectors/velociraptor/results.ts'
-import { insideOf, type StandInWorld, type WorldDescription } from '../../connectors/velociraptor/stand-in/world.ts'
+import type { WorldDescription } from '../../connectors/velociraptor/stand-in/world-description.ts'
+import { insideOf, type StandInWorld } from '../../connectors/velociraptor/stand-in/world.ts'
 import type { QueryRequest, Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import { watchQuery } from '../../connectors/velociraptor/watch-query.ts'
 import type { VirtualClock } from '../../pipeline/runtime/virtual-clock.ts'

@@ -9,6 +9,12 @@ export const isPlain = (value: unknown): value is Plain =>
 
 export const plainOf = (value: unknown): Plain => (isPlain(value) ? value : {})
 
+/** A list as it stands; an empty one for everything else. */
+export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+
+/** Text as it stands; '' for everything else. */
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
 /** Fields left out get the default; null stands as null. Fields the server does not know stay, at the end. */
 export const filled = (given: Plain, defaults: Plain): Plain => {
   const result: Record<string, unknown> = {}
@@ -120,8 +126,6 @@ const specDefaults: Plain = {
   max_batch_rows_buffer: 0,
   timeout: 0,
 }
-
-const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 
 const requestRow = (given: unknown, client: unknown, flow: unknown): unknown => {
   if (given === null) return null

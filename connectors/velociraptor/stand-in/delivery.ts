@@ -1,6 +1,6 @@
 import type { EpochMs } from '../../../schemas/time.ts'
 import type { DeliveryFault, LastingFaults } from './faults.ts'
-import { readJson, toJson, type Row, type Value } from './vql/values.ts'
+import { reparsed, type Row } from './vql/values.ts'
 
 /** Gives the live rows of queues to whoever watches, as well or as badly as the faults of the moment have it. */
 export interface Delivery {
@@ -11,12 +11,7 @@ export interface Delivery {
   lose(): void
 }
 
-/** What went through the server's file comes back parsed: texts that look like times have become times. */
-const spilled = (row: Row): Row =>
-  new Map<string, Value>(
-    [...row].map(([key, value]) => [key, { kind: 'json', text: toJson(readJson(toJson(value), { moments: true })) }]),
-  )
-
+/** Delivery that suffers from these faults. */
 export const openDelivery = (lasting: LastingFaults): Delivery => {
   let held: (() => void)[] = []
   const flush = (): void => {
@@ -28,7 +23,7 @@ export const openDelivery = (lasting: LastingFaults): Delivery => {
     give(row, watchers, now) {
       const hit = (kind: DeliveryFault): boolean => lasting.hits(kind, now)
       if (hit('overflow')) return
-      const given = hit('spill') ? spilled(row) : row
+      const given = hit('spill') ? reparsed(row) : row
       const times = hit('repeat') ? 2 : 1
       const give = (): void => {
         for (let n = 0; n < times; n++) for (const watcher of [...watchers()]) watcher(new Map(given))

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../../schemas/time.ts'
-import { integer, readMoment } from './vql/values.ts'
+import { goMoment, integer, readMoment } from './vql/values.ts'
 
 export type TimeUnit = 's' | 'ms' | 'us'
 
@@ -29,13 +29,8 @@ export const momentNs = (text: string, t0: EpochMs): bigint | null => {
   return ns
 }
 
-/** A moment as Go prints it: `2026-01-02 03:04:05.25 +0000 UTC`. */
-export const goTime = (at: EpochMs): string => {
-  const [day, time = ''] = new Date(at).toISOString().slice(0, -1).split('T')
-  const [seconds = '', fraction = ''] = time.split('.')
-  const digits = fraction.replace(/0+$/, '')
-  return `${day} ${seconds}${digits === '' ? '' : `.${digits}`} +0000 UTC`
-}
+/** The same as `goMoment`, of a time in ms. */
+export const goTime = (at: EpochMs): string => goMoment(BigInt(at) * 1_000_000n)
 
 /** A known time field: a moment's text in the field's unit; whatever else stands there stays. */
 export const timeField = (value: unknown, unit: TimeUnit, t0: EpochMs): unknown => {

@@ -2,8 +2,9 @@ import { status as codes } from '@grpc/grpc-js'
 import type { EpochMs } from '../../../schemas/time.ts'
 import type { PushEventArguments } from '../api-messages.ts'
 import type { CallStatus } from '../failures.ts'
+import { knowsArtifact, typeOf, type StandInOrg } from './organisation.ts'
 import { isDict, isList, readJson, toJson, type Row, type Value } from './vql/values.ts'
-import { knowsArtifact, typeOf, type StandInOrg, type WorldInside } from './world.ts'
+import type { WorldInside } from './world.ts'
 
 const eventTypes = new Set(['client_event', 'server_event'])
 

@@ -1,3 +1,5 @@
+import { huntSummary, listOf, plainOf, textOf, type Plain } from './defaults.ts'
+import { flowKey, knowsArtifact, resultsKey, splitKey, splitQueue, typeOf, type StandInOrg } from './organisation.ts'
 import {
   sendRows,
   type Arguments,
@@ -10,9 +12,8 @@ import {
 import { argumentItems, argumentText, argumentValue, plainFunctions } from './vql/functions.ts'
 import { plainPlugins } from './vql/plugins.ts'
 import { lookUp } from './vql/scope.ts'
-import { fromPlain, isTrue, nanoseconds, type Row, type Value } from './vql/values.ts'
-import { huntSummary, plainOf, type Plain } from './defaults.ts'
-import { cut, knowsArtifact, pair, textOf, typeOf, type StandInOrg, type WorldInside } from './world.ts'
+import { fromPlain, isTrue, nanoseconds, rowFrom, type Row, type Value } from './vql/values.ts'
+import type { WorldInside } from './world.ts'
 
 /** Whose query it is, and what it may see. */
 export interface Ground {
@@ -25,9 +26,7 @@ export interface Ground {
 
 const results = { needs: 'READ_RESULTS' } as const
 
-const rowOf = (plain: Plain): Row => new Map(Object.entries(plain).map(([key, value]) => [key, fromPlain(value)]))
-
-const rowsOf = (plains: Iterable<unknown>): readonly Row[] => [...plains].map((one) => rowOf(plainOf(one)))
+const rowsOf = (plains: Iterable<unknown>): readonly Row[] => [...plains].map((one) => rowFrom(plainOf(one)))
 
 /** The functions of a query in this organisation, by name. */
 export const functionsOn = (ground: Ground): ReadonlyMap<string, VqlFunction> =>
@@ -124,9 +123,9 @@ const serverFunctions = (ground: Ground): Readonly<Record<string, VqlFunction>> 
 /** Every artifact of the type that is defined or has logged: what a table says that nobody wrote. */
 const tableOf = (org: StandInOrg, type: string): Plain => {
   const logged = [...org.logs.keys()]
-    .map((key) => [key.slice(0, key.indexOf(' ')), cut(key.slice(key.indexOf(' ') + 1))[0]] as const)
+    .map(splitKey)
     .filter(([client]) => (client === 'server') === (type === 'server_event'))
-    .map(([, artifact]) => artifact)
+    .map(([, queue]) => splitQueue(queue)[0])
   const defined = [...org.artifacts.values()]
     .filter((row) => row['type'] === type && row['built_in'] !== true)
     .map((row) => textOf(row['name']))
@@ -168,7 +167,7 @@ const serverPlugins = (ground: Ground): Readonly<Record<string, Plugin>> => {
   const history: Rows = (args, { session }) => {
     const artifact = queueOf(args)
     // A source that the artifact has not got is no error here, only an empty history.
-    if (!org.artifacts.has(cut(artifact)[0])) {
+    if (!org.artifacts.has(splitQueue(artifact)[0])) {
       session.log(`monitoring: Artifact ${artifact} not known`)
       return []
     }
@@ -298,18 +297,21 @@ const between = (stored: readonly { readonly at: number; readonly row: Row }[], 
 
 const flowResults = ({ org, blind }: Ground, args: Arguments, { session }: CallContext): readonly Row[] => {
   const artifact = queueOf(args)
-  const key = `${pair(argumentText(args, 'client_id'), argumentText(args, 'flow_id'))} ${artifact}`
-  const rows = org.results.get(key)
-  if (rows === undefined && !org.artifacts.has(cut(artifact)[0])) session.log(`source: Artifact ${artifact} not known`)
+  const rows = org.results.get(resultsKey(argumentText(args, 'client_id'), argumentText(args, 'flow_id'), artifact))
+  if (rows === undefined && !org.artifacts.has(splitQueue(artifact)[0]))
+    session.log(`source: Artifact ${artifact} not known`)
   return blind || rows === undefined ? [] : rowsOf(rows)
 }
 
-const flowsOf = (org: StandInOrg, client: string): readonly string[] =>
-  [...org.flows.keys()]
-    .filter((key) => key.startsWith(`${client} `))
-    .map((key) => key.slice(client.length + 1))
+/** The ids of a client's flows, from the end of their order. */
+const flowsOf = (org: StandInOrg, client: string): readonly string[] => {
+  const prefix = flowKey(client, '')
+  return [...org.flows.keys()]
+    .filter((key) => key.startsWith(prefix))
+    .map((key) => key.slice(prefix.length))
     .sort()
     .reverse()
+}
 
 /** Of a flow, or of every flow of a hunt; what the call does not say is said by variables. */
 const uploads = (ground: Ground, args: Arguments, { scope }: CallContext): readonly Row[] => {
@@ -318,7 +320,7 @@ const uploads = (ground: Ground, args: Arguments, { scope }: CallContext): reado
     return typeof value === 'string' ? value : ''
   }
   const ofFlow = (client: string, flow: string): readonly Row[] =>
-    rowsOf(ground.org.uploads.get(pair(client, flow)) ?? [])
+    rowsOf(ground.org.uploads.get(flowKey(client, flow)) ?? [])
   const hunt = said('hunt_id', 'HuntId')
   if (hunt === '') return ofFlow(said('client_id', 'ClientId'), said('flow_id', 'FlowId'))
   return huntFlows(ground, hunt).flatMap((row) => {
@@ -335,7 +337,7 @@ const wantedClient = (client: Plain, args: Arguments): boolean => {
   if (search === '' || search === 'all') return true
   const [kind, wanted = search] = search.includes(':') ? search.split(':', 2) : ['', search]
   const os = plainOf(client['os_info'])
-  const labels = Array.isArray(client['labels']) ? client['labels'].map((label) => textOf(label).toLowerCase()) : []
+  const labels = listOf(client['labels']).map((label) => textOf(label).toLowerCase())
   if (kind === 'label') return labels.includes(wanted)
   return [id, textOf(os['hostname']), textOf(os['fqdn'])].some((name) => name.toLowerCase().startsWith(wanted))
 }
@@ -362,7 +364,7 @@ const definitions = (org: StandInOrg, args: Arguments, call: CallContext): reado
   return argumentItems(args.get('names') ?? null, call).flatMap((given) => {
     const name = typeof given === 'string' ? given : ''
     const found = org.artifacts.get(name)
-    if (found !== undefined) return [rowOf(found)]
+    if (found !== undefined) return [rowFrom(found)]
     call.session.log(`artifact_definitions: artifact ${name} not known`)
     return []
   })

@@ -1,8 +1,9 @@
-import { fromPlain, toJson, type Row } from './vql/values.ts'
 import type { EpochMs } from '../../../schemas/time.ts'
 import { isPlain } from './defaults.ts'
+import { resultsKey, splitKey, splitQueue, typeOf, type StandInOrg } from './organisation.ts'
 import type { KeptFile } from './uploads.ts'
-import { cut, pair, typeOf, type StandInOrg, type WorldInside } from './world.ts'
+import { rowFrom, toJson, type Row } from './vql/values.ts'
+import type { WorldInside } from './world.ts'
 
 /** What lies at a place of the server's store; `below a file`: a file stands where a folder would have to be. */
 export type Found = KeptFile | 'folder' | 'below a file' | 'nothing'
@@ -59,44 +60,34 @@ const linesAt = (world: WorldInside, org: StandInOrg, components: readonly strin
   if (third === 'monitoring') return isOfServer(org, between(3)) ? [] : queueRows(between(3), second)
   if (third === 'monitoring_logs') return second === 'server' ? [] : logRows(between(3), second)
   if (third !== 'artifacts') return []
-  const [artifact, ...rest] = more
+  const [artifact = '', ...rest] = more
   const flow = rest.length === 1 ? file : rest[0]
   const source = rest.length === 1 ? artifact : `${artifact}/${file}`
-  return rest.length > 2
-    ? []
-    : (org.results.get(`${pair(second, flow)} ${source}`) ?? [])
-        .filter(isPlain)
-        .map((row) => new Map(Object.entries(row).map(([key, value]) => [key, fromPlain(value)])))
+  return rest.length > 2 ? [] : (org.results.get(resultsKey(second, flow, source)) ?? []).filter(isPlain).map(rowFrom)
 }
 
 const isOfServer = (org: StandInOrg, queue: string): boolean => typeOf(org, queue) === 'server_event'
 
 /** Every folder that holds a file. */
-const foldersOf = (org: StandInOrg): readonly (readonly string[])[] => {
-  const split = (key: string): readonly [string, string] => [
-    key.slice(0, key.indexOf(' ')),
-    key.slice(key.indexOf(' ') + 1),
-  ]
-  return [
-    ...[...org.files.values()].map(({ components }) => components.slice(0, -1)),
-    ...[...org.history.keys()]
-      .map(split)
-      .map(([client, queue]) =>
-        isOfServer(org, queue)
-          ? ['server_artifacts', ...queue.split('/')]
-          : ['clients', client, 'monitoring', ...queue.split('/')],
-      ),
-    ...[...org.logs.keys()]
-      .map(split)
-      .map(([client, artifact]) =>
-        client === 'server'
-          ? ['server_artifact_logs', ...artifact.split('/')]
-          : ['clients', client, 'monitoring_logs', ...artifact.split('/')],
-      ),
-    ...[...org.results.keys()].map(split).map(([client, rest]) => {
-      const [flow, name] = split(rest)
-      const [artifact, source] = cut(name)
-      return ['clients', client, 'artifacts', artifact, ...(source === undefined ? [] : [flow])]
-    }),
-  ]
-}
+const foldersOf = (org: StandInOrg): readonly (readonly string[])[] => [
+  ...[...org.files.values()].map(({ components }) => components.slice(0, -1)),
+  ...[...org.history.keys()]
+    .map(splitKey)
+    .map(([client, queue]) =>
+      isOfServer(org, queue)
+        ? ['server_artifacts', ...queue.split('/')]
+        : ['clients', client, 'monitoring', ...queue.split('/')],
+    ),
+  ...[...org.logs.keys()]
+    .map(splitKey)
+    .map(([client, artifact]) =>
+      client === 'server'
+        ? ['server_artifact_logs', ...artifact.split('/')]
+        : ['clients', client, 'monitoring_logs', ...artifact.split('/')],
+    ),
+  ...[...org.results.keys()].map(splitKey).map(([client, rest]) => {
+    const [flow, name] = splitKey(rest)
+    const [artifact, source] = splitQueue(name)
+    return ['clients', client, 'artifacts', artifact, ...(source === undefined ? [] : [flow])]
+  }),
+]

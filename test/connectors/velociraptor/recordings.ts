@@ -1,11 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { isDictionary, parseExact, type Dictionary } from '../../../connectors/velociraptor/exact-json.ts'
 import { splitRows } from '../../../connectors/velociraptor/split-rows.ts'
-import {
-  createWorld,
-  type StandInWorld,
-  type WorldDescription,
-} from '../../../connectors/velociraptor/stand-in/world.ts'
+import type { WorldDescription } from '../../../connectors/velociraptor/stand-in/world-description.ts'
+import { createWorld, type StandInWorld } from '../../../connectors/velociraptor/stand-in/world.ts'
 
 const folder = new URL('../../fixtures/velociraptor/', import.meta.url)
 

@@ -2,11 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import { Observable } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { standInVelociraptor } from '../../../connectors/velociraptor/stand-in/in-process.ts'
-import {
-  createWorld,
-  type StandInWorld,
-  type WorldDescription,
-} from '../../../connectors/velociraptor/stand-in/world.ts'
+import type { WorldDescription } from '../../../connectors/velociraptor/stand-in/world-description.ts'
+import { createWorld, type StandInWorld } from '../../../connectors/velociraptor/stand-in/world.ts'
 import type { QueryRequest, Velociraptor } from '../../../connectors/velociraptor/velociraptor.ts'
 import { flowLetter } from '../../../pipeline/letters/flow-letter.ts'
 import { renderLetter } from '../../../pipeline/letters/fit.ts'

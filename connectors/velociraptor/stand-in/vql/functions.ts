@@ -2,6 +2,7 @@ import { alertFunction } from './alert-function.ts'
 import { asRows, patternOf, settled, type Arguments, type CallContext, type VqlFunction } from './evaluator.ts'
 import {
   compare,
+  goMoment,
   integer,
   isDict,
   isList,
@@ -11,7 +12,6 @@ import {
   opened,
   readJson,
   toJson,
-  writeMoment,
   type Value,
 } from './values.ts'
 
@@ -29,11 +29,6 @@ const printed = (given: Value): string => {
   if (typeof value === 'string') return value
   if (isMoment(value)) return goMoment(value.ns)
   return toJson(value)
-}
-
-const goMoment = (ns: bigint): string => {
-  const [day = '', time = ''] = writeMoment(ns).split('T')
-  return `${day} ${time.slice(0, -1)} +0000 UTC`
 }
 
 const whole = (value: Value): number | bigint => {
@@ -88,8 +83,6 @@ const verbText = (verb: string, value: Value, precision: string | undefined): st
   }
 }
 
-const goPattern = (pattern: string): RegExp | null => patternOf(pattern)
-
 const lowerIsLess = (sign: number): VqlFunction => ({
   required: ['item'],
   call: (args, { memory }) => {
@@ -134,7 +127,7 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
     call: (args) => {
       const whole = text(args, 'string')
       if (args.has('sep_string')) return whole.split(text(args, 'sep_string'))
-      const pattern = goPattern(text(args, 'sep'))
+      const pattern = patternOf(text(args, 'sep'))
       return pattern === null ? [whole] : whole.split(pattern)
     },
   },
@@ -172,7 +165,7 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
     required: ['source', 're'],
     optional: ['replace'],
     call: (args) => {
-      const pattern = goPattern(text(args, 're'))
+      const pattern = patternOf(text(args, 're'))
       const source = text(args, 'source')
       return pattern === null
         ? source
@@ -183,7 +176,7 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
     required: ['list'],
     optional: ['regex'],
     call: (args, call) => {
-      const patterns = items(args.get('regex') ?? null, call).map((one) => goPattern(printed(one)))
+      const patterns = items(args.get('regex') ?? null, call).map((one) => patternOf(printed(one)))
       return items(args.get('list') ?? null, call).filter((item) =>
         patterns.some((pattern) => pattern?.test(printed(item))),
       )

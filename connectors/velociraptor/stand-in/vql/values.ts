@@ -140,6 +140,12 @@ export const writeMoment = (ns: bigint): string => {
   return digits === '' ? `${seconds}Z` : `${seconds}.${digits}Z`
 }
 
+/** A moment as Go prints it: `2026-01-02 03:04:05.25 +0000 UTC`. */
+export const goMoment = (ns: bigint): string => {
+  const [day = '', time = ''] = writeMoment(ns).split('T')
+  return `${day} ${time.slice(0, -1)} +0000 UTC`
+}
+
 const hostile = /[<>&\u2028\u2029]/g
 const hostileAny = /[<>&\u2028\u2029\u007f]/
 const hexEscape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
@@ -188,6 +194,16 @@ export const fromPlain = (data: unknown): Value => {
   if (typeof data === 'object') return new Map(Object.entries(data).map(([key, item]) => [key, fromPlain(item)]))
   return null
 }
+
+/** An object of plain data as a row. */
+export const rowFrom = (data: Readonly<Record<string, unknown>>): Row =>
+  new Map(Object.entries(data).map(([key, item]) => [key, fromPlain(item)]))
+
+/** A row that went through the server's files: texts that look like times have become times, all in UTC. */
+export const reparsed = (row: Row): Row =>
+  new Map(
+    [...row].map(([key, value]) => [key, { kind: 'json', text: toJson(readJson(toJson(value), { moments: true })) }]),
+  )
 
 interface Cursor {
   readonly text: string

@@ -2,11 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { askRows, lookUpFlows, serverMonitoring } from '../../../../connectors/velociraptor/lookups.ts'
 import { standInVelociraptor } from '../../../../connectors/velociraptor/stand-in/in-process.ts'
 import { momentNs } from '../../../../connectors/velociraptor/stand-in/moments.ts'
-import {
-  createWorld,
-  type StandInWorld,
-  type WorldDescription,
-} from '../../../../connectors/velociraptor/stand-in/world.ts'
+import type { WorldDescription } from '../../../../connectors/velociraptor/stand-in/world-description.ts'
+import { createWorld, type StandInWorld } from '../../../../connectors/velociraptor/stand-in/world.ts'
 import { virtualClock } from '../../../../pipeline/runtime/virtual-clock.ts'
 
 const now = '2026-04-22T14:42:27Z'
