@@ -1,17 +1,10 @@
 import { huntSummary, listOf, plainOf, textOf, type Plain } from './defaults.ts'
 import { flowKey, knowsArtifact, resultsKey, splitKey, splitQueue, typeOf, type StandInOrg } from './organisation.ts'
-import {
-  sendRows,
-  type Arguments,
-  type CallContext,
-  type Plugin,
-  type Signature,
-  type Sink,
-  type VqlFunction,
-} from './vql/evaluator.ts'
 import { argumentItems, argumentText, argumentValue, plainFunctions } from './vql/functions.ts'
 import { plainPlugins } from './vql/plugins.ts'
 import { lookUp } from './vql/scope.ts'
+import type { Arguments, CallContext, Plugin, Signature, VqlFunction } from './vql/session.ts'
+import { sendRows, type Sink } from './vql/sinks.ts'
 import { fromPlain, isTrue, nanoseconds, rowFrom, type Row, type Value } from './vql/values.ts'
 import type { WorldInside } from './world.ts'
 

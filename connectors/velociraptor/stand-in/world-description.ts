@@ -28,7 +28,9 @@ export interface DescribedWorld {
   readonly orgs: ReadonlyMap<string, StandInOrg>
   /** Of all organisations, as `gui_users()` gives them: a row for each user and organisation. */
   readonly users: readonly Plain[]
-  /** An organisation by its id, '' being `root`. Throws when there is none. */
+  /** An organisation by its id, '' being `root`; undefined: there is none. */
+  org(id: string): StandInOrg | undefined
+  /** The same; throws when there is none. */
   orgOf(id: string): StandInOrg
   /** Adds to what is there or replaces: an item takes the place of the one of the same identity. */
   set(change: WorldDescription): void
@@ -49,8 +51,9 @@ export const describeWorld = (description: WorldDescription): DescribedWorld => 
   const orgs = new Map<string, StandInOrg>([['root', emptyOrg('root', '<root>')]])
   const users: Plain[] = []
 
+  const orgNamed = (id: string): StandInOrg | undefined => orgs.get(id === '' ? 'root' : id)
   const orgOf = (id: string): StandInOrg => {
-    const known = orgs.get(id === '' ? 'root' : id)
+    const known = orgNamed(id)
     if (known === undefined) throw new Error(`the world has no organisation ${id}: name it under orgs`)
     return known
   }
@@ -102,5 +105,5 @@ export const describeWorld = (description: WorldDescription): DescribedWorld => 
   }
 
   set(description)
-  return { t0, orgs, users, orgOf, set }
+  return { t0, orgs, users, org: orgNamed, orgOf, set }
 }

@@ -117,7 +117,7 @@ export const insideOf = (world: StandInWorld): WorldInside => {
 }
 
 const openWorld = (description: WorldDescription): WorldInside => {
-  const { t0, orgs, users, orgOf, set } = describeWorld(description)
+  const { t0, orgs, users, org, orgOf, set } = describeWorld(description)
   const revoked = new Set<string>()
   const lasting = lastingFaults()
   const delivery = openDelivery(lasting)
@@ -166,10 +166,10 @@ const openWorld = (description: WorldDescription): WorldInside => {
       return injection.frozen
     },
     whenFault: injection.whenFault,
+    org,
     get orgs() {
       return [...orgs.values()]
     },
-    org: (id) => orgs.get(id === '' ? 'root' : id),
     log: (orgId, client, artifact, line, at) => {
       const org = orgOf(orgId)
       append(org.logs, queueKey(artifact, client), logRow(client, line, at, t0))

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../../../schemas/time.ts'
-import type { Arguments, Session, VqlFunction } from './evaluator.ts'
+import type { Arguments, Session, VqlFunction } from './session.ts'
 import { isNumeric, isTrue, opened, toJson, writeMoment, type Value } from './values.ts'
 
 /** An alert name that was sent, and when it was last asked about. */

@@ -1,16 +1,14 @@
-import type { Clock } from '../../../../schemas/time.ts'
-import { lookUp, within, type Scope } from './scope.ts'
-import { makeStop, type Stop } from './stop.ts'
-import { expressionText, type Argument, type Expression, type Operator, type Select, type Statement } from './syntax.ts'
+import { momentField, operate } from './operators.ts'
+import { lookUp, scopeText, within, type Scope } from './scope.ts'
+import { checked, memoryOf, type Arguments, type Session } from './session.ts'
+import { limited, sendRows, sorted, type Sink } from './sinks.ts'
+import { makeStop } from './stop.ts'
+import { expressionText, type Argument, type Expression, type Select, type Statement } from './syntax.ts'
 import {
-  compare,
-  integer,
   isDict,
-  isEqual,
   isExpression,
   isList,
   isMoment,
-  isNumeric,
   isQuery,
   isTrue,
   opened,
@@ -19,53 +17,6 @@ import {
   type StoredQuery,
   type Value,
 } from './values.ts'
-
-/** Where a query's rows go. `done` is called once, after the last row. */
-export interface Sink {
-  readonly stop: Stop
-  row(row: Row): void
-  done(): void
-}
-
-export type Arguments = ReadonlyMap<string, Value>
-
-/** What a function or plugin may be given: names it must have, names it may have, or anything (`free`). */
-export interface Signature {
-  readonly required?: readonly string[]
-  readonly optional?: readonly string[]
-  readonly free?: true
-  /** The permission without which it does nothing; its name as in the server's message. */
-  readonly needs?: string | ((args: Arguments) => string | null)
-  /** The name in messages, where the server's is odd. */
-  readonly says?: string
-}
-
-export interface VqlFunction extends Signature {
-  call(args: Arguments, call: CallContext): Value
-}
-
-export interface Plugin extends Signature {
-  run(args: Arguments, out: Sink, call: CallContext): void
-}
-
-export interface CallContext {
-  readonly session: Session
-  readonly scope: Scope
-  /** What an aggregate remembers for this place in the query and this group. */
-  readonly memory: <T>(first: () => T) => { value: T }
-}
-
-/** One query as it runs. */
-export interface Session {
-  readonly clock: Clock
-  readonly functions: ReadonlyMap<string, VqlFunction>
-  readonly plugins: ReadonlyMap<string, Plugin>
-  /** Writes a line of the query's log, as it stands on the wire without its newline. */
-  log(text: string): void
-  allows(permission: string): boolean
-  readonly memories: Map<object, Map<string, { value: unknown }>>
-  group: string
-}
 
 /** Runs one statement in a scope: LET adds to `names`, SELECT sends its rows. */
 export const runStatement = (
@@ -117,8 +68,8 @@ export const runSelect = (select: Select, scope: Scope, session: Session, out: S
 
 /** WHERE, columns, GROUP BY, ORDER BY and LIMIT, in that order. */
 const reshaped = (select: Select, scope: Scope, session: Session, out: Sink): Sink => {
-  const limited = select.limit === null ? out : limit(select.limit, out)
-  const ordered = select.orderBy === null ? limited : sorted(select.orderBy, limited)
+  const sent = select.limit === null ? out : limited(select.limit, out)
+  const ordered = select.orderBy === null ? sent : sorted(select.orderBy, sent)
   const { groupBy } = select
   if (groupBy !== null) return grouped(select, groupBy, scope, session, ordered)
   const onlyStar = select.columns.length === 1 && select.columns[0]?.value === null
@@ -131,38 +82,6 @@ const reshaped = (select: Select, scope: Scope, session: Session, out: Sink): Si
       ordered.row(onlyStar ? row : columnsOf(select, row, inner, session))
     },
     done: () => ordered.done(),
-  }
-}
-
-const limit = (most: number, out: Sink): Sink => {
-  let sent = 0
-  return {
-    stop: out.stop,
-    row: (row) => {
-      if (sent > 0 && sent >= most) return
-      sent++
-      out.row(row)
-      // The server looks at the limit after a row, so that LIMIT 0 gives one.
-      if (sent >= most) out.done()
-    },
-    done: () => out.done(),
-  }
-}
-
-const sorted = ({ name, descending }: { name: string; descending: boolean }, out: Sink): Sink => {
-  const rows: Row[] = []
-  return {
-    stop: out.stop,
-    row: (row) => rows.push(row),
-    done: () => {
-      const sign = descending ? -1 : 1
-      rows.sort((a, b) => sign * (compare(a.get(name) ?? null, b.get(name) ?? null) ?? 0))
-      for (const row of rows) {
-        if (out.stop.stopped) return
-        out.row(row)
-      }
-      out.done()
-    },
   }
 }
 
@@ -180,13 +99,7 @@ const grouped = (select: Select, by: Expression, scope: Scope, session: Session,
       groups.set(session.group, columnsOf(select, row, inner, session))
       session.group = outer
     },
-    done: () => {
-      for (const row of groups.values()) {
-        if (out.stop.stopped) return
-        out.row(row)
-      }
-      out.done()
-    },
+    done: () => sendRows(groups.values(), out),
   }
 }
 
@@ -230,8 +143,7 @@ const runSource = (from: Select['from'], scope: Scope, session: Session, out: Si
     return
   }
   if (known !== undefined && isExpression(known) && known.body.is === 'query') {
-    const given = new Map((from.args ?? []).map(({ name, value }) => [name, argument(value, scope, session)]))
-    runSelect(known.body.select, within(scope, given), session, out)
+    runSelect(known.body.select, within(scope, parametersOf(from.args ?? [], scope, session)), session, out)
     return
   }
   if (known !== undefined && from.args === null) {
@@ -252,18 +164,9 @@ const runSource = (from: Select['from'], scope: Scope, session: Session, out: Si
     out.done()
     return
   }
-  const args = checked(from.name, plugin, from.args ?? [], scope, session)
+  const args = checked(from.name, plugin, argumentsOf(from.args ?? [], scope, session), session)
   if (args === null) out.done()
   else plugin.run(args, out, { session, scope, memory: memoryOf(from, session) })
-}
-
-/** Sends rows until told to stop, then says that it is done. */
-export const sendRows = (rows: Iterable<Row>, out: Sink): void => {
-  for (const row of rows) {
-    if (out.stop.stopped) return
-    out.row(row)
-  }
-  out.done()
 }
 
 /** A value as rows: those of a query, dictionaries of a list, anything else under `_value`. */
@@ -302,7 +205,7 @@ export const evaluate = (expression: Expression, scope: Scope, session: Session,
     case 'not':
       return !isTrue(settled(evaluate(expression.of, scope, session, quiet), session))
     case 'minus':
-      return arithmetic('-', 0, evaluate(expression.of, scope, session, quiet))
+      return operate('-', 0, evaluate(expression.of, scope, session, quiet))
     case 'binary':
       return binary(expression, scope, session, quiet)
   }
@@ -348,17 +251,6 @@ const member = (of: Value, name: string, session: Session): Value => {
   return null
 }
 
-const momentField = (ns: bigint, name: string): Value => {
-  const divisors: Readonly<Record<string, bigint>> = {
-    Unix: 1_000_000_000n,
-    UnixMilli: 1_000_000n,
-    UnixMicro: 1000n,
-    UnixNano: 1n,
-  }
-  const divisor = divisors[name]
-  return divisor === undefined ? null : integer(ns / divisor)
-}
-
 const indexed = (of: Value, at: Value, session: Session): Value => {
   const value = isQuery(of) ? rowsOf(of, session) : opened(of)
   const index = opened(at)
@@ -376,97 +268,11 @@ const binary = (expression: Expression & { is: 'binary' }, scope: Scope, session
   return operate(operator, value(left), value(right))
 }
 
-const operate = (operator: Operator, left: Value, right: Value): Value => {
-  switch (operator) {
-    case '=':
-      return isEqual(left, right)
-    case '!=':
-      return !isEqual(left, right)
-    case '<':
-      return (compare(left, right) ?? 1) < 0
-    case '>':
-      return (compare(left, right) ?? -1) > 0
-    case '<=':
-      return (compare(left, right) ?? 1) <= 0
-    case '>=':
-      return (compare(left, right) ?? -1) >= 0
-    case '=~':
-      return matches(left, right)
-    case 'IN':
-      return isIn(left, right)
-    default:
-      return arithmetic(operator, left, right)
-  }
-}
-
-const isIn = (left: Value, right: Value): boolean => {
-  const within = opened(right)
-  const item = opened(left)
-  if (isList(within)) return within.some((one) => isEqual(one, item))
-  return typeof within === 'string' && typeof item === 'string' && within.includes(item)
-}
-
-const patterns = new Map<string, RegExp | null>()
-
-/** A pattern as the server reads it: without regard to case, `.` also the end of a line. null: it is none. */
-export const patternOf = (text: string): RegExp | null => {
-  let pattern = patterns.get(text)
-  if (pattern === undefined) {
-    try {
-      pattern = new RegExp(text.replace(/^\(\?[ims]+\)/, ''), 'is')
-    } catch {
-      pattern = null
-    }
-    if (patterns.size < 1000) patterns.set(text, pattern)
-  }
-  return pattern
-}
-
-const matches = (left: Value, right: Value): boolean => {
-  const text = opened(left)
-  const pattern = opened(right)
-  if (typeof pattern !== 'string') return false
-  if (pattern === '.' || pattern === '.*' || pattern === '') return true
-  if (isList(text)) return text.some((item) => matches(item, right))
-  if (text === null) return false
-  return patternOf(pattern)?.test(typeof text === 'string' ? text : toJson(text)) ?? false
-}
-
-const arithmetic = (operator: string, left: Value, right: Value): Value => {
-  const a = opened(left)
-  const b = opened(right)
-  if (operator === '+') {
-    if (typeof a === 'string' && typeof b === 'string') return a + b
-    if (isList(a) || isList(b))
-      return [...(isList(a) ? a : a === null ? [] : [a]), ...(isList(b) ? b : b === null ? [] : [b])]
-  }
-  if (operator === '*' && typeof a === 'string' && typeof b === 'number' && b >= 0 && b < 10_000) return a.repeat(b)
-  if (!isNumeric(a) || !isNumeric(b)) return null
-  const whole = isWhole(a) && isWhole(b)
-  switch (operator) {
-    case '+':
-      return whole ? integer(BigInt(a) + BigInt(b)) : Number(a) + Number(b)
-    case '-':
-      return whole ? integer(BigInt(a) - BigInt(b)) : Number(a) - Number(b)
-    case '*':
-      return whole ? integer(BigInt(a) * BigInt(b)) : Number(a) * Number(b)
-    case '/':
-      if (Number(b) === 0) return null
-      return whole && BigInt(a) % BigInt(b) === 0n ? integer(BigInt(a) / BigInt(b)) : Number(a) / Number(b)
-    default:
-      return null
-  }
-}
-
-const isWhole = (value: number | bigint): boolean => typeof value === 'bigint' || Number.isInteger(value)
-
 const call = (expression: Expression & { is: 'call' }, scope: Scope, session: Session, quiet: boolean): Value => {
   const { name, args } = expression
   const known = lookUp(scope, name)
-  if (known !== undefined && isExpression(known)) {
-    const given = new Map(args.map((one) => [one.name, argument(one.value, scope, session)]))
-    return evaluate(known.body, within(scope, given), session, quiet)
-  }
+  if (known !== undefined && isExpression(known))
+    return evaluate(known.body, within(scope, parametersOf(args, scope, session)), session, quiet)
   if (name === 'if') return conditional(args, scope, session, quiet)
   const found = session.functions.get(name)
   if (found === undefined) {
@@ -477,7 +283,7 @@ const call = (expression: Expression & { is: 'call' }, scope: Scope, session: Se
     )
     return null
   }
-  const given = checked(name, found, args, scope, session)
+  const given = checked(name, found, argumentsOf(args, scope, session), session)
   return given === null ? null : found.call(given, { session, scope, memory: memoryOf(expression, session) })
 }
 
@@ -490,28 +296,16 @@ const conditional = (args: readonly Argument[], scope: Scope, session: Session, 
   return branch(isTrue(settled(branch('condition'), session)) ? 'then' : 'else')
 }
 
-const memoryOf =
-  (place: object, session: Session): CallContext['memory'] =>
-  <T>(first: () => T) => {
-    let groups = session.memories.get(place)
-    if (groups === undefined) session.memories.set(place, (groups = new Map()))
-    let memory = groups.get(session.group)
-    if (memory === undefined) groups.set(session.group, (memory = { value: first() }))
-    return memory as { value: T }
-  }
-
 /** An argument: a subquery is handed over unrun. */
 const argument = (expression: Expression, scope: Scope, session: Session): Value =>
   expression.is === 'query' ? { kind: 'query', select: expression.select, scope } : evaluate(expression, scope, session)
 
-/** The arguments, or null after a line in the log that says what is wrong with them. */
-const checked = (
-  name: string,
-  signature: Signature,
-  args: readonly Argument[],
-  scope: Scope,
-  session: Session,
-): Arguments | null => {
+/** What a stored expression is called with, by the names of its parameters. */
+const parametersOf = (args: readonly Argument[], scope: Scope, session: Session): Arguments =>
+  new Map(args.map(({ name, value }) => [name, argument(value, scope, session)]))
+
+/** What a function or plugin is called with: dictionaries given as `**` are spread. */
+const argumentsOf = (args: readonly Argument[], scope: Scope, session: Session): Arguments => {
   const given = new Map<string, Value>()
   for (const one of args) {
     const value = argument(one.value, scope, session)
@@ -519,31 +313,5 @@ const checked = (
     if (one.name !== '') given.set(one.name, value)
     else if (isDict(several)) for (const [key, item] of several) given.set(key, item)
   }
-  const { required = [], optional = [], free, needs, says = name } = signature
-  if (free === undefined)
-    for (const key of given.keys())
-      if (!required.includes(key) && !optional.includes(key)) {
-        session.log(`${name}: Unexpected arg ${key}`)
-        return null
-      }
-  for (const key of required)
-    if (!given.has(key)) {
-      session.log(`${name}: Field ${key} is required`)
-      return null
-    }
-  const permission = typeof needs === 'function' ? needs(given) : (needs ?? null)
-  if (permission === null || session.allows(permission)) return given
-  session.log(`${says}: PermissionDenied: Permission denied: [${permission}]`)
-  return null
-}
-
-const builtInNames = ['_SessionId', '$device_manager', 'config', '$acl', 'Artifact', '$repository', '$root']
-
-/** The names in reach as the server lists them: the request's own first, then those of each row, outermost first. */
-const scopeText = (scope: Scope): string => {
-  const frames: string[] = []
-  let at = scope
-  for (; at.parent !== null; at = at.parent) frames.unshift(`, [${at.names().join(', ')}]`)
-  const own = at.names().filter((name) => !builtInNames.includes(name))
-  return `[NULL], [${[...own, ...builtInNames].join(', ')}], [$Query]${frames.join('')}`
+  return given
 }

@@ -1,5 +1,7 @@
 import { alertFunction } from './alert-function.ts'
-import { asRows, patternOf, settled, type Arguments, type CallContext, type VqlFunction } from './evaluator.ts'
+import { asRows, settled } from './evaluator.ts'
+import { patternOf } from './operators.ts'
+import type { Arguments, CallContext, VqlFunction } from './session.ts'
 import {
   compare,
   goMoment,
@@ -12,6 +14,7 @@ import {
   opened,
   readJson,
   toJson,
+  type Row,
   type Value,
 } from './values.ts'
 
@@ -44,6 +47,19 @@ const whole = (value: Value): number | bigint => {
 const items = (value: Value, call: CallContext): readonly Value[] => {
   const found = opened(settled(value, call.session))
   return isList(found) ? found : found === null ? [] : [found]
+}
+
+/** What a dictionary holds as rows `_key`, `_value`; of anything else none. */
+const entries = (args: Arguments, name: string): readonly Row[] => {
+  const value = get(args, name)
+  if (!isDict(value)) return []
+  return [...value].map(
+    ([key, item]) =>
+      new Map<string, Value>([
+        ['_key', key],
+        ['_value', item],
+      ]),
+  )
 }
 
 const formatted = (format: string, args: readonly Value[]): string => {
@@ -195,21 +211,7 @@ export const plainFunctions: Readonly<Record<string, VqlFunction>> = {
       return found ?? get(args, 'default')
     },
   },
-  items: {
-    required: ['item'],
-    call: (args) => {
-      const value = get(args, 'item')
-      return isDict(value)
-        ? [...value].map(
-            ([key, item]) =>
-              new Map<string, Value>([
-                ['_key', key],
-                ['_value', item],
-              ]),
-          )
-        : []
-    },
-  },
+  items: { required: ['item'], call: (args) => entries(args, 'item') },
   to_dict: {
     required: ['item'],
     call: (args, { session }) =>
@@ -284,4 +286,10 @@ const parsed = (name: string, data: string, log: (text: string) => void): Value 
   }
 }
 
-export { get as argumentValue, text as argumentText, items as argumentItems, whole as wholeNumber }
+export {
+  get as argumentValue,
+  text as argumentText,
+  items as argumentItems,
+  entries as argumentEntries,
+  whole as wholeNumber,
+}

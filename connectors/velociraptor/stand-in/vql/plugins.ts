@@ -1,8 +1,10 @@
-import { asRows, runSelect, sendRows, settled, type CallContext, type Plugin, type Sink } from './evaluator.ts'
-import { argumentItems, argumentText, argumentValue, wholeNumber } from './functions.ts'
+import { asRows, runSelect, settled } from './evaluator.ts'
+import { argumentEntries, argumentItems, argumentText, argumentValue, wholeNumber } from './functions.ts'
 import { within } from './scope.ts'
+import type { CallContext, Plugin } from './session.ts'
+import { sendRows, type Sink } from './sinks.ts'
 import { makeStop } from './stop.ts'
-import { isDict, isList, isQuery, isTrue, readJson, type Row, type StoredQuery, type Value } from './values.ts'
+import { isList, isQuery, isTrue, readJson, type Row, type StoredQuery, type Value } from './values.ts'
 
 const runStored = (query: StoredQuery, row: Row | null, { session }: CallContext, out: Sink): void =>
   runSelect(query.select, row === null ? query.scope : within(query.scope, row), session, out)
@@ -41,20 +43,47 @@ const allAtOnce = (members: readonly Value[], out: Sink, call: CallContext): voi
 }
 
 const oneAfterAnother = (members: readonly Value[], out: Sink, call: CallContext): void =>
-  inTurn(members.length, 1, out, (n, inner) => runMember(members[n] ?? null, inner, call))
+  inTurn(members, 1, out, (member, inner) => runMember(member, inner, call))
 
-/** Runs `count` pieces, `workers` at once, without growing the stack when they end at once. */
-const inTurn = (count: number, workers: number, out: Sink, run: (n: number, inner: Sink) => void): void => {
+/** Runs a piece of work for each item, `workers` at once. */
+const inTurn = <T extends Value>(
+  items: readonly T[],
+  workers: number,
+  out: Sink,
+  run: (item: T, inner: Sink) => void,
+): void => {
   let next = 0
+  openWorkers({ take: () => items[next++], isOver: () => true }, workers, out, run)()
+}
+
+interface Supply<T> {
+  /** The next item, which then waits no more; undefined: none waits. */
+  take(): T | undefined
+  /** Whether none will come but those that wait. */
+  isOver(): boolean
+}
+
+/**
+ * Runs a piece of work for each item that is supplied, `workers` at once, without growing the stack when they end at once. Returns what
+ * is to be called at first and after every change of the supply.
+ */
+const openWorkers = <T>(
+  supply: Supply<T>,
+  workers: number,
+  out: Sink,
+  run: (item: T, inner: Sink) => void,
+): (() => void) => {
   let open = 0
   let pumping = false
   let ended = false
   const pump = (): void => {
     if (pumping || ended) return
     pumping = true
-    while (open < workers && next < count && !out.stop.stopped) {
+    while (open < workers && !out.stop.stopped) {
+      const item = supply.take()
+      if (item === undefined) break
       open++
-      run(next++, {
+      run(item, {
         stop: makeStop(out.stop),
         row: (row) => out.row(row),
         done: () => {
@@ -64,12 +93,13 @@ const inTurn = (count: number, workers: number, out: Sink, run: (n: number, inne
       })
     }
     pumping = false
-    if (open === 0 && (next >= count || out.stop.stopped)) {
+    // No worker is busy though none was kept from it: nothing waits.
+    if (open === 0 && (out.stop.stopped || supply.isOver())) {
       ended = true
       out.done()
     }
   }
-  pump()
+  return pump
 }
 
 /** Runs a query for each row of another, or of a list. */
@@ -86,40 +116,16 @@ const foreach: Plugin = {
     }
     const atOnce = isTrue(args.get('async') ?? null) ? Infinity : Math.max(1, workers)
     if (isQuery(given)) eachOfQuery(given, query, atOnce, out, call)
-    else {
-      const rows = asRows(given, call.session)
-      inTurn(rows.length, atOnce, out, (n, inner) => runStored(query, rows[n] ?? null, call, inner))
-    }
+    else inTurn(asRows(given, call.session), atOnce, out, (row, inner) => runStored(query, row, call, inner))
   },
 }
 
 /** As `inTurn`, for rows that may come later. */
 const eachOfQuery = (source: StoredQuery, query: StoredQuery, workers: number, out: Sink, call: CallContext): void => {
   const waiting: Row[] = []
-  let open = 0
-  let sourceDone = false
-  let pumping = false
-  let ended = false
-  const pump = (): void => {
-    if (pumping || ended) return
-    pumping = true
-    while (open < workers && waiting.length > 0 && !out.stop.stopped) {
-      open++
-      runStored(query, waiting.shift() ?? null, call, {
-        stop: makeStop(out.stop),
-        row: (row) => out.row(row),
-        done: () => {
-          open--
-          pump()
-        },
-      })
-    }
-    pumping = false
-    if (open === 0 && (out.stop.stopped || (sourceDone && waiting.length === 0))) {
-      ended = true
-      out.done()
-    }
-  }
+  let isOver = false
+  const supply = { take: () => waiting.shift(), isOver: () => isOver }
+  const pump = openWorkers(supply, workers, out, (row, inner) => runStored(query, row, call, inner))
   runStored(source, null, call, {
     stop: makeStop(out.stop),
     row: (row) => {
@@ -127,7 +133,7 @@ const eachOfQuery = (source: StoredQuery, query: StoredQuery, workers: number, o
       pump()
     },
     done: () => {
-      sourceDone = true
+      isOver = true
       pump()
     },
   })
@@ -218,21 +224,7 @@ const branches: Plugin = {
 
 const itemRows: Plugin = {
   required: ['item'],
-  run: (args, out) => {
-    const value = argumentValue(args, 'item')
-    sendRows(
-      isDict(value)
-        ? [...value].map(
-            ([key, item]) =>
-              new Map<string, Value>([
-                ['_key', key],
-                ['_value', item],
-              ]),
-          )
-        : [],
-      out,
-    )
-  },
+  run: (args, out) => sendRows(argumentEntries(args, 'item'), out),
 }
 
 const flatten: Plugin = {

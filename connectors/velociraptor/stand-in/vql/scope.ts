@@ -24,3 +24,14 @@ export const lookUp = (scope: Scope, name: string): Value | undefined => {
   }
   return undefined
 }
+
+const builtInNames = ['_SessionId', '$device_manager', 'config', '$acl', 'Artifact', '$repository', '$root']
+
+/** The names in reach as the server lists them: the request's own first, then those of each row, outermost first. */
+export const scopeText = (scope: Scope): string => {
+  const frames: string[] = []
+  let at = scope
+  for (; at.parent !== null; at = at.parent) frames.unshift(`, [${at.names().join(', ')}]`)
+  const own = at.names().filter((name) => !builtInNames.includes(name))
+  return `[NULL], [${[...own, ...builtInNames].join(', ')}], [$Query]${frames.join('')}`
+}
