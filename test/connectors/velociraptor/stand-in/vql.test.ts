@@ -133,6 +133,52 @@ describe('VQL as the real server understands it', () => {
   })
 })
 
+describe('VQL of the stand-in', () => {
+  it('runs a query for each item of a list, in order and no more at once than there are workers', () => {
+    const vql = (workers: number): string =>
+      `SELECT * FROM foreach(row=(1, 2, 3), query={SELECT _value AS N, Unix FROM clock(period=2) LIMIT 1}, workers=${workers})`
+    const at = Math.floor(t0 / 1000)
+    const seconds = (workers: number): readonly number[] =>
+      answer(vql(workers), {}, 20_000).rows.map((row) => (JSON.parse(row) as { Unix: number }).Unix - at)
+    expect(seconds(1)).toEqual([2, 4, 6])
+    expect(seconds(2)).toEqual([2, 2, 4])
+    expect(seconds(9)).toEqual([2, 2, 2])
+  })
+
+  it('gives a dictionary as rows of its keys and values, as a value and as a source', () => {
+    const rows = ['{"_key":"b","_value":1}', '{"_key":"a","_value":[2]}']
+    expect(answer('SELECT * FROM items(item=dict(b=1, a=(2,)))').rows).toEqual(rows)
+    expect(answer('SELECT items(item=dict(b=1, a=(2,))) AS I FROM scope()').rows).toEqual([`{"I":[${rows.join(',')}]}`])
+    expect(answer("SELECT * FROM items(item='b')").rows).toEqual([])
+  })
+
+  it('orders rows by a column, either way, and counts to the limit after that', () => {
+    const vql = (rest: string): string => `SELECT _value AS N FROM foreach(row=(2, 3, 1)) ORDER BY N ${rest}`
+    expect(answer(vql('')).rows).toEqual(['{"N":1}', '{"N":2}', '{"N":3}'])
+    expect(answer(vql('DESC LIMIT 2')).rows).toEqual(['{"N":3}', '{"N":2}'])
+  })
+
+  it('gives nothing where an argument is missing or is none of the signature, and says so', () => {
+    expect(answer('SELECT len() AS A FROM scope()')).toEqual({
+      rows: ['{"A":null}'],
+      log: ['len: Field list is required'],
+    })
+    expect(answer('SELECT now(at=1) AS A FROM scope()')).toEqual({
+      rows: ['{"A":null}'],
+      log: ['now: Unexpected arg at'],
+    })
+    expect(answer('SELECT * FROM range(start=1)')).toEqual({ rows: [], log: ['range: Field end is required'] })
+  })
+
+  it('tells a moment in the unit that is asked for', () => {
+    const vql =
+      'LET M = timestamp(epoch=1700000000123) SELECT M.Unix AS A, M.UnixMilli AS B, M.UnixMicro AS C, M.UnixNano AS D, M.Other AS E FROM scope()'
+    expect(answer(vql).rows).toEqual([
+      '{"A":1700000000,"B":1700000000123,"C":1700000000123000,"D":1700000000123000000,"E":null}',
+    ])
+  })
+})
+
 describe('JSON of the server', () => {
   it('is read and written without loss, in the order of its keys', () => {
     fc.assert(

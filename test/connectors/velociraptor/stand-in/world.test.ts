@@ -22,20 +22,22 @@ const open = (description: WorldDescription = {}) => {
   return { world, clock, velociraptor, ask }
 }
 
-/** The rows that a watcher of a queue is given. */
-const watched = (world: StandInWorld, queue: string, act: () => void): readonly unknown[] => {
+/** The rows that a watcher of a queue is given, as JSON text. */
+const watchedTexts = (world: StandInWorld, queue: string, act: () => void): readonly string[] => {
   const clock = virtualClock(t0)
-  const rows: unknown[] = []
+  const rows: string[] = []
   standInVelociraptor(world, { clock })
     .query({ org: 'root', vql: 'SELECT * FROM watch_monitoring(artifact=Q)', env: { Q: queue } })
-    .subscribe(
-      (message) => message.kind === 'rows' && rows.push(...message.rows.map((row) => JSON.parse(row) as unknown)),
-    )
+    .subscribe((message) => message.kind === 'rows' && rows.push(...message.rows))
   clock.advanceTo(t0)
   act()
   clock.advanceTo(t0 + 5000)
   return rows
 }
+
+/** The same, parsed. */
+const watched = (world: StandInWorld, queue: string, act: () => void): readonly unknown[] =>
+  watchedTexts(world, queue, act).map((row) => JSON.parse(row) as unknown)
 
 describe('moments', () => {
   it.each([
@@ -107,6 +109,49 @@ describe('the world of a scenario', () => {
     expect([...(await asked).values()].map(({ flow }) => flow?.['state'])).toEqual(['ERROR', 'FINISHED'])
   })
 
+  it('keeps one row of each user and organisation, the last that was said', async () => {
+    const { world, ask } = open({
+      orgs: [{ id: 'O1', name: 'one' }],
+      users: [
+        { name: 'admin', roles: ['reader'] },
+        { name: 'admin', org_id: 'O1', roles: ['reader'] },
+      ],
+    })
+    world.set({ users: [{ name: 'admin', roles: ['analyst'] }] })
+    expect(await ask('SELECT name, org_id, roles FROM gui_users()')).toEqual([
+      { name: 'admin', org_id: 'root', roles: ['analyst'] },
+      { name: 'admin', org_id: 'O1', roles: ['reader'] },
+    ])
+  })
+
+  it('shows an artifact in every organisation unless it belongs to one', async () => {
+    const { velociraptor, clock } = open({
+      orgs: [{ id: 'O1', name: 'one' }],
+      artifacts: [{ name: 'Lab.All' }, { name: 'Lab.One', org: 'O1' }],
+    })
+    const vql = "SELECT name FROM artifact_definitions() WHERE name =~ '^Lab'"
+    const asked = ['root', 'O1'].map((org) => askRows(velociraptor, { org, vql }))
+    clock.advanceTo(t0)
+    expect(await Promise.all(asked)).toEqual([[{ name: 'Lab.All' }], [{ name: 'Lab.All' }, { name: 'Lab.One' }]])
+  })
+
+  it('counts a sparse file of a flow once, whose index is a row of its own', async () => {
+    const ranges = [{ offset: 4, length: 2 }]
+    const { ask } = open({
+      flows: [{ client_id: client, session_id: 'F.1' }],
+      uploads: [{ client_id: client, flow_id: 'F.1', rows: [{ client_path: '/a', content: 'xy', ranges }] }],
+    })
+    expect(await ask("SELECT Type FROM uploads(client_id=C, flow_id='F.1')", { C: client })).toEqual([
+      { Type: '' },
+      { Type: 'idx' },
+    ])
+    expect(
+      await ask("SELECT total_uploaded_files, total_uploaded_bytes FROM flows(client_id=C, flow_id='F.1')", {
+        C: client,
+      }),
+    ).toEqual([{ total_uploaded_files: 1, total_uploaded_bytes: 2 }])
+  })
+
   it('fills in time and flow of a completion, as a modern server does', () => {
     const world = createWorld({
       now,
@@ -160,6 +205,19 @@ describe('the world of a scenario', () => {
       { timestamp: '2026-01-02T10:00:00+02:00' },
       { timestamp: null },
     ])
+  })
+
+  it('escapes <, > and & in every queue, but not inside the hunt of a new hunt', () => {
+    const { world } = open()
+    const text = '<a> & b'
+    const escaped = String.raw`"\u003ca\u003e \u0026 b"`
+    const [hunt] = watchedTexts(world, 'System.Hunt.Creation', () =>
+      world.emit('root', 'System.Hunt.Creation', { Hunt: { hunt_description: text }, Note: text }, t0),
+    )
+    expect(hunt).toContain(`"Hunt":{"hunt_description":"${text}"},"Note":${escaped}`)
+    world.knowQueue('root', 'Lab.Queue')
+    const [row] = watchedTexts(world, 'Lab.Queue', () => world.emit('root', 'Lab.Queue', { Hunt: text }, t0))
+    expect(row).toContain(`"Hunt":${escaped}`)
   })
 
   it('stores what is not INTERNAL, readable only after its delay', async () => {
