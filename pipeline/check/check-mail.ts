@@ -10,6 +10,8 @@ import type { Findings } from './finding.ts'
 
 const sendMs = 60_000
 
+type Tell = (isWell: boolean, text: string) => void
+
 /** Connects and logs in to each mail server; with an address, sends it a letter. */
 export const checkMail = async (
   { channels, velociraptor: { guiUrl } }: Configuration,
@@ -17,29 +19,28 @@ export const checkMail = async (
   findings: Findings,
 ): Promise<void> => {
   const { mailboxes } = parseMailboxes(sendTo ?? '')
-  const to = mailboxes[0] ?? null
-  if (sendTo !== null && (to === null || mailboxes.length > 1))
-    findings.add('failure', 'mail', '--send-to is not one mail address')
+  const [first] = mailboxes
+  const to = first !== undefined && mailboxes.length === 1 ? first : null
+  if (sendTo !== null && to === null) findings.add('failure', 'mail', '--send-to is not one mail address')
   for (const channel of channels) {
     const sink = openSmtp(smtpChannelOf(channel))
+    // Who has one mail server alone gave it no name.
+    const about = channels.length === 1 ? 'mail' : `mail ${channel.name}`
+    const tell: Tell = (isWell, text) => findings.add(isWell ? 'ok' : 'failure', about, text)
     try {
-      if ((await probe(channel, sink, findings)) && to !== null)
-        await sendSample(channel, sink, { to, letter: sampleFor(guiUrl) }, findings)
+      if ((await probe(channel, sink, tell)) && to !== null)
+        await sendSample(channel, sink, { to, letter: sampleFor(guiUrl) }, tell)
     } finally {
       await sink.close()
     }
   }
 }
 
-const probe = async (
-  { name, host, port, tls, login }: MailChannel,
-  sink: MailSink,
-  findings: Findings,
-): Promise<boolean> => {
+const probe = async ({ host, port, tls, login }: MailChannel, sink: MailSink, tell: Tell): Promise<boolean> => {
   const { kind, text } = await sink.probe()
   const how = `${tls === 'off' ? 'without TLS' : 'with TLS'}${login === null ? '' : ', logged in'}`
   const isWell = kind === 'accepted'
-  findings.add(isWell ? 'ok' : 'failure', `mail ${name}`, isWell ? `${host}:${port} answers ${how}` : text)
+  tell(isWell, isWell ? `${host}:${port} answers ${how}` : text)
   return isWell
 }
 
@@ -55,10 +56,10 @@ const sampleFor = (guiUrl: string): Letter => ({
 })
 
 const sendSample = async (
-  { name, from }: MailChannel,
+  { from }: MailChannel,
   sink: MailSink,
   { to, letter }: { to: Mailbox; letter: Letter },
-  findings: Findings,
+  tell: Tell,
 ): Promise<void> => {
   const domain = from.address.slice(from.address.lastIndexOf('@') + 1)
   const mail = composeMail(letter, {
@@ -74,9 +75,8 @@ const sendSample = async (
     deadline: performance.now() + sendMs,
     signal: AbortSignal.timeout(sendMs),
   })
-  findings.add(
-    kind === 'accepted' ? 'ok' : 'failure',
-    `mail ${name}`,
+  tell(
+    kind === 'accepted',
     kind === 'accepted' ? 'a letter was taken: look into that mailbox' : `the letter was not taken: ${code} ${text}`,
   )
 }
