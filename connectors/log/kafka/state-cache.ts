@@ -60,6 +60,8 @@ interface OpenPartition extends CachedPartition {
 type Entry = readonly [StateKey, Uint8Array]
 const secondPageEntries = 16
 const pageEntries = 256
+/** Entries that one statement writes: a statement costs more than an entry does. */
+const entriesTogether = 16
 /** What an entry takes in memory beside its bytes. */
 const entryOverhead = 100
 /** Time stamps of positions need not be exact. */
@@ -125,6 +127,15 @@ const prepare = (database: Sqlite.Database, log: string): void => {
   database.prepare('INSERT INTO meta VALUES (?)').run(log)
 }
 
+type Column = number | string | Uint8Array | null
+
+/** Puts so many entries; what is older than the one that stands is left out. */
+const putStatement = (database: Sqlite.Database, entries: number): Sqlite.Statement<[readonly Column[]]> =>
+  database.prepare(
+    `INSERT INTO entry VALUES ${Array.from({ length: entries }, () => '(?, ?, ?, ?)').join()} ` +
+      'ON CONFLICT DO UPDATE SET value = excluded.value, offset = excluded.offset WHERE excluded.offset > offset',
+  )
+
 const assemble = (
   database: Sqlite.Database,
   { file, ownership, now }: { file: string; ownership: Ownership; now: () => number },
@@ -136,9 +147,8 @@ const assemble = (
   const move = database.prepare<[number, number, number]>('UPDATE task SET next = ?, stamp = ? WHERE id = ?')
   const unplace = database.prepare<[number]>('UPDATE task SET next = NULL WHERE id = ?')
   const clear = database.prepare<[number]>('DELETE FROM entry WHERE task = ?')
-  const put = database.prepare<[number, string, Uint8Array | null, number]>(
-    'INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, offset = excluded.offset WHERE excluded.offset > offset',
-  )
+  const put = putStatement(database, 1)
+  const putTogether = putStatement(database, entriesTogether)
   const remove = database.prepare<[number, string, number]>(
     'DELETE FROM entry WHERE task = ? AND key = ? AND offset <= ?',
   )
@@ -155,6 +165,14 @@ const assemble = (
   const firstEntry = rangeFrom('>=', 1)
   const secondPage = rangeFrom('>', secondPageEntries)
   const nextPage = rangeFrom('>', pageEntries)
+
+  const putAll = (id: number, entries: readonly PlacedEntry[]): void => {
+    const columns = ({ key, value, offset }: PlacedEntry): readonly Column[] => [id, key, value, offset]
+    let next = 0
+    for (; next + entriesTogether <= entries.length; next += entriesTogether)
+      putTogether.run(entries.slice(next, next + entriesTogether).flatMap(columns))
+    for (; next < entries.length; next++) put.run(columns(entries[next] as PlacedEntry))
+  }
 
   const guarded = <T>(call: () => T): T => {
     try {
@@ -201,9 +219,7 @@ const assemble = (
       unplace.run(id)
       position = undefined
     }
-    const writeAll = database.transaction((entries: readonly PlacedEntry[]) => {
-      for (const { key, value, offset } of entries) put.run(id, key, value, offset)
-    })
+    const writeAll = database.transaction((entries: readonly PlacedEntry[]) => putAll(id, entries))
     const own = openOwnOffsets()
     const unwritten = new Map<string, PlacedEntry>()
     /** The file lacks what somebody else wrote. */
@@ -211,12 +227,13 @@ const assemble = (
     const file: LatePart = {
       write: () => {
         // In the order of the file: neighbours go onto one page.
-        for (const key of [...unwritten.keys()].sort()) {
-          const { value, offset } = unwritten.get(key) as PlacedEntry
-          // Once the reader has passed a deletion, nothing older can come: the mark has done its work.
-          if (value === null) remove.run(id, key, offset)
-          else put.run(id, key, value, offset)
-        }
+        const entries = [...unwritten.keys()].sort().map((key) => unwritten.get(key) as PlacedEntry)
+        // Once the reader has passed a deletion, nothing older can come: the mark has done its work.
+        for (const { key, value, offset } of entries) if (value === null) remove.run(id, key, offset)
+        putAll(
+          id,
+          entries.filter(({ value }) => value !== null),
+        )
         if (position !== undefined) move.run(position, stamp, id)
       },
       written: () => {

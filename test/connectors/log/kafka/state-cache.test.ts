@@ -56,6 +56,28 @@ describe('the copy of a changelog', () => {
     expect(get(cache, 'a')).toBe('newest')
   })
 
+  it.each([1, 15, 16, 17, 33, 100])('keeps %i entries that come at once as it does one by one', (count) => {
+    const cache = open()
+    const partition = cache.partition('state', 0)
+    const named = (of: string, offset: (n: number) => number) =>
+      Array.from({ length: count }, (_, n) => entry(`${n}`, `${of} ${n}`, offset(n)))
+    const all = (): readonly (string | undefined)[] => Array.from({ length: count }, (_, n) => get(cache, `${n}`))
+    partition.write(named('own', (n) => 1000 + n))
+    expect(all()).toEqual(named('own', () => 0).map(({ value: bytes }) => Buffer.from(bytes ?? []).toString()))
+    // Every second one is older than what stands; each third is deleted.
+    partition.read(
+      named('read', (n) => (n % 2 === 0 ? 500 + n : 2000 + n)).map((each, n) =>
+        n % 3 === 0 ? { ...each, value: null } : each,
+      ),
+      3000,
+    )
+    const wanted = (n: number): string | undefined => {
+      if (n % 2 === 0) return `own ${n}`
+      return n % 3 === 0 ? undefined : `read ${n}`
+    }
+    expect(all()).toEqual(Array.from({ length: count }, (_, n) => wanted(n)))
+  })
+
   it('does not bring back what was deleted while the reader is behind', () => {
     const cache = open()
     const partition = cache.partition('state', 0)
