@@ -22,6 +22,7 @@ const mostRead = 32
 
 type Known = 'looked' | 'whole' | 'large'
 
+/** Opens a memory of at most a million ids. */
 export const openMarkMemory = (): MarkMemory => {
   const ids = openIdFilter()
   const moments = new Map<string, Known>()

@@ -148,10 +148,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
     await closing
     if (hasLeft) return
     // Whoever has the partition still works on: what can be known before it is ended need not be waited for afterwards.
-    const bounds = boundsOfInputs()
-    bounds.catch(() => undefined)
-    await standby.catchUp(partition, surroundings.restoreMs)
-    const before = await bounds
+    const [before] = await Promise.all([boundsOfInputs(), standby.catchUp(partition, surroundings.restoreMs)])
     if (hasLeft) return
     const producer = await openTaskProducer({
       kafka: surroundings.writers,
