@@ -2,7 +2,7 @@ import type { Consumer, Kafka } from 'kafkajs'
 import type { ConnectorError } from '../../errors.ts'
 import { patient, type KafkaTimings } from './connection.ts'
 import { asKafkaError } from './kafka-errors.ts'
-import { stickyAssigner } from './sticky-assigner.ts'
+import { followedIn, stickyAssigner } from './sticky-assigner.ts'
 
 /** A place in a group, which says who has which partitions. It fences nobody: that is the producers' part. */
 export interface GroupMember {
@@ -22,6 +22,8 @@ export interface GroupMemberOptions {
   readonly timings: KafkaTimings
   /** All partitions held from now on. `isNew`: nothing that was held before is held any more, though its number may be here again. */
   readonly onAssigned: (partitions: readonly number[], isNew: boolean) => void
+  /** Partitions of others whose state this member follows from now on; before the first call, all of them. */
+  readonly onFollowed: (partitions: readonly number[]) => void
   readonly onTrouble: (error: ConnectorError | undefined) => void
   /** The broker does not permit it: there is no going on. */
   readonly onDenied: (error: ConnectorError) => void
@@ -34,10 +36,14 @@ const silentSessions = 4
 
 /** Joins a group and stays in it: a consumer that dies for good, or falls silent, is replaced by a new one. */
 export const joinGroup = (options: GroupMemberOptions): GroupMember => {
-  const { kafka, brokers, group, topics, partitions, timings, onAssigned, onTrouble, onDenied } = options
+  const { kafka, brokers, group, topics, partitions, timings, onAssigned, onFollowed, onTrouble, onDenied } = options
   const waiting = new Set<{ left: number; readonly call: () => void }>()
   let consumer: Consumer | undefined
   let owned: readonly number[] = []
+  const all = Array.from({ length: partitions }, (_, partition) => partition)
+  let followed: readonly number[] = all
+  /** The generation of the group whose leader's word on that is not known yet, or is being asked for. */
+  let unlearned: object | undefined
   let since = 0
   let member = ''
   let failures = 0
@@ -60,11 +66,27 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
     since = Date.now()
     waiting.clear()
     onAssigned(assigned, isNew)
+    unlearned = {}
+    void learnFollowed(of)
+  }
+
+  /** The client keeps to itself what else the leader said than who has what. What fails is asked again with the next heartbeat. */
+  const learnFollowed = async (of: Consumer): Promise<void> => {
+    const asked = unlearned
+    const described = await of.describeGroup().catch(() => undefined)
+    // Who is asked in the middle of a meeting does not say.
+    if (described?.state !== 'Stable' || asked === undefined || asked !== unlearned) return
+    const mine = described.members.find(({ memberId }) => memberId === member)
+    if (mine === undefined) return
+    unlearned = undefined
+    followed = followedIn(mine.memberAssignment) ?? all
+    onFollowed(followed)
   }
 
   const beat = (of: Consumer): void => {
     if (of !== consumer) return
     heard = performance.now()
+    if (unlearned !== undefined) void learnFollowed(of)
     for (const each of waiting) {
       if (--each.left > 0) continue
       waiting.delete(each)
@@ -75,6 +97,7 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
   const expelled = (): void => {
     member = ''
     owned = []
+    unlearned = undefined
     waiting.clear()
     onAssigned([], true)
   }
@@ -120,7 +143,7 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
     heard = performance.now()
     const made = kafka.consumer({
       groupId: group,
-      partitionAssigners: [stickyAssigner({ partitions, claim: () => ({ owned, since }) })],
+      partitionAssigners: [stickyAssigner({ partitions, claim: () => ({ owned, since, followed }) })],
       sessionTimeout: timings.session,
       rebalanceTimeout: timings.rebalance,
       heartbeatInterval: timings.heartbeat,
@@ -171,6 +194,7 @@ export const joinGroup = (options: GroupMemberOptions): GroupMember => {
       clearTimeout(retry)
       clearInterval(watch)
       waiting.clear()
+      unlearned = undefined
       if (consumer !== undefined) dispose(consumer)
       consumer = undefined
       await Promise.all(disposing)

@@ -137,7 +137,7 @@ export const openKafkaSeat = (surroundings: KafkaSeatSurroundings, partition: nu
 
   /** What stands still anyhow need not wait for its turn, nor does what this process had at work itself. */
   const isAtWorkElsewhere = (): boolean =>
-    reason === undefined && clock.now() - (standby.latestAt(partition) ?? -Infinity) < recentMs
+    reason === undefined && standby.mayBeWritten(partition, clock.now() - recentMs)
 
   const begin = (): void => {
     const openIt = (): Promise<void> => open().catch(failed)

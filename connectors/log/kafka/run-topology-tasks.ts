@@ -56,6 +56,7 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
   const leaving = new Set<Promise<void>>()
   const outage = openOutage(tell, { topology: topology.name })
   let member: GroupMember | undefined
+  let followed: readonly number[] | undefined
   const left = Promise.withResolvers<void>()
   let hasLeft = false
 
@@ -87,6 +88,12 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
     const left = seat?.leave() ?? Promise.resolve()
     leaving.add(left)
     void left.finally(() => leaving.delete(left))
+    follow()
+  }
+
+  /** Until the group has said who follows what, every process follows all. */
+  const follow = (): void => {
+    if (followed !== undefined) standby.follow(new Set([...followed, ...seats.keys()]))
   }
 
   const assigned = (partitions: readonly number[], isNew: boolean): void => {
@@ -98,6 +105,8 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
       if (seat === undefined) seats.set(partition, openKafkaSeat(surroundings, partition))
       else seat.confirmed()
     }
+    // Only now: a seat looks whether its partition was followed until it came.
+    follow()
     if (partitions.length > 0) void options.check().catch(deniedOnly)
   }
 
@@ -117,6 +126,10 @@ export const runTopologyTasks = (options: TopologyTasksOptions): (() => Promise<
       partitions: count,
       timings,
       onAssigned: assigned,
+      onFollowed: (told) => {
+        followed = told
+        follow()
+      },
       onTrouble: (error) => outage.report('group', error),
       onDenied: deny,
     })

@@ -5,11 +5,13 @@ import type { FetchedPage } from './fetch-pages.ts'
 import type { Bounds, PartitionReader, Source } from './partition-reader.ts'
 import type { CachedPartition, PlacedEntry, StateCache } from './state-cache.ts'
 
-/** Follows all partitions of one changelog, so that any of them can be taken over without copying. */
+/** Follows partitions of one changelog, at first all of them, so that they can be taken over without copying. */
 export interface Standby {
   partition(partition: number): CachedPartition
-  /** When the newest entry that is known of a partition was written, by its writer's clock, epoch ms; null: none is known. */
-  latestAt(partition: number): EpochMs | null
+  /** Follows these from now on, and no others: what is taken over nevertheless is read on from where it was left. */
+  follow(partitions: ReadonlySet<number>): void
+  /** Something may have been written to a partition after a time, by its writer's clock: it was, or the partition is not followed. */
+  mayBeWritten(partition: number, since: EpochMs): boolean
   /**
    * Resolves when everything was read that may be read of the changelog now, while its owner may still write: what a dead one has left open is
    * not waited for. Rejects with ConnectorError: LOG_DENIED when it ends before what was read of it.
@@ -33,7 +35,7 @@ export interface Standby {
 export interface StandbyOptions {
   /** Reads what somebody waits for. */
   readonly reader: PartitionReader
-  /** Reads all the rest, much of it together: every process follows what all of them write. */
+  /** Reads all the rest, much of it together: nobody waits for what others write. */
   readonly calmReader: PartitionReader
   readonly cache: StateCache
   /** Its full name. */
@@ -61,7 +63,7 @@ export const openStandby = (options: StandbyOptions): Standby => {
     )
   const followed = Array.from({ length: partitions }, (_, partition) => cache.partition(changelog, partition))
   const sources = followed.map((cached, partition): Source => {
-    let from = cached.position() ?? 0
+    const from = (): number => cached.position() ?? 0
     let isDenied = false
 
     const take = ({ records, next }: FetchedPage): void => {
@@ -82,26 +84,26 @@ export const openStandby = (options: StandbyOptions): Standby => {
         watching.get(partition)?.()
       }
       cached.read(entries, next)
-      from = next
       for (const marker of markers) waiting.get(marker)?.()
     }
 
     const outOfRange = ({ low, high }: Bounds): void => {
-      if (from > high) {
+      if (from() > high) {
         isDenied = true
-        return onDenied(another(partition, high, from))
+        return onDenied(another(partition, high, from()))
       }
       cached.forget()
-      from = low
+      cached.read([], low)
     }
     const reachedEnd = (): void => {
       reading.get(partition)?.()
       cold.delete(partition)
       if (cold.size === 0) warmed.resolve()
     }
-    return { topic: changelog, partition, wants: () => (isDenied ? undefined : from), take, reachedEnd, outOfRange }
+    return { topic: changelog, partition, wants: () => (isDenied ? undefined : from()), take, reachedEnd, outOfRange }
   })
-  const removals = sources.map((source) => calmReader.add(source))
+  /** What ends the following, by partition. */
+  const following = new Map(sources.map((source) => [source.partition, calmReader.add(source)]))
   const positionOf = (partition: number): number => followed[partition]?.position() ?? 0
 
   /** Reads a partition without rest until what is listened for is done. */
@@ -128,7 +130,20 @@ export const openStandby = (options: StandbyOptions): Standby => {
     })
 
   return {
-    latestAt: (partition) => latest.get(partition) ?? null,
+    follow: (wanted) => {
+      for (const [partition, end] of following) {
+        if (wanted.has(partition)) continue
+        following.delete(partition)
+        end()
+      }
+      for (const source of sources) {
+        if (!wanted.has(source.partition) || following.has(source.partition)) continue
+        // It may have been left for so long that it must be read anew.
+        cache.partition(changelog, source.partition)
+        following.set(source.partition, calmReader.add(source))
+      }
+    },
+    mayBeWritten: (partition, since) => !following.has(partition) || (latest.get(partition) ?? -Infinity) > since,
     partition: (partition) => followed[partition] as CachedPartition,
     catchUp: async (partition, waitMs) => {
       const position = positionOf(partition)
@@ -172,7 +187,7 @@ export const openStandby = (options: StandbyOptions): Standby => {
     },
     close: () => {
       warmed.resolve()
-      for (const remove of removals) remove()
+      for (const end of following.values()) end()
     },
   }
 }

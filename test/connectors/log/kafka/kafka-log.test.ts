@@ -454,6 +454,46 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
     await elsewhere.remove()
   })
 
+  it('opens a task with all of its state also where nobody has followed it', async () => {
+    const processes = await Promise.all(range(3).map(() => open()))
+    const heard = processes.map((log) => hear(log))
+    const held = (): readonly number[] =>
+      heard.flatMap(({ tasks }) => tasks.filter(({ lost }) => !lost.aborted).map(({ partition }) => partition))
+    const isShared = (): boolean => heard.every(({ tasks }) => tasks.filter(({ lost }) => !lost.aborted).length === 1)
+    await until(() => isShared() && new Set(held()).size === 3, 'a share for each', patience)
+    const [feeder] = processes
+    for (const round of range(20)) {
+      await feeder?.append(range(3).map((partition) => record('in', `${round}`, partition)))
+      const turns = await until(
+        () => {
+          const open = heard.flatMap(({ turns }) => turns.filter(({ turn }) => turn.records.length > 0).slice(-1))
+          const isThis = open.filter(({ turn }) => texts(turn.records).at(-1) === `${round}`)
+          return isThis.length === 3 ? isThis : undefined
+        },
+        `turns ${round}`,
+        patience,
+      )
+      for (const { turn } of turns) {
+        const only: [string, Uint8Array] = [`only ${round}`, bytes(`${round}`)]
+        await turn.commit({ append: [], put: [['last', bytes(`${round}`)], only] })
+      }
+    }
+    await Promise.all(processes.slice(0, 2).map(close))
+    const last = heard[2]
+    const tasks = await until(
+      () => {
+        const live = last?.tasks.filter(({ lost }) => !lost.aborted) ?? []
+        return live.length === 3 ? live : undefined
+      },
+      'all at the last one',
+      patience,
+    )
+    const of = ({ state }: Task, key: string): string => Buffer.from(state.get(key) ?? []).toString()
+    expect(tasks.map((task) => of(task, 'last'))).toEqual(range(3).map(() => '19'))
+    const only = range(20).map(String)
+    for (const task of tasks) expect(only.map((round) => of(task, `only ${round}`))).toEqual(only)
+  })
+
   it('shows how far a group is, to the tools of Kafka', async () => {
     const log = await open()
     await log.append(range(3).map((n) => record('in', `${n}`)))
@@ -487,6 +527,54 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
     }
   })
 
+  it('tells each member of a group whose partitions it follows: of each one does; who learns nothing asks again', async () => {
+    await close(await open())
+    const kafka = connectKafka({ brokers: brokers ?? [], clientId: 'followers' }, patient)
+    const answers = ['away', 'meeting', 'away', 'meeting']
+    const needless: number[] = []
+    const join = () => {
+      const told: { held: readonly number[]; followed: readonly number[] } = { held: [], followed: [] }
+      const member = joinGroup({
+        kafka: {
+          consumer: (config) =>
+            new Proxy(kafka.consumer(config), {
+              get: (consumer, key) => {
+                if (key !== 'describeGroup' || answers.length === 0) return Reflect.get(consumer, key) as unknown
+                if (answers.shift() === 'away') return () => Promise.reject(new Error('the coordinator is away'))
+                return async () => {
+                  const { members, ...group } = await consumer.describeGroup()
+                  const unsaid = members.map((each) => ({ ...each, memberAssignment: Buffer.alloc(0) }))
+                  return { ...group, members: unsaid, state: 'PreparingRebalance' }
+                }
+              },
+            }),
+        },
+        brokers: brokers ?? [],
+        group: full('group'),
+        topics: [full('in')],
+        partitions: 3,
+        timings: { ...usualTimings, ...quickTimings },
+        onAssigned: (held) => void Object.assign(told, { held }),
+        onFollowed: (followed) => {
+          Object.assign(told, { followed })
+          needless.push(...followed.filter((partition) => told.held.includes(partition)))
+        },
+        onTrouble: () => undefined,
+        onDenied: () => undefined,
+      })
+      return { member, told }
+    }
+    const joined = range(3).map(join)
+    const each = (of: 'held' | 'followed'): string =>
+      joined
+        .flatMap(({ told }) => told[of])
+        .sort((a, b) => a - b)
+        .join()
+    await until(() => each('held') === '0,1,2' && each('followed') === '0,1,2', 'places', patience)
+    expect([needless, answers]).toEqual([[], []])
+    await Promise.all(joined.map(({ member }) => member.leave()))
+  })
+
   it('replaces a group consumer that has died for good', async () => {
     await close(await open())
     const kafka = connectKafka({ brokers: brokers ?? [], clientId: 'supervised' }, patient)
@@ -511,6 +599,7 @@ describe.skipIf(brokers === null)('the log on Kafka', () => {
       partitions: 3,
       timings: { ...usualTimings, ...quickTimings },
       onAssigned: (partitions, isNew) => void assigned.push({ partitions, isNew }),
+      onFollowed: () => undefined,
       onTrouble: () => undefined,
       onDenied: () => undefined,
     })

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ownerKey, stateKeyOf } from '../../../../connectors/log/kafka/changelog.ts'
 import type { PartitionReader, Source } from '../../../../connectors/log/kafka/partition-reader.ts'
 import { openStandby, type Standby } from '../../../../connectors/log/kafka/standby.ts'
-import { openStateCache, type StateCache } from '../../../../connectors/log/kafka/state-cache.ts'
+import { openStateCache, staleMs, type StateCache } from '../../../../connectors/log/kafka/state-cache.ts'
 import { until } from '../log-world.ts'
 
 const longMs = 3_600_000
@@ -15,13 +15,17 @@ describe('the standby of a topology', () => {
   let cache: StateCache
   let sources: Source[] = []
   let hurried: Set<Source>
+  let calm: Set<Source>
+  let now: number
   let end = 0
   let standby: Standby
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'relay-state-'))
-    cache = openStateCache({ dir, log: 'cluster one.', now: () => 1_700_000_000_000 })
+    cache = openStateCache({ dir, log: 'cluster one.', now: () => now })
     sources = []
     hurried = new Set()
+    calm = new Set()
+    now = 1_700_000_000_000
     const refused = (): never => {
       throw new Error('nobody asks for it here')
     }
@@ -43,7 +47,8 @@ describe('the standby of a topology', () => {
       ...reader,
       add: (source) => {
         sources.push(source)
-        return () => undefined
+        calm.add(source)
+        return () => void calm.delete(source)
       },
     }
     standby = openStandby({ reader, calmReader, cache, changelog: 'state.reader', partitions: 2, onDenied })
@@ -156,10 +161,36 @@ describe('the standby of a topology', () => {
     await expect(standby.catchUp(0, longMs)).rejects.toMatchObject({ code: 'LOG_DENIED' })
   })
 
-  it('knows when a partition was written to last', () => {
-    expect(standby.latestAt(0)).toBeNull()
+  it('knows of a partition that it follows whether it was written to lately', () => {
+    expect(standby.mayBeWritten(0, 0)).toBe(false)
     page(2, [stateKeyOf('a'), '1'])
-    expect([standby.latestAt(0), standby.latestAt(1)]).toEqual([1, null])
+    expect([standby.mayBeWritten(0, 0), standby.mayBeWritten(0, 1), standby.mayBeWritten(1, 0)]).toEqual([
+      true,
+      false,
+      false,
+    ])
+    standby.follow(new Set([0]))
+    expect(standby.mayBeWritten(1, 0)).toBe(true)
+  })
+
+  const followed = (): readonly number[] => [...calm].map(({ partition }) => partition).toSorted((a, b) => a - b)
+
+  it('follows what it is told to, and goes on where it had left off', () => {
+    expect(followed()).toEqual([0, 1])
+    page(2, [stateKeyOf('a'), '1'])
+    standby.follow(new Set([1]))
+    expect(followed()).toEqual([1])
+    standby.follow(new Set([0, 1]))
+    expect(followed()).toEqual([0, 1])
+    expect([sources[0]?.wants(), kept()]).toEqual([2, '1'])
+  })
+
+  it('reads anew what it left for so long that what was deleted meanwhile may be gone without a mark', () => {
+    page(2, [stateKeyOf('a'), '1'])
+    standby.follow(new Set([1]))
+    now += staleMs + 1
+    standby.follow(new Set([0, 1]))
+    expect([sources[0]?.wants(), standby.partition(0).state.get('a')]).toEqual([0, undefined])
   })
 
   it('says at once that another owner has come already, and nothing to who looks no more', () => {
