@@ -5,10 +5,12 @@ import { concatMap, mergeMap } from 'rxjs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ConnectorError } from '../../../../connectors/errors.ts'
 import type { EventLog } from '../../../../connectors/log/event-log.ts'
+import { connectKafka, patient, usualTimings } from '../../../../connectors/log/kafka/connection.ts'
+import { joinGroup } from '../../../../connectors/log/kafka/group-member.ts'
 import { openKafkaLog, type KafkaLogOptions } from '../../../../connectors/log/kafka-log.ts'
 import { ownBroker } from '../../../broker/shared-broker.ts'
 import { readAll, record, texts } from '../log-world.ts'
-import { kafkaPlace, withTestAdmin, type KafkaPlace } from './kafka-harness.ts'
+import { kafkaPlace, quickTimings, withTestAdmin, type KafkaPlace } from './kafka-harness.ts'
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
 
@@ -130,6 +132,28 @@ describe.skipIf(broker === null)('a user with the permissions of the README', ()
     expect(documented.map(nameOf)).toContain('Write on transactional ids')
     await runsThrough(await open(place(), 'all'))
   }, 60_000)
+
+  it('may ask the group which states it follows', async () => {
+    const { prefix } = place()
+    const access = { brokers: broker?.at?.('SASL_PLAINTEXT') ?? [], clientId: 'follower' }
+    const sasl = { mechanism: 'plain', username: 'all', password: () => password } as const
+    await withTestAdmin(broker?.brokers ?? [], (admin) => admin.createTopics({ topics: [{ topic: `${prefix}in` }] }))
+    const followed = Promise.withResolvers<readonly number[]>()
+    const member = joinGroup({
+      kafka: connectKafka({ ...access, sasl }, patient),
+      brokers: access.brokers,
+      group: `${prefix}group`,
+      topics: [`${prefix}in`],
+      partitions: 1,
+      timings: { ...usualTimings, ...quickTimings },
+      onAssigned: () => undefined,
+      onFollowed: followed.resolve,
+      onTrouble: () => undefined,
+      onDenied: followed.reject,
+    })
+    expect(await followed.promise).toEqual([])
+    await member.leave()
+  })
 
   it.each(documented.map((grant, index) => [nameOf(grant), grant, index] as const))(
     'is told what is missing without %s',
