@@ -4,6 +4,7 @@ import type { Tell } from '../../schemas/happenings.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import type { Configuration, HttpSettings } from '../config/configuration.ts'
 import { howToListen, parseListen } from '../config/read-http.ts'
+import { inAppChannel } from '../monitors/in-app-channel.ts'
 import { openObserving } from '../observing/observing.ts'
 import { watchCertificate } from '../runtime/certificate-watch.ts'
 import { systemClock } from '../runtime/system-clock.ts'
@@ -147,7 +148,8 @@ const reload = (file: string, running: Configuration, service: Service, tell: Te
   const { configuration, problems } = readFiles(file)
   if (printProblems(problems) || configuration === null)
     return tell({ name: 'configuration not reloaded', problems: problems.length })
-  const open = new Set(running.channels.map(({ name }) => name))
+  // Monitors that send no letters name no channel, and in-app messages need none to be opened.
+  const open = new Set([...running.channels.map(({ name }) => name), inAppChannel, ''])
   const fresh = configuration.monitors.find(({ channel }) => !open.has(channel))
   // Letters for a channel that is not open would be given up.
   if (fresh !== undefined)

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -83,8 +83,21 @@ describe('relay run', () => {
     for await (const line of createInterface({ input: running.stdout })) {
       const { msg } = JSON.parse(line) as { readonly msg: string }
       said.push(msg)
-      if (msg === 'relay started') running.kill('SIGHUP')
-      if (msg === 'configuration reloaded') break
+      if (msg === 'relay started') {
+        // Of every kind: most of them send no letters through a mail channel.
+        appendFileSync(
+          world.configFile,
+          [
+            '{ artifact: Server.Monitor.Errors.Alert }',
+            '{ artifact: Server.Monitor.Alerts.UserMessage }',
+            '{ queue: Linux.Watch, alert: { name: seen } }',
+          ]
+            .map((monitor) => `  - ${monitor}\n`)
+            .join(''),
+        )
+        running.kill('SIGHUP')
+      }
+      if (msg.startsWith('configuration')) break
     }
     running.stdout.resume()
     expect(said.filter((msg) => msg.startsWith('relay') || msg.startsWith('configuration'))).toEqual([
