@@ -3,6 +3,7 @@ import { groupAddress } from '../../connectors/message/user-group.ts'
 import { addressedTo } from '../../operators/addressed-to.ts'
 import { dedupWindow } from '../../operators/dedup-window.ts'
 import { messageFilter } from '../../operators/filters/message-filter.ts'
+import { ownFilter } from '../../operators/filters/own-filter.ts'
 import { objectTo } from '../../operators/object-to.ts'
 import { withoutRepeats } from '../../operators/without-repeats.ts'
 import type { AlertEvent, Recipient } from '../../schemas/generated.ts'
@@ -38,7 +39,7 @@ export const userMessageMonitor = ({
     batch,
     chain: ({ told, windows }) =>
       pipe(
-        objectTo(messageFilter({ include: p.AlertMsgInclude, exclude: p.AlertMsgExclude })),
+        objectTo(ownFilter, messageFilter({ include: p.AlertMsgInclude, exclude: p.AlertMsgExclude })),
         addressedTo<AlertEvent>(({ org }) => ({ recipients: [usersOf(org, p)], warnings: [] })),
         withoutRepeats(told, toldBefore),
         dedup === null ? identity : dedupWindow(windows, windowRule(dedup, severityOf)),
