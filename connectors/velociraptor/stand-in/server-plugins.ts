@@ -119,7 +119,11 @@ export const serverPlugins = (ground: Ground): Readonly<Record<string, Plugin>> 
             ]),
         ),
     ),
-    gui_users: plugin({ optional: ['all_orgs'] }, () => rowsOf(world.users)),
+    gui_users: plugin({ optional: ['all_orgs'] }, (args) =>
+      rowsOf(
+        isTrue(args.get('all_orgs') ?? null) ? world.users : world.users.filter(({ org_id: id }) => id === org.id),
+      ),
+    ),
     user_messages: plugin(
       {
         optional: ['user'],

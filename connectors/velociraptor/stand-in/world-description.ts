@@ -60,7 +60,9 @@ export const describeWorld = (description: WorldDescription): DescribedWorld => 
   const orgFor = (item: Plain): StandInOrg => orgOf(typeof item['org'] === 'string' ? item['org'] : 'root')
 
   const addUser = (item: Plain): void => {
-    const row = userRow(item)
+    const { org: _, ...given } = item
+    const { id, name } = orgFor(item)
+    const row = userRow({ org_id: id, org_name: name, ...given })
     const at = users.findIndex((one) => one['name'] === row['name'] && one['org_id'] === row['org_id'])
     if (at === -1) users.push(row)
     else users[at] = row

@@ -115,13 +115,19 @@ describe('the world of a scenario', () => {
       users: [
         { name: 'admin', roles: ['reader'] },
         { name: 'admin', org_id: 'O1', roles: ['reader'] },
+        { name: 'guest', org: 'O1', roles: ['reader'] },
       ],
     })
     world.set({ users: [{ name: 'admin', roles: ['analyst'] }] })
-    expect(await ask('SELECT name, org_id, roles FROM gui_users()')).toEqual([
-      { name: 'admin', org_id: 'root', roles: ['analyst'] },
-      { name: 'admin', org_id: 'O1', roles: ['reader'] },
-    ])
+    const ofRoot = [{ name: 'admin', org_id: 'root', org_name: '<root>', roles: ['analyst'] }]
+    // What `org_id` alone says is taken as it stands.
+    const ofOther = [
+      { name: 'admin', org_id: 'O1', org_name: '<root>', roles: ['reader'] },
+      { name: 'guest', org_id: 'O1', org_name: 'one', roles: ['reader'] },
+    ]
+    const columns = 'SELECT name, org_id, org_name, roles FROM'
+    expect(await ask(`${columns} gui_users(all_orgs=TRUE)`)).toEqual([...ofRoot, ...ofOther])
+    expect(await ask(`${columns} gui_users()`)).toEqual(ofRoot)
   })
 
   it('shows an artifact in every organisation unless it belongs to one', async () => {
