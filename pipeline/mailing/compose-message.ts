@@ -1,4 +1,5 @@
 import type { OutgoingMail } from '../../connectors/mail/mail.ts'
+import { exactJson, parseExact } from '../../connectors/velociraptor/exact-json.ts'
 import type { AlertEvent, Notice } from '../../schemas/generated.ts'
 import { isRecord } from '../config/is-record.ts'
 import { elideRight, singleLine, visible } from '../letters/texts.ts'
@@ -21,7 +22,7 @@ const harmless = (value: unknown): unknown => {
 const dataOf = ({ event_data: text }: AlertEvent, longest: number): unknown => {
   if (text.length > longest) return visible(elideRight(text, longest))
   try {
-    return harmless(JSON.parse(text))
+    return harmless(parseExact(text))
   } catch {
     return visible(text)
   }
@@ -71,7 +72,7 @@ export const composeMessage = (
     to: notice.recipient,
     subject: String(body['Message']),
     date: now,
-    text: JSON.stringify(body),
+    text: exactJson(body),
     html: null,
     headers: [],
     attachments: [],
