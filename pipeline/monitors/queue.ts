@@ -10,7 +10,7 @@ import { anyQueue } from '../sources/queue-source.ts'
 import { alertsMonitor } from './alerts.ts'
 import type { AlertMonitor, QueueMonitor } from './monitor.ts'
 import { raisedAlert, rowOf } from './raised-alert.ts'
-import { columnOf, fill } from './template.ts'
+import { columnOf, fill, hasColumns } from './template.ts'
 
 /** What the server and the relay add to a row. */
 const added = new Set(['_ts', '_Source', '_Queue', '_Client', '_Shortened'])
@@ -32,7 +32,8 @@ const contextOf = (text: string, row: unknown, columns: readonly string[] | null
 
 const alertOf = (event: QueueEvent, { name, queue, alert }: QueueSettings): AlertEvent => {
   const row = rowOf(event.row)
-  const severity = fill(alert.severity, row).trim()
+  // A word that says what is missing is no severity: no threshold would let it pass.
+  const severity = hasColumns(alert.severity, row) ? fill(alert.severity, row).trim() : ''
   return raisedAlert(event, {
     monitor: name,
     name: fill(alert.name, row).trim() || `Event of ${queue}`,

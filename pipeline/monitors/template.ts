@@ -56,6 +56,10 @@ export const columnOf = (row: unknown, name: string): unknown => {
 const cut = (value: string): string =>
   value.length > longestValue ? `${value.slice(0, longestValue).toWellFormed()}…` : value.toWellFormed()
 
+/** Whether a row has every column that the template names. */
+export const hasColumns = ({ parts }: Template, row: unknown): boolean =>
+  parts.every((part, n) => n % 2 === 0 || columnOf(row, part) !== undefined)
+
 /** The template with a row's values, each of 200 characters at most; what they hold is never read as a template. A column that the row lacks is said to be missing. */
 export const fill = ({ parts }: Template, row: unknown): string =>
   parts
