@@ -35,11 +35,13 @@ export const readBecame = async (log: EventLog, entries: readonly EventEntry[]):
   const rejects = await readTopic(log, topics.rejects, 'Reject')
   const outcomes = await readTopic(log, topics.outcomes, 'Outcome')
   const origins = originsOf({ raws, rejects, outcomes }, entries)
+  // An alert that a monitor made came from no row.
+  const known = new Map(outcomes.map(({ value: { event, flow, name } }) => [event, [flow, name]] as const))
   const arrival = new Map(raws.map(({ value }, index) => [value.id, index]))
   return outcomes
     .map(({ value }, index) => ({ value, index, arrived: arrival.get(value.event) ?? Infinity }))
     .toSorted(inOrderOfArrival)
-    .flatMap(({ value }) => becameOf(value, origins))
+    .flatMap(({ value }) => becameOf(value, origins, known))
 }
 
 interface Arrived {
@@ -160,7 +162,11 @@ const namesOf = ({ row, entry }: Origin, known: readonly string[]): readonly str
 
 const nowhere: Origin = { row: {}, entry: null }
 
-const becameOf = (outcome: Outcome, origins: ReadonlyMap<string, Origin>): readonly Became[] => {
+const becameOf = (
+  outcome: Outcome,
+  origins: ReadonlyMap<string, Origin>,
+  known: ReadonlyMap<string, readonly string[]>,
+): readonly Became[] => {
   const { org, client, flow, name, event, verdicts, deliveries } = outcome
   const origin = origins.get(event) ?? nowhere
   const rowClient = origin.row['ClientId'] ?? origin.row['client_id']
@@ -172,7 +178,7 @@ const becameOf = (outcome: Outcome, origins: ReadonlyMap<string, Origin>): reado
   const namesOfTold = (of: string): readonly string[] => {
     if (of === '') return []
     const told = origins.get(of) ?? nowhere
-    return [...namesOf(told, []), of]
+    return [...namesOf(told, known.get(of) ?? []), of]
   }
   return [
     ...verdicts.map((verdict): Became => ({ ...common, ...fromVerdict(verdict), of: namesOfTold(verdict.of) })),
