@@ -26,12 +26,14 @@ const texts = (description: string): Parameter<readonly string[]> => ({
     .union([z.array(z.union([z.string(), z.number(), z.boolean()])), z.string()])
     .meta({ description, default: [] }),
   read(value, path, reading) {
-    const list = typeof value === 'string' ? jsonList(value) : value
+    const isJson = typeof value === 'string'
+    const list = isJson ? jsonList(value) : value
     if (!Array.isArray(list)) return void reading.report(path, 'must be a list of texts')
     const read = list.map((item: unknown, index) => {
-      const word = plainText(item, typeof value === 'string' ? path : [...path, index], reading)
-      if (word === undefined)
-        reading.report(typeof value === 'string' ? path : [...path, index], 'must be text, not a list or a mapping')
+      const at = isJson ? path : [...path, index]
+      // What is written where a JSON text stands is all of it.
+      const word = plainText(item, at, isJson ? { ...reading, writtenAt: () => undefined } : reading)
+      if (word === undefined) reading.report(at, 'must be text, not a list or a mapping')
       return word
     })
     return read.includes(undefined) ? undefined : read.filter((word) => word !== undefined)
