@@ -108,12 +108,12 @@ const importParameter = (
   const found = concerning(artifact.artifact, name, written ?? '')
   const replaced = written === undefined ? null : (found.flatMap((one) => one.instead?.(written) ?? [])[0] ?? null)
   const isBlankNumber = written?.trim() === '' && typeof parameter.fallback === 'number'
-  const taken: unknown = isBlankNumber ? 0 : (replaced ?? given)
+  const taken: unknown = replaced ?? (isBlankNumber ? 0 : given)
   const { value, errors, warnings } = readBy(parameter, taken)
   if (errors.length > 0) return { name, why: errors.join('; ') }
   const remarks = warnings.map((warning) => `${warning}.`)
   if (isBlankNumber) remarks.push('is blank on the server, which reads that as 0.')
-  if (replaced !== null) remarks.push(`was ${shown(written ?? '')} on the server.`)
+  else if (replaced !== null) remarks.push(`was ${shown(written ?? '')} on the server.`)
   return {
     name,
     value: typeof taken === 'string' ? plainest(parameter, taken, value) : taken,

@@ -65,6 +65,24 @@ describe('an imported relay.yaml', () => {
       SendInterval: 60,
     })
     expect(text).toContain('ContextRowLimit was 0 on the server.')
+    // The server reads a blank number as 0.
+    const blank = written(
+      plan(
+        tableOf(alerts, {
+          Recipients: 'Address\nsoc@example.org\n',
+          ContextRowLimit: '',
+          ContextFieldLimit: '',
+          ContextValueLimit: ' ',
+        }),
+      ),
+    )
+    expect(blank.problems).toEqual([])
+    expect(blank.configuration?.monitors[0]?.parameters).toMatchObject({
+      ContextRowLimit: 100,
+      ContextFieldLimit: 1000,
+      ContextValueLimit: 10_000,
+    })
+    expect(blank.text).not.toContain('NOT TAKEN OVER')
   })
 
   it('leaves out what is unknown or wrong, says why, and never writes the value of an unknown parameter', () => {
