@@ -16,11 +16,13 @@ export const durationText = (ms: number): string => {
 }
 
 /** A duration between two bounds, as it is written in the file. */
-export const durationShape = (least: string, most: string, description: string) =>
-  z
-    .string(`must be a duration such as ${least}`)
+export const durationShape = (least: string, most: string, description: string) => {
+  const wanted = `must be a duration from ${least} to ${most}, such as 30s or 2h`
+  return z
+    .string(wanted)
     .refine((text) => {
       const ms = durationMs(text)
       return ms !== null && ms >= (durationMs(least) as number) && ms <= (durationMs(most) as number)
-    }, `must be a duration from ${least} to ${most}, such as 30s or 2h`)
+    }, wanted)
     .meta({ description })
+}

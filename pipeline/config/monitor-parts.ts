@@ -55,11 +55,30 @@ export const readDedup = <F extends string>(
 /** Events in one letter at most where only the spacing of letters gathers them. */
 const mostWaiting = 500
 
+const usualQuiet = '30s'
+const usualLongest = '10m'
+
+/** Warns of a time that the other one always ends first. */
+export const checkBatch = (
+  { quiet = usualQuiet, longest = usualLongest }: z.output<typeof batchShape>,
+  path: Path,
+  report: Report,
+): void => {
+  if ((durationMs(quiet) as number) > (durationMs(longest) as number))
+    report(
+      [...path, 'quiet'],
+      `does nothing: a letter goes out once it is ${longest} old, which is less (see longest)`,
+      {
+        level: 'warning',
+      },
+    )
+}
+
 /** `batch:` and `SendInterval` together say when letters of the monitor go out to one recipient. */
 export const batchRule = (written: z.output<typeof batchShape> | undefined, sendInterval: number): BatchRule => {
   const spacingMs = Math.max(0, sendInterval) * 1000
   if (written === undefined) return { ...alone, spacingMs, most: spacingMs === 0 ? 1 : mostWaiting }
-  const { quiet = '30s', longest = '10m', most = 50, first = 'gathered' } = written
+  const { quiet = usualQuiet, longest = usualLongest, most = 50, first = 'gathered' } = written
   return {
     quietMs: durationMs(quiet) as number,
     longestMs: durationMs(longest) as number,

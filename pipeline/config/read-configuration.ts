@@ -7,7 +7,7 @@ import { readHttp } from './read-http.ts'
 import { checkShares } from './read-limits.ts'
 import { readLog } from './read-log.ts'
 import { readMail } from './read-mail.ts'
-import { readMonitors } from './read-monitors.ts'
+import { type OwnMonitor, readMonitors } from './read-monitors.ts'
 import { readVelociraptor } from './read-velociraptor.ts'
 import { boundToOwn, readHeartbeat, readTrouble } from './read-trouble.ts'
 import { readRecord } from './record.ts'
@@ -55,10 +55,12 @@ export const readConfigurationOf = (source: Source, surroundings: Surroundings):
     )
   const trouble = readTrouble(part('trouble'), ['trouble'], report)
   const heartbeat = readHeartbeat(part('heartbeat'), ['heartbeat'], report)
-  const own = [trouble.monitor, heartbeat.monitor].filter((monitor) => monitor !== null)
-  const listed = part('monitors')
-  const all: unknown = Array.isArray(listed) ? [...(listed as readonly unknown[]), ...own] : listed
-  const monitors = boundToOwn(readMonitors(all, ['monitors'], { report, writtenAt: source.writtenAt }, mail), own)
+  const own = [
+    { part: 'trouble', monitor: trouble.monitor },
+    { part: 'heartbeat', monitor: heartbeat.monitor },
+  ].filter((made): made is OwnMonitor => made.monitor !== null)
+  const reading = { report, writtenAt: source.writtenAt }
+  const monitors = boundToOwn(readMonitors(part('monitors'), ['monitors'], reading, mail, own), own)
   const isUsable = !problems.some(({ level }) => level === 'error') && velociraptor !== null && mail !== null
   return {
     configuration: isUsable

@@ -17,7 +17,7 @@ import {
 import type { Reading } from './parameters.ts'
 import type { Path, Report } from './problem.ts'
 import { shown } from './problem.ts'
-import { batchRule, channelOf, readDedup, type Reader } from './monitor-parts.ts'
+import { batchRule, channelOf, checkBatch, readDedup, type Reader } from './monitor-parts.ts'
 import type { Mail } from './read-mail.ts'
 import { nameOfQueue, readQueueMonitor } from './read-queue-monitor.ts'
 import { readRecord } from './record.ts'
@@ -53,6 +53,7 @@ const readerOf =
           : channelOf(secret ?? defaultSecret, secret !== undefined, [...parametersPath, parameter], mail, report)
     if (parameters === null) return null
     const dedup = read.dedup === undefined ? null : readDedup(definition, read.dedup, path, report)
+    if (read.batch !== undefined) checkBatch(read.batch, [...path, 'batch'], report)
     const batch = batchRule(read.batch ?? definition.batch, parameters.SendInterval)
     return { name: read.name ?? artifact, artifact, channel, parameters, dedup, batch }
   }
@@ -119,20 +120,36 @@ const nameOf = (monitor: unknown): unknown => {
   return name ?? (typeof queue === 'string' ? nameOfQueue(queue) : artifact)
 }
 
-const reportRepeatedNames = (monitors: readonly unknown[], path: Path, report: Report): void => {
+/** A monitor that another part of the file makes. */
+export interface OwnMonitor {
+  /** The part: what is wrong with its recipients or channel is said of `to` and `channel` there. */
+  readonly part: string
+  /** As it would be written. */
+  readonly monitor: { readonly name: string; readonly artifact: string; readonly parameters: object }
+}
+
+const reportRepeatedNames = (
+  monitors: readonly unknown[],
+  own: readonly OwnMonitor[],
+  path: Path,
+  report: Report,
+): void => {
   const seen = new Map<string, number>()
+  const makers = new Map(own.map(({ part, monitor: { name } }) => [name, part]))
   for (const [index, monitor] of monitors.entries()) {
     const name = nameOf(monitor)
     if (typeof name !== 'string') continue
     const first = seen.get(name)
-    if (first === undefined) seen.set(name, index)
-    else
-      report(
-        [...path, index, 'name'],
-        `monitors[${first}] is called ${shown(name)} too: give each monitor a name of its own`,
-      )
+    const maker = makers.get(name)
+    const at = [...path, index, 'name']
+    if (maker !== undefined) report(at, `${shown(name)} is what ${maker}: is told by: give this monitor another name`)
+    else if (first === undefined) seen.set(name, index)
+    else report(at, `monitors[${first}] is called ${shown(name)} too: give each monitor a name of its own`)
   }
 }
+
+const makesUntoldAlerts = (monitor: MonitorSettings | null): boolean =>
+  monitor !== null && ('of' in monitor || ('queue' in monitor && monitor.parameters.Recipients.length === 0))
 
 /** Alerts that nobody is told of are on record only. */
 const reportUntoldAlerts = (monitors: readonly (MonitorSettings | null)[], path: Path, report: Report): void => {
@@ -142,7 +159,7 @@ const reportUntoldAlerts = (monitors: readonly (MonitorSettings | null)[], path:
     monitor.artifact === 'Server.Monitor.Alerts.UserMessage'
   if (monitors.some(tells)) return
   for (const [index, monitor] of monitors.entries())
-    if (monitor !== null && 'of' in monitor)
+    if (makesUntoldAlerts(monitor))
       report(
         [...path, index],
         'makes alerts of which nobody is told: add a monitor with artifact: Server.Monitor.Alerts, or Server.Monitor.Alerts.UserMessage',
@@ -150,12 +167,27 @@ const reportUntoldAlerts = (monitors: readonly (MonitorSettings | null)[], path:
       )
 }
 
-/** Reads `monitors:`; those with an error are left out, and what is wrong with each was reported. */
+const partKeys: Readonly<Record<string, string>> = { Recipients: 'to', ServerSecret: 'channel' }
+
+const readOwn = ({ part, monitor }: OwnMonitor, reading: Reading, mail: Mail | null): MonitorSettings | null => {
+  const report: Report = (path, message, options) => {
+    const [, , parameter = ''] = path
+    const key = partKeys[parameter]
+    reading.report(key === undefined ? [part] : [part, key], message, options)
+  }
+  return readMonitor(monitor, { path: [part], reading: { ...reading, report }, mail })
+}
+
+/**
+ * Reads `monitors:`, and after them those that other parts of the file make; those with an error are left out, and what is wrong with
+ * each was reported.
+ */
 export const readMonitors = (
   value: unknown,
   path: Path,
   reading: Reading,
   mail: Mail | null,
+  own: readonly OwnMonitor[] = [],
 ): readonly MonitorSettings[] => {
   const { report } = reading
   if (!Array.isArray(value)) {
@@ -168,8 +200,8 @@ export const readMonitors = (
     return []
   }
   if (value.length === 0) report(path, 'is empty: nobody is told of anything', { level: 'warning' })
-  reportRepeatedNames(value, path, report)
+  reportRepeatedNames(value, own, path, report)
   const read = value.map((monitor: unknown, index) => readMonitor(monitor, { path: [...path, index], reading, mail }))
   reportUntoldAlerts(read, path, report)
-  return read.filter((monitor) => monitor !== null)
+  return [...read, ...own.map((one) => readOwn(one, reading, mail))].filter((monitor) => monitor !== null)
 }

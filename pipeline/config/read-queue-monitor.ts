@@ -6,7 +6,7 @@ import { readTemplate, type Template, TemplateError } from '../monitors/template
 import type { QueueAlert, QueueSettings } from './configuration.ts'
 import { isRecord } from './is-record.ts'
 import { queueAlike } from './monitor-artifacts.ts'
-import { batchRule, channelOf, readDedup, type Reader } from './monitor-parts.ts'
+import { batchRule, channelOf, checkBatch, readDedup, type Reader } from './monitor-parts.ts'
 import type { Reading } from './parameters.ts'
 import type { Path, Report } from './problem.ts'
 import { readRecord } from './record.ts'
@@ -53,6 +53,11 @@ export const readQueueMonitor: Reader<QueueSettings> = (value, { path, reading, 
     report([...path, 'batch'], 'gathers the letters of this monitor, which has none: set parameters.Recipients', {
       level: 'warning',
     })
+  if (parameters?.NotifyExecutor === true)
+    report([...path, 'parameters', 'NotifyExecutor'], 'does nothing here: nobody started a row of a queue', {
+      level: 'warning',
+    })
+  if (read.batch !== undefined) checkBatch(read.batch, [...path, 'batch'], report)
   if (queue === undefined || alert === null || parameters === null) return null
   const dedup = read.dedup === undefined ? null : readDedup(queueAlike, read.dedup, path, report)
   const batch = batchRule(read.batch, parameters.SendInterval)

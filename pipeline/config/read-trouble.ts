@@ -5,13 +5,14 @@ import { durationMs } from './duration.ts'
 import { cronOf, isTimezone } from './heartbeat-times.ts'
 import { isRecord } from './is-record.ts'
 import type { Path, Report } from './problem.ts'
+import type { OwnMonitor } from './read-monitors.ts'
 import { readRecord } from './record.ts'
 import { heartbeatShape, troubleShape } from './relay-shape.ts'
 
 /** What was read, and the monitor that sends its letters, as it would be written; null: nobody gets any. */
 export interface Told<T> {
   readonly settings: T
-  readonly monitor: object | null
+  readonly monitor: OwnMonitor['monitor'] | null
 }
 
 const usualAfter = '5m'
@@ -27,7 +28,11 @@ const addresses = (to: readonly string[], path: Path, report: Report): readonly 
 
 const abouts = { 'relay-trouble': 'trouble', 'relay-heartbeat': 'heartbeat' } as const
 
-const monitorFor = (name: keyof typeof abouts, to: readonly string[], channel: string | undefined): object => ({
+const monitorFor = (
+  name: keyof typeof abouts,
+  to: readonly string[],
+  channel: string | undefined,
+): OwnMonitor['monitor'] => ({
   name,
   artifact: 'Server.Monitor.Alerts',
   parameters: {
@@ -49,9 +54,9 @@ export const readTrouble = (value: unknown, path: Path, report: Report): Told<Tr
 /** The monitors of what is told so, bound to what the relay itself says: no alert of others that borrows a name comes to them. */
 export const boundToOwn = (
   monitors: readonly MonitorSettings[],
-  own: readonly object[],
+  own: readonly OwnMonitor[],
 ): readonly MonitorSettings[] => {
-  const names = new Set(own.map((monitor) => (monitor as { readonly name: string }).name))
+  const names = new Set(own.map(({ monitor: { name } }) => name))
   return monitors.map((monitor) =>
     monitor.artifact === 'Server.Monitor.Alerts' && names.has(monitor.name)
       ? { ...monitor, about: abouts[monitor.name as keyof typeof abouts] }

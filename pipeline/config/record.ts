@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { instead, nearest } from './did-you-mean.ts'
 import { isRecord } from './is-record.ts'
 import { isWord, type Path, type Report } from './problem.ts'
@@ -22,8 +22,12 @@ const sizeMessage = (word: 'least' | 'most', limit: number | bigint, origin: str
   return word === 'least' && limit === 1 ? 'must not be empty' : `must have at ${word} ${limit} entries`
 }
 
+/** What the library says where a shape has no words of its own. */
+const isLibraryMessage = (message: string): boolean => message.startsWith('Invalid input')
+
 const issueMessage = (issue: z.core.$ZodIssue, value: unknown): string => {
-  if (issue.code === 'invalid_type') return `must be ${typeNames[issue.expected] ?? issue.expected}`
+  if (issue.code === 'invalid_type')
+    return isLibraryMessage(issue.message) ? `must be ${typeNames[issue.expected] ?? issue.expected}` : issue.message
   if (issue.code === 'too_small') return sizeMessage('least', issue.minimum, issue.origin)
   if (issue.code === 'too_big') return sizeMessage('most', issue.maximum, issue.origin)
   if (issue.code === 'invalid_value') {
@@ -39,6 +43,12 @@ const isPathStep = (step: PropertyKey): step is string | number => typeof step !
 const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | null | undefined)?.[step], value)
 
+/** The keys of a mapping that a schema wants, whether it may be left out or not; null: it wants something else. */
+const keysOf = (schema: unknown): Shape | null => {
+  if (schema instanceof z.ZodOptional) return keysOf(schema.unwrap())
+  return schema instanceof z.ZodObject ? schema.shape : null
+}
+
 /** Checks one value; reports what is wrong, each part at its own place. */
 export const readValue = <T extends z.ZodType>(
   schema: T,
@@ -48,6 +58,9 @@ export const readValue = <T extends z.ZodType>(
 ): z.output<T> | undefined => {
   const read = schema.safeParse(value)
   if (read.success) return read.data
+  const keys = keysOf(schema)
+  // Key by key, so that a missing or mistyped one is said to be that.
+  if (keys !== null && isRecord(value)) return void readRecord(keys, value, path, report)
   for (const issue of read.error.issues)
     report([...path, ...issue.path.filter(isPathStep)], issueMessage(issue, valueAt(value, issue.path)))
   return undefined

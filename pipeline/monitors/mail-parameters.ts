@@ -9,7 +9,9 @@ const tenYearsS = 315_360_000
 /** What mail is sent with when the monitor names no channel. */
 export const defaultSecret = 'notify_mail_secret'
 
-const addressProblem = (problem: string): string => problem.replace(/^entry 1 /, '')
+/** Of a text that holds one entry nobody counts them. */
+const addressProblem = (problem: string, entries: number): string =>
+  entries === 1 ? problem.replace(/^entry 1 /, '') : problem
 
 /** Addresses to tell: each once, the first spelling kept; a bad one is left out with a warning, so that the others are still told. */
 export const recipients = (description: string): Parameter<readonly Mailbox[]> => {
@@ -18,7 +20,9 @@ export const recipients = (description: string): Parameter<readonly Mailbox[]> =
     columns: ['Address'],
     readRow(row): readonly Mailbox[] {
       const { mailboxes, problems } = parseMailboxes(row.cell('Address'))
-      for (const problem of problems) row.report('Address', `left out: it ${addressProblem(problem)}`, 'warning')
+      const entries = mailboxes.length + problems.length
+      for (const problem of problems)
+        row.report('Address', `left out: ${entries === 1 ? 'it ' : ''}${addressProblem(problem, entries)}`, 'warning')
       return mailboxes
     },
   })
@@ -44,7 +48,12 @@ export const sender = (description: string): Parameter<Mailbox | null> => ({
     const { mailboxes, problems } = parseMailboxes(value)
     const [mailbox, ...more] = mailboxes
     if (mailbox !== undefined && more.length === 0 && problems.length === 0) return mailbox
-    return void report(path, problems[0] === undefined ? 'must be one mail address' : addressProblem(problems[0]))
+    return void report(
+      path,
+      problems[0] === undefined
+        ? 'must be one mail address'
+        : addressProblem(problems[0], mailboxes.length + problems.length),
+    )
   },
 })
 

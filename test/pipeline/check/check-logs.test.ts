@@ -72,4 +72,20 @@ it('monitors whose alerts nobody is told of are warned of, and not beside one th
   expect(warnings(bothMonitors)[0]).toMatch(/^warning: makes alerts of which nobody is told/)
   const soc = '  - { artifact: Server.Monitor.Alerts, parameters: { Recipients: [soc@example.org] } }\n'
   expect(warnings(bothMonitors + soc)).toEqual([])
+  // What tells the relay's own trouble tells nothing else.
+  expect(warnings(`${bothMonitors}trouble: { to: [ops@example.org] }`)).toHaveLength(3)
+})
+
+it('a monitor of a queue is warned of too where nobody is told of its alerts', () => {
+  const messages = (more: string): readonly string[] =>
+    readConfiguration(yaml(`  - { queue: Linux.Watch, alert: { name: seen }${more} }`), around).problems.map(
+      ({ level, path, message }) => `${level} ${path}: ${message}`,
+    )
+  expect(messages('')).toEqual([
+    expect.stringMatching(/^warning monitors\[0\]: makes alerts of which nobody is told/) as string,
+  ])
+  expect(messages(', parameters: { Recipients: [soc@example.org] }')).toEqual([])
+  expect(messages(', parameters: { Recipients: [soc@example.org], NotifyExecutor: true }')).toEqual([
+    'warning monitors[0].parameters.NotifyExecutor: does nothing here: nobody started a row of a queue',
+  ])
 })

@@ -71,14 +71,26 @@ describe('batch', () => {
     ['batch: { quiet: 0s }', /from 1s to 1d/],
     ['batch: { quiet: 2d }', /from 1s to 1d/],
     ['batch: { quiet: soon }', /must be a duration/],
-    ['batch: { quiet: 30 }', /must be text/],
+    ['batch: { quiet: 30 }', /must be a duration from 1s to 1d/],
     ['batch: { longest: 8d }', /from 1s to 7d/],
     ['batch: { most: 0 }', /1/],
     ['batch: { most: 501 }', /500/],
     ['batch: { first: later }', /now/],
-    ['batch: { quite: 1s }', /quite/],
+    ['batch: { quite: 1s }', /^is not known here: did you mean quiet\?$/],
     ['batch: now', /mapping|object/],
   ])('refuses %s', (more, why) => expect(said(more)).toMatch(why))
+})
+
+describe('the quiet time of a batch', () => {
+  it.each([
+    ['batch: { quiet: 20m }', /a letter goes out once it is 10m old/],
+    ['batch: { quiet: 1m, longest: 50s }', /a letter goes out once it is 50s old/],
+  ])('%s is said to do nothing, as the longest is over before', (more, why) => {
+    expect(said(more)).toMatch(why)
+    expect(readMonitor(more).monitor).toBeDefined()
+  })
+
+  it('may be as long as the longest', () => expect(said('batch: { quiet: 10m }')).toBe(''))
 })
 
 describe('dedup', () => {
@@ -101,7 +113,7 @@ describe('dedup', () => {
   it.each([
     ['dedup: { window: 2h, by: [flow.artifacts] }', /must contain client\.id/],
     ['dedup: { window: 31d }', /from 1s to 30d/],
-    ['dedup: {}', /must be text/],
+    ['dedup: {}', /^is missing$/],
     ['dedup: { window: 2h, by: [] }', /./],
     ['dedup: { window: 2h, by: [client.name] }', /client\.id/],
   ])('refuses %s', (more, why) => expect(said(more)).toMatch(why))

@@ -64,6 +64,36 @@ describe('trouble: and heartbeat:', () => {
   })
 
   it.each([
+    [
+      'soc',
+      'trouble: { to: [o@example.org] }',
+      '5:1 trouble.channel: is missing: name one of the mail channels one, two',
+    ],
+    [
+      'soc',
+      'heartbeat: { every: 1d, to: [o@example.org], channel: tow }',
+      '5:55 heartbeat.channel: there is no mail channel of this name: did you mean two?',
+    ],
+    [
+      'relay-trouble',
+      'trouble: { to: [o@example.org], channel: one }',
+      '4:13 monitors[0].name: relay-trouble is what trouble: is told by: give this monitor another name',
+    ],
+  ])('beside a monitor %s and two channels, %s is refused at its place', (name, text, expected) => {
+    const { configuration, problems } = readConfiguration(
+      `velociraptor: { api_config: a, gui_url: https://velociraptor.example.org/ }
+mail: { channels: { one: &mail { url: smtp://mail.example.org, from: relay@example.org }, two: *mail } }
+monitors:
+  - { name: ${name}, artifact: Server.Monitor.Alerts, parameters: { ServerSecret: one, Recipients: [soc@example.org] } }
+${text}
+`,
+      surroundingsOf({}),
+    )
+    expect(configuration).toBeNull()
+    expect(problems.map((problem) => printProblem(problem).replace(/^.*relay.yaml:/, ''))).toEqual([expected])
+  })
+
+  it.each([
     ['heartbeat: { cron: 0 8 * *, to: [o@example.org] }', '4:20 heartbeat.cron: must be minute, hour, day, month'],
     ['heartbeat: { cron: 0 0 31 2 *, to: [o@example.org] }', '4:20 heartbeat.cron: must be minute, hour, day, month'],
     [

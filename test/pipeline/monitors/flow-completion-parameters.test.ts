@@ -146,6 +146,9 @@ describe('Recipients', () => {
     const { parameters, said } = read({ Recipients: ['foo', 'soc@example.org'] })
     expect(parameters?.Recipients.map(({ address }) => address)).toEqual(['soc@example.org'])
     expect(said).toEqual(['warning Recipients[0]: left out: it is no mail address: it has no @'])
+    const several = read({ Recipients: ['soc@example.org, foo'] })
+    expect(several.parameters?.Recipients.map(({ address }) => address)).toEqual(['soc@example.org'])
+    expect(several.said).toEqual(['warning Recipients[0]: left out: entry 2 is no mail address: it has no @'])
   })
   it('RC-14: may have blank rows', () => {
     expect(addresses('Address\n\n""\nsoc@example.org\n')).toEqual(['soc@example.org'])
