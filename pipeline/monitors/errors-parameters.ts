@@ -6,8 +6,9 @@ import type { Path } from '../config/problem.ts'
 import { patternCell, type Row, table } from '../config/table-parameter.ts'
 import { orReady } from './ready-errors.ts'
 
-const tenYearsS = 315_360_000
 const dayS = 86_400
+/** What is remembered of alerts is kept for at least so long. */
+const longestWindowS = 30 * dayS
 
 /** What an alert of these monitors says of its line, whatever a table's columns are called. */
 const ownKeys = ['Level', 'Error', 'Artifact', 'Log timestamp']
@@ -82,8 +83,8 @@ const parametersWith = (exclude: readonly LogRow[]) => ({
   Period: whole(60, 'Least seconds between two readings of the logs', { least: 0, most: dayS }),
   DedupInterval: whole(
     3600,
-    'Seconds for which errors of an artifact with the same severity are only counted after an alert; 0: 7200, negative: every line is an alert',
-    { most: tenYearsS },
+    'Seconds for which errors of an artifact with the same severity are only counted after an alert, 30 days at most; 0: 7200, negative: every line is an alert',
+    { cap: longestWindowS },
   ),
   IncludeFilter: orReady({ ...includeTable, fallback: [{ ...pattern('.+', 'ERROR'), severity: 'medium', extra: [] }] }),
   ExcludeFilter: { ...excludeTable, fallback: exclude },

@@ -118,3 +118,27 @@ describe('dedup', () => {
     ['dedup: { window: 2h, by: [client.name] }', /client\.id/],
   ])('refuses %s', (more, why) => expect(said(more)).toMatch(why))
 })
+
+describe('DedupInterval', () => {
+  const intervalOf = (seconds: number) => {
+    const { configuration, problems } = readConfiguration(
+      `velociraptor: { api_config: ./api.config.yaml, gui_url: https://velociraptor.example.org/app/index.html }
+mail: { url: smtp://mail.example.org, from: velociraptor@example.org }
+monitors:
+  - { artifact: Server.Monitor.Alerts, parameters: { Recipients: [soc@example.org] } }
+  - { artifact: Server.Monitor.Errors.Alert, parameters: { DedupInterval: ${seconds} } }
+`,
+      surroundingsOf(),
+    )
+    return { parameters: configuration?.monitors[1]?.parameters, said: problems.map(({ message }) => message) }
+  }
+
+  it('is 30 days at most, for as long as is remembered what was told', () => {
+    const most = { dedupMs: 2_592_000_000 }
+    expect(intervalOf(2_592_000)).toMatchObject({ parameters: most, said: [] })
+    expect(intervalOf(31_536_000)).toMatchObject({
+      parameters: most,
+      said: ['is taken as 2592000, the most there can be'],
+    })
+  })
+})
