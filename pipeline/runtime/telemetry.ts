@@ -18,5 +18,16 @@ export const logTo = (stream: pino.DestinationStream, level: string): Tell => {
   }
 }
 
-/** Standard output, each line written at once, so that the last words of a process are not lost. */
-export const standardOutput = (): pino.DestinationStream => pino.destination({ dest: 1, sync: true })
+/** Characters of lines that wait for room, on a disk that is full; what comes then is dropped. */
+const mostWaiting = 1_048_576
+
+/**
+ * Standard output, or another open file, each line written at once, so that the last words of a process are not lost. Where nothing can be
+ * written, as on a full disk, lines wait for the next one that can, and the process goes on.
+ */
+export const standardOutput = (file = 1): pino.DestinationStream => {
+  const output = pino.destination({ dest: file, sync: true, maxLength: mostWaiting })
+  // Whoever has no place for log lines is served all the same.
+  output.on('error', () => undefined)
+  return output
+}
