@@ -17,7 +17,8 @@ export interface HttpServer {
 
 const written = ({ host, port }: ListenAddress): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
 
-const reasonOf = (code: string | undefined): string => {
+/** Why an address cannot be listened to, and what to do, by the system's code. */
+export const whyNotListening = (code: string | undefined): string => {
   switch (code) {
     case 'EADDRINUSE':
       return 'the port is in use: another relay on this machine may hold it; give this one another'
@@ -41,7 +42,7 @@ export const listen = (
       resolve({ address: written({ host: address.host, port }), close: () => close(server) }),
     )
     server.once('error', (cause: NodeJS.ErrnoException) =>
-      reject(new ConnectorError('HTTP_DENIED', `${written(address)}: ${reasonOf(cause.code)}`, { cause })),
+      reject(new ConnectorError('HTTP_DENIED', `${written(address)}: ${whyNotListening(cause.code)}`, { cause })),
     )
   })
 

@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { EventLog } from '../../connectors/log/event-log.ts'
 import type { Command as LetterCommand } from '../../schemas/generated.ts'
@@ -15,6 +14,7 @@ import { type DeadLetterFacts, readDeadLetters } from '../dead/read-dead-letters
 import { singleLine } from '../letters/texts.ts'
 import { deathClasses } from '../mailing/death.ts'
 import { systemClock } from '../runtime/system-clock.ts'
+import { askLine } from './ask-line.ts'
 import { openLog } from './open-world.ts'
 import { printProblems, readFiles } from './read-files.ts'
 import { parseSince } from './run-command.ts'
@@ -143,7 +143,11 @@ const doDeed = async (
     else console.log([listText(all), countsText(kind, letters, all.length - letters.length)].join('\n'))
     return 0
   }
-  if (!isSure && letters.length > 1 && !(await isConfirmed(kind, letters, all.length - letters.length))) return 2
+  if (!isSure && letters.length > 1) {
+    console.error(countsText(kind, letters, all.length - letters.length))
+    const refusal = await refusalOf()
+    if (refusal !== null) return refusal
+  }
   const commanded = await commandLetters(log, letters, { kind, now: Date.now(), everyMs })
   const answers = await awaitAnswers(log, commanded, waitMs)
   const done = commanded.map(({ command }, n): Done => {
@@ -155,20 +159,15 @@ const doDeed = async (
   return done.some(({ answer }) => answer === 'declined') ? 1 : 0
 }
 
-const isConfirmed = async (
-  kind: LetterCommand['kind'],
-  letters: readonly DeadLetterFacts[],
-  pending: number,
-): Promise<boolean> => {
-  console.error(countsText(kind, letters, pending))
+/** The exit code of whoever does not want it, or cannot be asked; null: it is to be done. */
+const refusalOf = async (): Promise<1 | 2 | null> => {
   if (!process.stdin.isTTY) {
     console.error('Nothing was done: add --yes to do it, or --dry-run to see the letters.')
-    return false
+    return 2
   }
-  const asking = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await asking.question('Do it? [y/N] ')
-  asking.close()
-  return /^y(es)?$/i.test(answer.trim())
+  if (/^y(es)?$/i.test((await askLine('Do it? [y/N] ')) ?? '')) return null
+  console.error('Nothing was done.')
+  return 1
 }
 
 const noSuch = (words: readonly string[]): number => {

@@ -1,7 +1,7 @@
 import { Command } from '@commander-js/extra-typings'
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Happening } from '../../schemas/happenings.ts'
+import { type Happening, happenings } from '../../schemas/happenings.ts'
 import { type DemoWorld, openDemoWorld } from '../demo/demo-world.ts'
 import { narrate, type Told } from '../demo/narrator.ts'
 import { singleLine } from '../letters/texts.ts'
@@ -25,14 +25,15 @@ export const demoCommand = () =>
       process.exit()
     })
 
-/** Removes what an earlier demo left, and nothing else that lies in the folder. */
-const removeEarlierLetters = (dir: string): void => {
-  if (!existsSync(dir)) return
+/** Makes the folder, and removes what an earlier demo left there, and nothing else. Throws where letters cannot be left in it. */
+const openFolder = (dir: string): void => {
+  mkdirSync(dir, { recursive: true })
+  accessSync(dir, constants.W_OK)
   for (const file of readdirSync(dir)) if (/^\d{3}-.*\.(eml|html)$/.test(file)) rmSync(join(dir, file))
 }
 
 const demo = async (outputDir: string): Promise<number> => {
-  removeEarlierLetters(outputDir)
+  openFolder(outputDir)
   const clock = systemClock()
   let mails = 0
   const outside = await openDemoWorld({
@@ -91,6 +92,11 @@ const quiet = new Set<Happening['name']>([
   'source in sync',
   'retention removed records',
 ])
-const sayTrouble = ({ name, ...facts }: Happening): void => {
-  if (!quiet.has(name)) console.log(`relay    ${name} ${JSON.stringify(facts)}`)
+/** What the demo shows of what the relay says: what has a log line, and is not told by the narrator or usual; null: nothing. */
+export const shownOf = ({ name, ...facts }: Happening): string | null =>
+  happenings[name] === 'count' || quiet.has(name) ? null : `relay    ${name} ${JSON.stringify(facts)}`
+
+const sayTrouble = (happening: Happening): void => {
+  const text = shownOf(happening)
+  if (text !== null) console.log(text)
 }

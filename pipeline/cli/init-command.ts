@@ -1,10 +1,10 @@
 import { Command } from '@commander-js/extra-typings'
 import { existsSync, writeFileSync } from 'node:fs'
-import { createInterface } from 'node:readline/promises'
 import { howToMakeApiConfig, type InitialAnswers, initialConfiguration, passwordVariable } from '../config/init.ts'
 import { printProblem } from '../config/problem.ts'
 import { readConfiguration } from '../config/read-configuration.ts'
 import { readFileFromDisk } from '../config/surroundings.ts'
+import { askLine } from './ask-line.ts'
 
 const questions: readonly (readonly [keyof InitialAnswers, string, string])[] = [
   ['guiUrl', 'Address of the Velociraptor GUI', 'https://velociraptor.example.org/app/index.html'],
@@ -33,7 +33,12 @@ const init = async (output: string, force: boolean, given: Partial<InitialAnswer
     console.error(`${output} is there already: name another with -o, or write over it with --force`)
     return 2
   }
-  const text = initialConfiguration(await ask(given))
+  const answers = await ask(given)
+  if (answers === null) {
+    console.error('Nothing was written.')
+    return 1
+  }
+  const text = initialConfiguration(answers)
   const { problems } = readConfiguration(text, {
     file: output,
     env: { ...process.env, [passwordVariable]: process.env[passwordVariable] ?? 'not set yet' },
@@ -49,14 +54,13 @@ const init = async (output: string, force: boolean, given: Partial<InitialAnswer
   return 0
 }
 
-/** Answers come from options; what is missing is asked for at a terminal, and takes its default elsewhere. */
-const ask = async (given: Partial<InitialAnswers>): Promise<InitialAnswers> => {
+/** Answers come from options; what is missing is asked for at a terminal, and takes its default elsewhere. null: whoever was asked went away. */
+const ask = async (given: Partial<InitialAnswers>): Promise<InitialAnswers | null> => {
   const answers: Record<string, string> = { ...given }
-  const terminal = process.stdin.isTTY ? createInterface({ input: process.stdin, output: process.stdout }) : null
   for (const [key, question, fallback] of questions) {
-    const answer = answers[key] ?? (terminal === null ? '' : await terminal.question(`${question} [${fallback}]: `))
+    const answer = answers[key] ?? (process.stdin.isTTY ? await askLine(`${question} [${fallback}]: `) : '')
+    if (answer === null) return null
     answers[key] = answer.trim() === '' ? fallback : answer.trim()
   }
-  terminal?.close()
   return answers as unknown as InitialAnswers
 }

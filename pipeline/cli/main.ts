@@ -12,6 +12,7 @@ import { schemaCommand } from './schema-command.ts'
 import { sendMailCommand } from './send-mail-command.ts'
 import { simulateCommand } from './simulate-command.ts'
 import { statusCommand } from './status-command.ts'
+import { endWithReader, systemFailure } from './system-failure.ts'
 import { topicsCommand } from './topics-command.ts'
 import { testCommand } from './test-command.ts'
 import { quietWarnings } from './quiet-warnings.ts'
@@ -61,4 +62,16 @@ for (const command of [
   for (const part of command.commands) part.copyInheritedSettings(command)
 }
 
-await program.parseAsync()
+// The service writes its log lines past this stream, whose mere opening changes how a pipe is written to.
+program.hook('preAction', (_, command) => {
+  if (command.name() !== 'run') process.stdout.on('error', endWithReader)
+})
+try {
+  await program.parseAsync()
+} catch (cause) {
+  const failure = systemFailure(cause)
+  // Anything else is a defect, and shows its place.
+  if (failure === null) throw cause
+  console.error(failure.text)
+  process.exit(failure.code)
+}

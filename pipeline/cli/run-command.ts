@@ -67,7 +67,7 @@ export const runCommand = () =>
 const parseListenOption = (text: string): HttpSettings | 'off' => {
   if (text === 'off') return text
   const address = parseListen(text)
-  if (address === null) throw new InvalidArgumentError(`Say off, or ${howToListen}.`)
+  if (address === null) throw new InvalidArgumentError(`It is no address: ${howToListen}; or off.`)
   return address
 }
 

@@ -44,7 +44,7 @@ export const statusCommand = () =>
 
 const parseAt = (text: string): HttpSettings => {
   const address = parseListen(text)
-  if (address === null) throw new InvalidArgumentError(`Say ${howToListen}.`)
+  if (address === null) throw new InvalidArgumentError(`It is no address: ${howToListen}.`)
   return address
 }
 

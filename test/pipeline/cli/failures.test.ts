@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { askLine } from '../../../pipeline/cli/ask-line.ts'
+import { shownOf } from '../../../pipeline/cli/demo-command.ts'
+import { runRelay } from './run-relay.ts'
+
+const main = join(import.meta.dirname, '../../../pipeline/cli/relay.js')
+const recording = join(import.meta.dirname, '../../../pipeline/demo/recording.yaml')
+
+let dir = ''
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'relay-failures-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+describe('what the machine refuses', () => {
+  it('is one line that says where and why: a folder that is not there', async () => {
+    const file = join(dir, 'none', 'relay.yaml')
+    const { code, err } = await runRelay('init', '-o', file)
+    expect([code, err]).toEqual([1, `${file}: there is no such folder or file (ENOENT)\n`])
+  })
+
+  it('is one line that says where and why: a file where the demo’s folder should be, before anything begins', async () => {
+    const file = join(dir, 'out')
+    writeFileSync(file, '')
+    const { code, out, err } = await runRelay('demo', '-o', file)
+    expect([code, out, err]).toEqual([1, '', `${file}: a file of this name is in the way (EEXIST)\n`])
+  })
+
+  it('is one line that says where and why: a port that is in use', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const { code, err } = await runRelay('simulate', recording, '--port', String(port), '--dir', dir)
+    other.close()
+    expect([code, err]).toEqual([2, expect.stringMatching(/^127\.0\.0\.1:\d+: the port is in use.*\n$/)])
+  })
+
+  it('is quiet where whoever reads the output has seen enough', async () => {
+    const scenario = join(dir, 'many.yaml')
+    writeFileSync(scenario, Array.from({ length: 20 }, (_, n) => `name: number ${n}\n`).join('---\n'))
+    const child = spawn(process.execPath, [main, 'test', scenario], { stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.destroy()
+    const [[code], err] = await Promise.all([once(child, 'close'), text(child.stderr)])
+    expect([code, err]).toEqual([141, ''])
+  })
+})
+
+describe('a question at a terminal', () => {
+  it.each([
+    ['an answer', ' me@example.org \r', 'me@example.org'],
+    ['Ctrl-C', '\u0003', null],
+    ['Ctrl-D', '\u0004', null],
+  ])('takes %s', async (_, typed, is) => {
+    const input = new PassThrough()
+    const output = Object.assign(new PassThrough(), { isTTY: true })
+    const asked = askLine('Who is told: ', { input, output })
+    input.write(typed)
+    expect(await asked).toBe(is)
+  })
+})
+
+describe('the demo', () => {
+  it('shows what has a log line, and nothing that is only counted', () => {
+    expect(shownOf({ name: 'mail server away', channel: 'mail' })).toBe('relay    mail server away {"channel":"mail"}')
+    expect(shownOf({ name: 'event judged', monitor: 'soc' })).toBeNull()
+    expect(shownOf({ name: 'letter delivered', letter: 'x' })).toBeNull()
+  })
+})
