@@ -6,17 +6,20 @@ const seconds = (ms: number): number => Math.floor(ms / second)
 /** Every state other than FINISHED is a failure. */
 export const isFailed = ({ flow }: FlowEvent): boolean => flow.state !== 'FINISHED'
 
-const startsCancelled = (text: string): boolean => /^cancelled/i.test(text.trim())
+/** Whether a status or an error says that the flow was cancelled, by whomever. */
+export const saysCancelled = (text: string): boolean => /^cancelled/i.test(text.trim())
+
+/** Whether it says that alone: of the flow as a whole that may be a limit that ended it. */
+export const saysOnlyCancelled = (text: string): boolean => /^cancelled$/i.test(text.trim())
 
 /**
  * Whether a person cancelled the flow. The bare status `Cancelled` is also what the server reports when a limit ended
  * the flow: then some failed query says something else.
  */
 export const isCancelled = ({ flow }: FlowEvent): boolean => {
-  const status = flow.status.trim()
-  if (!startsCancelled(status)) return false
-  if (!/^cancelled$/i.test(status)) return true
-  return flow.queries.every(({ error }) => error.trim() === '' || startsCancelled(error))
+  if (!saysCancelled(flow.status)) return false
+  if (!saysOnlyCancelled(flow.status)) return true
+  return flow.queries.every(({ error }) => error.trim() === '' || saysCancelled(error))
 }
 
 /** The hunt that made a flow with this id, or null: hunt H.X names its flows F.X.H. */

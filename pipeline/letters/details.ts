@@ -1,3 +1,4 @@
+import { saysCancelled, saysOnlyCancelled } from '../../operators/flow-facts.ts'
 import type { ClientFacts, FlowArgument, FlowFacts, HuntFacts, MetadataRow } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import { bytes, duration, timestamp } from './amounts.ts'
@@ -27,9 +28,9 @@ export interface Entry {
 /** Why the flow failed, as a person would say it: a bare `Cancelled` gives way to the error of the query that caused it. */
 export function errorOf(flow: FlowFacts): string {
   const status = flow.status.trimEnd()
-  if (status !== 'Cancelled') return status
+  if (!saysOnlyCancelled(status)) return status
   const cause = flow.queries.find(
-    ({ status: state, error }) => state !== 'OK' && error.trim() !== '' && !error.startsWith('Cancelled'),
+    ({ status: state, error }) => state !== 'OK' && error.trim() !== '' && !saysCancelled(error),
   )
   return cause?.error.trimEnd() ?? status
 }

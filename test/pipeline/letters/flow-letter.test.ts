@@ -490,6 +490,7 @@ describe('errorOf', () => {
     ['Cancelled by analyst1', [query('GENERIC_ERROR', 'other')], 'Cancelled by analyst1'],
     ['Cancelled', [query('GENERIC_ERROR', 'Cancelled'), query('GENERIC_ERROR', 'Cancelled by x')], 'Cancelled'],
     ['Cancelled', [query('GENERIC_ERROR', 'Cancelled'), query('GENERIC_ERROR', 'Rows exceeded\n')], 'Rows exceeded'],
+    ['cancelled', [query('GENERIC_ERROR', ' cancelled'), query('GENERIC_ERROR', 'Rows exceeded')], 'Rows exceeded'],
     ['Cancelled\n', [query('OK', 'noise'), query('GENERIC_ERROR', ' \n')], 'Cancelled'],
   ])('tells of %j with queries %j: %j', (status, queries, error) => {
     expect(errorOf({ ...clean, status, queries })).toBe(error)
