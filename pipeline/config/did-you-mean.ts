@@ -29,8 +29,14 @@ export const nearest = (word: string, known: readonly string[]): string | undefi
   return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : undefined
 }
 
-/** What to say of a word that is not known: the nearest one, else all of them. */
+/** The only known word that ends with another one, case ignored: `ServerSecret` for `Secret`. */
+const longer = (word: string, known: readonly string[]): string | undefined => {
+  const [only, ...more] = known.filter((candidate) => candidate.toLowerCase().endsWith(word.toLowerCase()))
+  return more.length === 0 ? only : undefined
+}
+
+/** What to say of a word that is not known: the one that was meant, else all of them. */
 export const instead = (word: string, known: readonly string[]): string => {
-  const near = nearest(word, known)
+  const near = nearest(word, known) ?? longer(word, known)
   return near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import type { IncludeRow } from '../../operators/log-table.ts'
 import { compilePattern } from '../../schemas/pattern.ts'
+import { nearest } from '../config/did-you-mean.ts'
 import type { Parameter, Reading } from '../config/parameters.ts'
 import type { Path } from '../config/problem.ts'
 import { parseServerCsv } from '../config/server-csv.ts'
@@ -83,6 +84,8 @@ export const orReady = (parameter: Parameter<readonly IncludeRow[]>): Parameter<
     }),
   read(value, path, reading) {
     if (isReady(value)) return readyErrors()
+    if (typeof value === 'string' && nearest(value.trim(), [readyWord]) !== undefined)
+      return void reading.report(path, `must be a table, or the word ${readyWord}: did you mean that?`)
     return Array.isArray(value) ? readParts(parameter, value, path, reading) : parameter.read(value, path, reading)
   },
 })

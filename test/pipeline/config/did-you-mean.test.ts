@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { editDistance, nearest } from '../../../pipeline/config/did-you-mean.ts'
+import { editDistance, instead, nearest } from '../../../pipeline/config/did-you-mean.ts'
 
 describe('the edit distance', () => {
   it.each([
@@ -32,4 +32,14 @@ describe('the nearest word', () => {
     ['Color', undefined],
     ['x'.repeat(5000), undefined],
   ])('to %s is %s', (word, expected) => expect(nearest(word, known)).toBe(expected))
+})
+
+describe('what is said of a word that is not known', () => {
+  const known = ['ServerSecret', 'NotifyExecutor', 'IncludeClientDetails', 'IncludeFlowDetails']
+  it.each([
+    ['Secret', 'did you mean ServerSecret?'],
+    ['ServerSecrt', 'did you mean ServerSecret?'],
+    ['Details', `known are ${known.join(', ')}`],
+    ['Color', `known are ${known.join(', ')}`],
+  ])('of %s: %s', (word, expected) => expect(instead(word, known)).toBe(expected))
 })

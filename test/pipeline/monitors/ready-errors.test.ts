@@ -115,7 +115,11 @@ describe('a table that may be ready', () => {
 
   it('is read as before without the word', () => {
     expect(read([own]).severities).toEqual(['low'])
-    expect(read('steady')).toEqual({ severities: undefined, problems: ['t must be a list'] })
+    expect(read('redy')).toEqual({
+      severities: undefined,
+      problems: ['t must be a table, or the word ready: did you mean that?'],
+    })
+    expect(read('steady on')).toEqual({ severities: undefined, problems: ['t must be a list'] })
   })
 
   it('names the place in the whole list where a row is wrong', () =>
