@@ -79,8 +79,9 @@ const importTable = async (options: ImportOptions): Promise<number> => {
   if (file !== null && existsSync(file) && force !== true)
     return refuse(`${file} is there already: name another with -o, or write over it with --force`)
   if (artifact !== undefined && from === undefined) return refuse('--artifact goes with --from FILE')
-  const table = from === undefined ? await tableOfServer(options) : pastedFrom(from, artifact ?? null)
-  if (typeof table === 'number') return table
+  const found = from === undefined ? await tableOfServer(options) : pastedFrom(from, artifact ?? null)
+  if (typeof found === 'number') return found
+  const table = { ...found, problems: [...found.problems, ...strayRenames(as, found)] }
   for (const problem of table.problems) console.error(`${from ?? 'the table'}: ${problem}`)
   if (table.entries.length === 0) return refuse('There is nothing to import. Nothing was written.')
   const plan = planImport(table.entries, as)
@@ -97,6 +98,14 @@ const importTable = async (options: ImportOptions): Promise<number> => {
     return 1
   }
   return write(plan, table, options)
+}
+
+/** Names that `--as` gives, of no artifact of the table. */
+const strayRenames = (as: Renames, { entries }: Pasted): readonly string[] => {
+  const names = entries.map(({ artifact }) => artifact)
+  return [...as.keys()]
+    .filter((name) => !names.includes(name))
+    .map((name) => `--as names ${shown(name)}, which is not there: ${instead(name, names.map(shown))}`)
 }
 
 const refuse = (message: string): 2 => {

@@ -62,6 +62,13 @@ describe('relay import', { timeout: 120_000 }, () => {
       out: '',
       err: expect.stringContaining('Stay as they are: Server.Monitor.Health') as string,
     })
+    const renamed = await paste(
+      '{"specs": [{"artifact": "Lab.Mailer"}, {"artifact": "Server.Monitor.Alerts"}]}',
+      '--as',
+      'Lab.Mailr=Server.Monitor.Alerts',
+    )
+    expect(renamed.code).toBe(1)
+    expect(renamed.err).toContain('--as names Lab.Mailr, which is not there: did you mean Lab.Mailer?')
     expect((await paste('{')).code).toBe(2)
     expect(await runRelay('import', '--artifact', 'Server.Monitor.Alert', '--from', file)).toMatchObject({
       code: 2,
