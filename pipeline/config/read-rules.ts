@@ -1,3 +1,4 @@
+import { defaultSecret } from '../monitors/mail-parameters.ts'
 import type { Configuration } from './configuration.ts'
 import { isRecord } from './is-record.ts'
 import { byPosition, pathText, type Problem, type Report } from './problem.ts'
@@ -32,7 +33,7 @@ export const readRules = (
     written,
     ['monitors'],
     { report, writtenAt: source.writtenAt },
-    { channels, names, isSingle: channels.length === 1 },
+    { channels, names, isSingle: names.length === 1 && names[0] === defaultSecret },
   )
   const isUsable = !problems.some(({ level }) => level === 'error')
   const own = present.filter((monitor) => 'about' in monitor)
