@@ -1,4 +1,4 @@
-import type { MonoTypeOperatorFunction } from 'rxjs'
+import { identity, map, type MonoTypeOperatorFunction, pipe } from 'rxjs'
 import type { Mark } from '../schemas/generated.ts'
 import type { EpochMs } from '../schemas/time.ts'
 import { isTold, type Judgement, repeating } from './judgement.ts'
@@ -16,18 +16,13 @@ export interface RepeatRule<E> {
 }
 
 const step =
-  <E>({ idOf, reason }: RepeatRule<E>): Step<Mark, Judgement<E>, Judgement<E>> =>
-  (told, judgement, now) => {
-    if (!isTold(judgement)) return { state: told, outputs: [judgement] }
-    if (told === undefined) return { state: { event: idOf(judgement.event), at: now }, outputs: [judgement] }
-    return { state: told, outputs: [repeating(judgement, { event: told.event, reason })] }
-  }
+  <E>({ reason }: RepeatRule<E>): Step<Mark, Judgement<E>, Judgement<E>> =>
+  (told, judgement) => ({
+    state: told,
+    outputs: [told === undefined ? judgement : repeating(judgement, { event: told.event, reason })],
+  })
 
-/** Marks as a repeat what was told before; only what is about to be told to somebody is remembered. */
-export const withoutRepeats = <E>(
-  store: StateStore<Mark>,
-  rule: RepeatRule<E>,
-): MonoTypeOperatorFunction<Judgement<E>> =>
+const compared = <E>(store: StateStore<Mark>, rule: RepeatRule<E>): MonoTypeOperatorFunction<Judgement<E>> =>
   withState(
     store,
     // What is not told anyway needs no look at the past, and most is not.
@@ -35,3 +30,23 @@ export const withoutRepeats = <E>(
     ({ event }) => rule.timeOf(event),
     step(rule),
   )
+
+const remembered = <E>(
+  store: StateStore<Mark>,
+  { identityOf, idOf, timeOf }: RepeatRule<E>,
+): MonoTypeOperatorFunction<Judgement<E>> =>
+  map((judgement) => {
+    const { event } = judgement
+    if (isTold(judgement)) store.put(identityOf(event), { event: idOf(event), at: timeOf(event) }, timeOf(event))
+    return judgement
+  })
+
+/**
+ * Marks as a repeat what was told before; only what is told to somebody in the end is remembered. `window`: what may keep an event silent
+ * that is no repeat; each event must come through it before the next one goes in.
+ */
+export const withoutRepeats = <E>(
+  store: StateStore<Mark>,
+  rule: RepeatRule<E>,
+  window: MonoTypeOperatorFunction<Judgement<E>> = identity,
+): MonoTypeOperatorFunction<Judgement<E>> => pipe(compared(store, rule), window, remembered(store, rule))

@@ -89,8 +89,11 @@ export const alertsMonitor = (
         ),
         // First who is told, then whether: what nobody was told of is no reason to keep silent about the next one.
         addressedTo<AlertEvent>(recipients(recipientRule(p, allowedDomains))),
-        withoutRepeats(told, toldBefore),
-        dedup === null ? identity : dedupWindow(windows, windowRule(dedup, severityOf)),
+        withoutRepeats(
+          told,
+          toldBefore,
+          dedup === null ? identity : dedupWindow(windows, windowRule(dedup, severityOf)),
+        ),
       ),
     noticeOf: (event, whole = event) => {
       const severity = severityOf(event)

@@ -113,8 +113,7 @@ export const flowCompletionMonitor = (
         ),
         // First who is told, then whether: what nobody was told of is no reason to keep silent about the next one.
         addressedTo<FlowEvent>(recipients(recipientRule(p, allowedDomains))),
-        withoutRepeats(told, completedAgain),
-        dedup === null ? identity : dedupWindow(windows, windowRule(dedup)),
+        withoutRepeats(told, completedAgain, dedup === null ? identity : dedupWindow(windows, windowRule(dedup))),
       ),
     // The artifacts call an error medium unless told otherwise.
     noticeOf: (event, whole = event) => ({

@@ -41,8 +41,11 @@ export const userMessageMonitor = ({
       pipe(
         objectTo(ownFilter, messageFilter({ include: p.AlertMsgInclude, exclude: p.AlertMsgExclude })),
         addressedTo<AlertEvent>(({ org }) => ({ recipients: [usersOf(org, p)], warnings: [] })),
-        withoutRepeats(told, toldBefore),
-        dedup === null ? identity : dedupWindow(windows, windowRule(dedup, severityOf)),
+        withoutRepeats(
+          told,
+          toldBefore,
+          dedup === null ? identity : dedupWindow(windows, windowRule(dedup, severityOf)),
+        ),
       ),
     noticeOf: (event, whole = event) => ({ alert: whole, severity: severityOf(event) }),
   }

@@ -1,6 +1,6 @@
-import { from } from 'rxjs'
+import { from, map } from 'rxjs'
 import { describe, expect, it } from 'vitest'
-import { type Judgement, judgementOf } from '../../operators/judgement.ts'
+import { type Judgement, judgementOf, repeating } from '../../operators/judgement.ts'
 import { type RepeatRule, withoutRepeats } from '../../operators/without-repeats.ts'
 import type { Mark } from '../../schemas/generated.ts'
 import { operatorContract } from './operator.contract.ts'
@@ -78,6 +78,23 @@ describe('withoutRepeats', () => {
   it('does not remember what nobody is told of: a later completion is told', () => {
     const lonely = { ...first, recipients: [] }
     expect(judged(openStore(), lonely, again)).toEqual([lonely, again])
+  })
+
+  it('does not remember what a window keeps silent: a later completion is told', () => {
+    const store = openStore<Mark>()
+    const silent = { event: 'E/1', reason: 'like one told before' }
+    const window = map((judgement: Judgement<Completion>) =>
+      judgement.event.at < 2 ? repeating(judgement, silent) : judgement,
+    )
+    const seen: Judgement<Completion>[] = []
+    from([first, again, again])
+      .pipe(withoutRepeats(store, rule, window))
+      .subscribe((judgement) => seen.push(judgement))
+    expect(seen.map((judgement) => judgement.repeatOf)).toEqual([
+      silent,
+      null,
+      { event: 'F/2', reason: 'completed again' },
+    ])
   })
 
   it('remembers what an override let through', () => {

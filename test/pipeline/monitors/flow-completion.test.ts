@@ -219,6 +219,17 @@ describe('a dedup window', () => {
     ])
   })
 
+  it('does not make the end of a flow that it kept silent known: when the flow ends again later, it is told', () => {
+    const once = (event: FlowEvent): FlowEvent => ({ ...event, told_once_as: 'the second flow' })
+    const flows = [at('a', 0), once(at('b', 1)), once(at('b again', 61)), once(at('b once more', 200))]
+    expect(judged(monitorWith({}, { dedup }), flows).map(({ repeatOf }) => repeatOf)).toEqual([
+      null,
+      { event: 'a', reason: 'like one told less than 1h before' },
+      null,
+      { event: 'b again', reason: 'completed again' },
+    ])
+  })
+
   it('is there only where it is asked for', () => {
     expect(judged(monitorWith({}), [at('a', 0), at('b', 1)]).map(({ repeatOf }) => repeatOf)).toEqual([null, null])
   })

@@ -129,8 +129,8 @@ export const openJudge = (configurations: ReadonlyMap<string, RulesVersion>): Ju
   }
 
   const windowed = (flow: EmittedFlow): Expected => {
-    const again = once('windows', flow, ['watch@b.example.org'])
-    if (again.outcome !== 'told') return again
+    const before = told.get(`windows ${flow.client} ${flow.flow}`)
+    if (before !== undefined) return { outcome: 'duplicate', of: before, recipients: [] }
     const at = flow.receivedAt
     // What is read back after an outage, from before the latest window, is compared with its like alone.
     const open = at < (windows.get(flow.client)?.at ?? 0) ? lateWindows : windows
@@ -138,7 +138,7 @@ export const openJudge = (configurations: ReadonlyMap<string, RulesVersion>): Ju
     if (window !== undefined && at >= window.at && at < window.at + windowMs)
       return { outcome: 'duplicate', of: window.event, recipients: [] }
     open.set(flow.client, { event: flow.id, at })
-    return again
+    return once('windows', flow, ['watch@b.example.org'])
   }
 
   const ofFlow = (flow: EmittedFlow, { chosen }: RulesVersion): ReadonlyMap<string, Expected> =>
