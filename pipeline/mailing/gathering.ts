@@ -6,6 +6,7 @@ import type { Gathering, Notice } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
 import type { TurnState } from '../runtime/turn-state.ts'
 import { dueKey, gatheringKey, groupOf, letterKey, noticeKey, putOpen } from './letter-state.ts'
+import { noteGrown } from './limits.ts'
 
 /** A notice that has just come, as it was written. */
 export interface Arrived {
@@ -51,7 +52,10 @@ const join = (
   state.delete(dueKey(gathering))
   state.putBytes(noticeKey(id, gathering.notices + 1), bytes)
   const severity = Math.max(gathering.severity, severityRank(notice.severity))
-  putOpen(state, { ...gathering, due_at, notices: gathering.notices + 1, severity })
+  const grown = { ...gathering, notices: gathering.notices + 1, severity }
+  // One that has gathered long enough may wait at its limits: it keeps its turn there.
+  const waits = due_at < now && gathering.due_at > now && noteGrown(grown, notice, state)
+  putOpen(state, { ...grown, due_at: waits ? gathering.due_at : due_at })
   return 1
 }
 

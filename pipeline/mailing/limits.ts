@@ -183,6 +183,20 @@ const merge = (letter: Letter, into: Letter, { state }: LimitedTurn): void => {
   })
 }
 
+/** Takes note of a further notice in a letter, by which another one of those that wait may go first; false: it does not wait at its limits. */
+export const noteGrown = (
+  { id, channel, severity, notices: size }: Letter,
+  notice: Notice,
+  state: TurnState,
+): boolean => {
+  const key = turnstileKey(channel, notice)
+  const turnstile = state.get('Turnstile', key)
+  if (turnstile?.waiting.some((one) => one.id === id) !== true) return false
+  const waiting = turnstile.waiting.map((one) => (one.id === id ? { ...one, severity, size } : one))
+  state.put('Turnstile', key, { ...turnstile, waiting })
+  return true
+}
+
 /** A letter that was claimed and never begun counts for nothing. */
 export const giveBackToLimits = (letter: Letter, context: LimitedTurn): void => {
   const { state, turn, options } = context
