@@ -1,6 +1,6 @@
 import { type Observable, Subject } from 'rxjs'
 import type { LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
-import type { Notice, Receipt } from '../schemas/generated.ts'
+import type { Letter, Notice, Receipt } from '../schemas/generated.ts'
 import { topics } from '../schemas/topics.ts'
 import type { EpochMs } from '../schemas/time.ts'
 import { claimMs, type DeliverOptions } from './mailing/claim.ts'
@@ -157,9 +157,9 @@ const takeReceipt = (receipt: Receipt, context: DeliverTurn): readonly NewRecord
   // Also of an earlier claim, and of a letter that waits for its next: the server took it, so it must not be sent again.
   if (receipt.kind === 'accepted') return settle(letter, { code, reply, death: null }, context)
   if (letter.stage !== 'claimed' || receipt.attempt !== letter.attempt) return []
-  const reopen = (due_at: EpochMs, deferralCount = letter.deferrals): void => {
+  const reopen = (changed: Pick<Letter, 'due_at'> & Partial<Letter>): void => {
     forgetClaim(claims, letter.id)
-    putOpen(state, { ...letter, stage: 'open', due_at, deferrals: deferralCount, sender: '', until: 0, marker: '' })
+    putOpen(state, { ...letter, stage: 'open', sender: '', until: 0, marker: '', ...changed })
   }
   const undeliverable = (kind: DeathClass, reason: string = deathReasons[kind]): readonly NewRecord[] =>
     settle(letter, { code, reply, death: { class: kind, reason } }, context)
@@ -176,23 +176,26 @@ const takeReceipt = (receipt: Receipt, context: DeliverTurn): readonly NewRecord
     }
     case 'marker':
       // Written after the claim's term was over and come back as input: every receipt before it has been read.
-      if (receipt.sender === letter.marker) reopen(turn.now)
+      if (receipt.sender === letter.marker) reopen({ due_at: turn.now })
       return []
     case 'deferred': {
       const count = letter.deferrals + 1
       const longestMs = options.channels.get(letter.channel)?.giveUpAfterMs ?? usualGiveUpAfterMs
-      const lastAt = letter.opened_at + longestMs
+      // The time counts from the first deferral: what was gathered, limited or held up before it was nobody's refusal.
+      const opened_at = count === 1 ? turn.now : letter.opened_at
+      const lastAt = opened_at + longestMs
       if (turn.now >= lastAt) return undeliverable('expired', `${deathReasons.expired} ${durationText(longestMs)}`)
       // The last try is at the end of the time, not before it.
-      reopen(Math.min(turn.now + backoffMs(deferrals, count, options.random), lastAt), count)
+      const due_at = Math.min(turn.now + backoffMs(deferrals, count, options.random), lastAt)
+      reopen({ due_at, opened_at, deferrals: count })
       return []
     }
     case 'released':
       giveBackToLimits(letter, context)
-      reopen(turn.now)
+      reopen({ due_at: turn.now })
       return []
     default:
-      reopen(turn.now)
+      reopen({ due_at: turn.now })
       return []
   }
 }

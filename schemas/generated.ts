@@ -483,7 +483,7 @@ export interface Letter {
   /** Fixed at the first claim, the same for every attempt. */
   readonly message_id: string
   readonly channel: string
-  /** Epoch ms at which its first notice came. */
+  /** Epoch ms at which its first notice came; once it was deferred, at which it first was. */
   readonly opened_at: number
   /** Epoch ms: not claimed before. */
   readonly due_at: number
