@@ -15,8 +15,13 @@ type Entry = readonly [key: string, json: string]
 
 /** Keys have so many segments; what lies deeper stands as JSON text under the last. */
 const MOST_SEGMENTS = 10
-/** Keys that stand elsewhere in a letter when an alert of the server, or of ours, speaks for another. */
-const OVERRIDES = ['ClientId', 'FlowId', 'Artifact', 'ArtifactType']
+/** What an alert of the server, or of ours, may say that it is about: elsewhere in the letter it stands as this. */
+const SUBJECTS: ReadonlyMap<string, (event: AlertEvent) => string> = new Map([
+  ['ClientId', ({ client }) => client.id],
+  ['FlowId', ({ flow_id }) => flow_id],
+  ['Artifact', ({ artifact }) => artifact],
+  ['ArtifactType', ({ artifact_type }) => artifact_type],
+])
 
 const isObject = (json: string): boolean => json.startsWith('{')
 const isList = (json: string): boolean => json.startsWith('[')
@@ -70,8 +75,13 @@ export function contextRows(event: AlertEvent, options: AlertLetterOptions): Con
   const include = compilePattern(options.context_include)
   const exclude = compilePattern(options.context_exclude)
   const mayOverride = event.reported_by === 'server' || event.derived_from !== null
+  // A column of a queue may be called so and say something else.
+  const isSubject = (key: string, text: string): boolean => {
+    const subject = mayOverride ? SUBJECTS.get(key)?.(event) : undefined
+    return subject !== undefined && (text === '' || text === subject)
+  }
   const standsElsewhere = (key: string, text: string): boolean =>
-    (mayOverride && OVERRIDES.includes(key)) || (members.includes(key) && text === severity && severity !== '')
+    isSubject(key, text) || (members.includes(key) && text === severity && severity !== '')
   const shown = entriesOf(event.event_data.trim(), options.flatten)
     .filter(([key, json]) => !standsElsewhere(key, textOf(json)))
     .filter(([, json]) => keepEmpty || !isEmpty(json))

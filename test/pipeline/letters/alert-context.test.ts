@@ -56,8 +56,16 @@ describe('what else an alert said', () => {
   })
   it('CX-12 has no row at the top for whom an alert of the server names', () => {
     const data = { ClientId: 'C.1', Details: { ClientId: 'C.2' } }
-    const names = rowsOf({ data, event: { reported_by: 'server' } }).rows.map(({ name }) => name)
+    const names = rowsOf({ data, client: { id: 'C.1' }, event: { reported_by: 'server' } }).rows.map(({ name }) => name)
     expect(names).toEqual(['Details.ClientId'])
+  })
+  it('shows what is called like it in an alert that a monitor made, and says something else', () => {
+    const event = { derived_from: { monitor: 'm', event: 'e' }, artifact: 'L.H', flow_id: '' }
+    const data = { ClientId: 'C.1', FlowId: 'F.1', Artifact: 'L.H', ArtifactType: '' }
+    const names = (options: Partial<AlertLetterOptions>) =>
+      rowsOf({ data, client: { id: 'C.1' }, event }, options).rows.map(({ name }) => name)
+    expect(names({})).toEqual(['FlowId'])
+    expect(names({ keep_empty_rows: true })).toEqual(['FlowId'])
   })
   it('shows whom an endpoint names, as it names nobody by that', () => {
     expect(shown({ ClientId: 'C.2', Artifact: 'X' })).toEqual(['ClientId = C.2', 'Artifact = X'])
