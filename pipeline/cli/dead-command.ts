@@ -16,7 +16,7 @@ import { deathClasses } from '../mailing/death.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { askLine } from './ask-line.ts'
 import { openLog } from './open-world.ts'
-import { printProblems, readFiles } from './read-files.ts'
+import { printProblems, readFilesForQuestions } from './read-files.ts'
 import { parseSince } from './run-command.ts'
 
 export const deadCommand = () =>
@@ -183,7 +183,7 @@ const quiet = (): void => undefined
 
 /** Opens the log of a configuration beside whoever runs on it. Answers with the exit code: 2 for a configuration that cannot be used, 1 where the log cannot. */
 const withLog = async (file: string, ask: (log: EventLog) => Promise<number>): Promise<number> => {
-  const { configuration, problems } = readFiles(file)
+  const { configuration, problems } = readFilesForQuestions(file)
   if (configuration === null) {
     printProblems(problems)
     return 2

@@ -16,7 +16,7 @@ import { systemClock } from '../runtime/system-clock.ts'
 import { readScenarios } from '../scenarios/read-scenarios.ts'
 import { runScenario } from '../scenarios/run-scenario.ts'
 import { askLog } from './ask-log.ts'
-import { readFiles } from './read-files.ts'
+import { readFilesForQuestions } from './read-files.ts'
 
 export const previewCommand = () =>
   new Command('preview')
@@ -167,7 +167,7 @@ const remarksOf = ({ objections, warnings, letters }: Preview): readonly string[
 
 /** The server of the configuration; one that never answers where its file cannot be used. */
 export const serverOf = (config: string): Velociraptor => {
-  const { apiConfig } = readFiles(config)
+  const { apiConfig } = readFilesForQuestions(config)
   if (apiConfig !== null) return openVelociraptor({ config: apiConfig, tell: () => undefined })
   const away = new ConnectorError('VELOCIRAPTOR_DENIED', 'the API configuration cannot be used: relay check says why')
   return { query: () => throwError(() => away), close: () => Promise.resolve() }

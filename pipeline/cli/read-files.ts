@@ -3,7 +3,7 @@ import { type ApiConfig, readApiConfig } from '../../connectors/velociraptor/api
 import type { Configuration } from '../config/configuration.ts'
 import { type Problem, printProblem } from '../config/problem.ts'
 import { readConfiguration } from '../config/read-configuration.ts'
-import { readFileFromDisk } from '../config/surroundings.ts'
+import { readFileFromDisk, type Surroundings } from '../config/surroundings.ts'
 
 /** relay.yaml and the API configuration that it names, both checked. */
 export interface ReadFiles {
@@ -22,14 +22,24 @@ const unreadable = (file: string, cause: unknown): Problem => {
 }
 
 /** Reads both files; everything wrong in either is in `problems`. Opens nothing. */
-export const readFiles = (file: string): ReadFiles => {
+export const readFiles = (file: string): ReadFiles => readBoth(file, {})
+
+/** As `readFiles`, for a command that sends no mail: it works also where the mail servers' secrets are not, as beside a service that has them. */
+export const readFilesForQuestions = (file: string): ReadFiles => readBoth(file, { sendsNoMail: true })
+
+const readBoth = (file: string, how: Pick<Surroundings, 'sendsNoMail'>): ReadFiles => {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
     return { configuration: null, apiConfig: null, problems: [unreadable(file, cause)] }
   }
-  const { configuration, problems } = readConfiguration(text, { file, env: process.env, readFile: readFileFromDisk })
+  const { configuration, problems } = readConfiguration(text, {
+    file,
+    env: process.env,
+    readFile: readFileFromDisk,
+    ...how,
+  })
   if (configuration === null) return { configuration, apiConfig: null, problems }
   const { apiConfig: path, serverName } = configuration.velociraptor
   const reading = readApiConfig(path, { now: Date.now(), ...(serverName === null ? {} : { serverName }) })

@@ -20,7 +20,7 @@ import { systemClock } from '../runtime/system-clock.ts'
 import { kindOfTopic, kinds } from '../kinds/kinds.ts'
 import { monitorsOf } from '../monitors/monitors-of.ts'
 import { openLog } from './open-world.ts'
-import { printProblems, readFiles } from './read-files.ts'
+import { printProblems, readFilesForQuestions } from './read-files.ts'
 import { checkRange, parseDuration, parseMoment, parsePositions, rangeOf } from './replay-arguments.ts'
 import { writeReplayLetters } from './replay-letters.ts'
 import { openProgressLine } from './replay-progress.ts'
@@ -94,7 +94,7 @@ interface Options {
 }
 
 const replayWith = async (options: Options): Promise<number> => {
-  const { configuration, problems } = readFiles(options.config)
+  const { configuration, problems } = readFilesForQuestions(options.config)
   if (configuration === null) {
     printProblems(problems)
     return 2

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { HttpSettings } from '../config/configuration.ts'
 import { howToListen, parseListen } from '../config/read-http.ts'
 import { singleLine } from '../letters/texts.ts'
-import { printProblems, readFiles } from './read-files.ts'
+import { printProblems, readFilesForQuestions } from './read-files.ts'
 
 const answerWithinMs = 5000
 
@@ -50,7 +50,7 @@ const parseAt = (text: string): HttpSettings => {
 
 /** Where the configuration has the service listen; null when it cannot be known, which has been said. */
 const listeningOf = (file: string): HttpSettings | null => {
-  const { configuration, problems } = readFiles(file)
+  const { configuration, problems } = readFilesForQuestions(file)
   if (configuration === null) {
     printProblems(problems)
     return null

@@ -9,7 +9,7 @@ import type { KafkaLogSettings } from '../config/configuration.ts'
 import { singleLine } from '../letters/texts.ts'
 import { topologies } from '../topologies.ts'
 import { kafkaAccessOf } from '../config/kafka-access.ts'
-import { printProblems, readFiles } from './read-files.ts'
+import { printProblems, readFilesForQuestions } from './read-files.ts'
 
 /** All topics of a log on Kafka with those that hold state: how each is found, or that it was made. Rejects with ConnectorError. */
 export const lookAtTopics = async (
@@ -42,7 +42,7 @@ const findingText = ({ name, is, text }: TopicFinding): string =>
   singleLine(`${is.padEnd(7)}  ${name}${text === undefined ? '' : `: ${text}`}`)
 
 const topics = async (file: string, make: boolean, say: (finding: TopicFinding) => string): Promise<number> => {
-  const { configuration, problems } = readFiles(file)
+  const { configuration, problems } = readFilesForQuestions(file)
   if (configuration === null) {
     printProblems(problems)
     return 2

@@ -9,7 +9,7 @@ import type { Path, Report } from './problem.ts'
 import { readLimits } from './read-limits.ts'
 import { readOAuth2 } from './read-oauth2.ts'
 import { readRecord } from './record.ts'
-import { readSecret } from './read-secret.ts'
+import { mailPassword, readSecret } from './read-secret.ts'
 import { channelShape } from './relay-shape.ts'
 import { contentsOf } from './surroundings.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -127,7 +127,7 @@ const readLogin = (
       })
     return null
   }
-  const secret = readSecret(password, at, report, surroundings)
+  const secret = readSecret(password, at, report, surroundings, mailPassword)
   if (server === undefined || secret === undefined) return undefined
   if (server.user !== '') return { user: server.user, password: secret }
   return void report(at, 'a password needs a user: write it into the url, as in smtps://user@host')

@@ -11,9 +11,9 @@ import type { Surroundings } from './surroundings.ts'
 type SecretKey = 'client_secret' | 'refresh_token' | 'service_account'
 
 const secretKinds: Readonly<Record<SecretKey, SecretKind>> = {
-  client_secret: { name: 'client secret' },
-  refresh_token: { name: 'refresh token' },
-  service_account: { name: 'key', manyLines: true },
+  client_secret: { name: 'client secret', forMail: true },
+  refresh_token: { name: 'refresh token', forMail: true },
+  service_account: { name: 'key', manyLines: true, forMail: true },
 }
 
 interface Usual {

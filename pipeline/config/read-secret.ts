@@ -7,13 +7,15 @@ import type { Surroundings } from './surroundings.ts'
 
 const howTo = 'write { file: PATH } or { env: NAME }'
 
-/** What the messages call a secret, and whether it takes more than a line. */
+/** What the messages call a secret, whether it takes more than a line, and whether only sending mail needs it. */
 export interface SecretKind {
   readonly name: string
   readonly manyLines?: boolean
+  readonly forMail?: boolean
 }
 
 const password: SecretKind = { name: 'password' }
+export const mailPassword: SecretKind = { ...password, forMail: true }
 
 const fromFile = (
   file: string,
@@ -34,7 +36,10 @@ const fromFile = (
   return secretOf(text)
 }
 
-/** Reads a secret from the file or the environment variable that is named. No message ever shows what was written there. */
+/**
+ * Reads a secret from the file or the environment variable that is named; where nobody sends mail, one for mail is empty. No message ever
+ * shows what was written there.
+ */
 export const readSecret = (
   value: unknown,
   path: Path,
@@ -45,10 +50,12 @@ export const readSecret = (
   if (!isRecord(value)) return void report(path, `a ${kind.name} must not stand in this file: ${howTo}`)
   const { file, env } = value
   const hasOneKey = Object.keys(value).length === 1
+  const isUnread = kind.forMail === true && surroundings.sendsNoMail === true
   if (hasOneKey && typeof file === 'string' && file !== '')
-    return fromFile(file, [...path, 'file'], report, surroundings, kind)
+    return isUnread ? secretOf('') : fromFile(file, [...path, 'file'], report, surroundings, kind)
   if (!hasOneKey || typeof env !== 'string' || env === '')
     return void report(path, `takes one of file and env: ${howTo}`)
+  if (isUnread) return secretOf('')
   const text = Object.hasOwn(surroundings.env, env) ? surroundings.env[env] : undefined
   if (text === undefined || text === '')
     return void report(

@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Throws, with the system's `code`, when the file cannot be read. */
   readonly readFile: (path: string) => FileContents
+  /** Nobody is going to send mail: secrets of mail servers are not read, and need not be there. */
+  readonly sendsNoMail?: true
 }
 
 const others = 0o077

@@ -26,7 +26,15 @@ describe('http:', () => {
 
   it.each([
     ['http: on', '4:7 http: must be off or a mapping with listen'],
-    ['http: { listen: 9464 }', '4:7 http: must be off or a mapping with listen'],
+    [
+      'http: { listen: 9464 }',
+      '4:17 http.listen: is no address to listen at: write host:port, such as 127.0.0.1:9464 or [::1]:9464',
+    ],
+    [
+      'http: { listn: 127.0.0.1:9464 }',
+      ['4:1 http.listen: is missing', '4:9 http.listn: is not known here: did you mean listen?'],
+    ],
+    ['http: { listen: [] }', '4:17 http.listen: must be text'],
     [
       'http: { listen: "9464" }',
       '4:17 http.listen: is no address to listen at: write host:port, such as 127.0.0.1:9464 or [::1]:9464',
@@ -38,6 +46,6 @@ describe('http:', () => {
   ])('%s is refused', (http, expected) => {
     const { configuration, problems } = read(http)
     expect(configuration).toBeNull()
-    expect(problems.map((problem) => printProblem(problem).replace(/^.*relay.yaml:/, ''))).toEqual([expected])
+    expect(problems.map((problem) => printProblem(problem).replace(/^.*relay.yaml:/, ''))).toEqual([expected].flat())
   })
 })
