@@ -10,7 +10,7 @@ import { configurationHash } from '../config/hash.ts'
 import { readRules } from '../config/read-rules.ts'
 import { singleLine } from '../letters/texts.ts'
 import { openProgress } from '../replay/progress.ts'
-import { openReplayFile, removeReplayFile, type ReplayFile } from '../replay/replay-file.ts'
+import { openReplayFile, removeReplayFile, type ReplayFile, settingIn } from '../replay/replay-file.ts'
 import { type ReplayRange, rangeText } from '../replay/replay-range.ts'
 import { replay, type Replayed } from '../replay/replay.ts'
 import type { ReplayWork } from '../replay/replay-work.ts'
@@ -152,13 +152,8 @@ const planOf = (options: Options): Plan | string => {
 }
 
 const planIn = (path: string): Plan | string => {
-  const file = openReplayFile(path)
-  try {
-    const plan = file.setting('plan')
-    return plan === undefined ? `${singleLine(path)} is no replay that was begun.` : (JSON.parse(plan) as Plan)
-  } finally {
-    file.close()
-  }
+  const plan = settingIn(path, 'plan')
+  return plan === undefined ? `${singleLine(path)} is no replay that was begun.` : (JSON.parse(plan) as Plan)
 }
 
 /** The configuration with the rules that judge; null: what is wrong with them was said. */

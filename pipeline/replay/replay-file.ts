@@ -153,6 +153,21 @@ export const openReplayFile = (file: string): ReplayFile => {
   return assemble(database)
 }
 
+/** A setting of a file that may be a replay's, which is not changed; undefined: it is none, or has no such setting. */
+export const settingIn = (file: string, name: string): string | undefined => {
+  try {
+    const database = new Sqlite(file, { readonly: true, fileMustExist: true })
+    try {
+      return database.prepare<[string], string>('SELECT value FROM setting WHERE name = ?').pluck().get(name)
+    } finally {
+      database.close()
+    }
+  } catch (cause) {
+    if (cause instanceof Sqlite.SqliteError) return undefined
+    throw cause
+  }
+}
+
 /** Removes a replay's file: it is done, or begun anew. */
 export const removeReplayFile = (file: string): void => {
   for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })

@@ -1,3 +1,4 @@
+import Sqlite from 'better-sqlite3'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -100,6 +101,24 @@ describe('relay replay', { timeout: 180_000 }, () => {
     const wrong = await replay(...range)
     expect(wrong.code).toBe(2)
     expect(wrong.err).toMatch(/other\.yaml:2:\d+/)
+  })
+
+  it.each([
+    ['a text', () => rules],
+    ['a database, such as the log', () => join(world.dir, 'log.db')],
+    ['a folder', () => world.dir],
+  ])('resumes nothing but a replay, and changes no other file: %s', async (_, fileOf) => {
+    const file = fileOf()
+    const tablesOf = (): unknown => {
+      const log = new Sqlite(join(world.dir, 'log.db'), { readonly: true })
+      const names = log.prepare('SELECT name FROM sqlite_schema ORDER BY name').pluck().all()
+      log.close()
+      return [names, readFileSync(rules, 'utf8')]
+    }
+    const before = tablesOf()
+    const { code, err } = await runRelay('replay', '-c', config, '--resume', file)
+    expect([code, err]).toEqual([2, `${file} is no replay that was begun.\n`])
+    expect(tablesOf()).toEqual(before)
   })
 
   it('interrupted exits with 130, keeps what it found, and --resume comes to the same', async () => {
