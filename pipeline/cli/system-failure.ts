@@ -18,11 +18,23 @@ const reasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 }
 
+/** By the first words of SQLite's codes. */
+const databaseReasons: readonly (readonly [string, string])[] = [
+  ['SQLITE_FULL', 'the disk is full: make room'],
+  ['SQLITE_IOERR_SHMSIZE', 'the disk is full: make room'],
+  ['SQLITE_CANTOPEN', "it cannot be opened: see to its directory's owner and permissions"],
+  ['SQLITE_READONLY', "it cannot be written: see to its directory's owner and permissions"],
+  ['SQLITE_BUSY', 'another process holds it'],
+]
+
 /** What the machine refused to a command, as one line that says what and where, and the exit code; null: it is something else. */
 export const systemFailure = (cause: unknown): { readonly text: string; readonly code: 1 | 2 } | null => {
   if (!(cause instanceof Error)) return null
   const { code, syscall, path, address, port } = cause as NodeJS.ErrnoException & { address?: string; port?: number }
-  if (code === undefined || syscall === undefined) return null
+  if (code === undefined) return null
+  const database = databaseReasons.find(([start]) => code.startsWith(start))
+  if (database !== undefined) return { text: `a database in the log's directory: ${database[1]} (${code})`, code: 1 }
+  if (syscall === undefined) return null
   if (syscall === 'listen') {
     const place = port === undefined ? address : `${address}:${port}`
     return { text: singleLine(`${place}: ${whyNotListening(code)}`), code: 2 }

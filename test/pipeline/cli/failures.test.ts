@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { askLine } from '../../../pipeline/cli/ask-line.ts'
 import { shownOf } from '../../../pipeline/cli/demo-command.ts'
+import { systemFailure } from '../../../pipeline/cli/system-failure.ts'
 import { runRelay } from './run-relay.ts'
 
 const main = join(import.meta.dirname, '../../../pipeline/cli/relay.js')
@@ -51,6 +52,25 @@ describe('what the machine refuses', () => {
     const [[code], err] = await Promise.all([once(child, 'close'), text(child.stderr)])
     expect([code, err]).toEqual([141, ''])
   })
+})
+
+describe('what fails', () => {
+  const failed = (code: string, more: object = {}) => Object.assign(new Error('failed'), { code, ...more })
+
+  it.each([
+    ['SQLITE_FULL', {}, "a database in the log's directory: the disk is full: make room (SQLITE_FULL)"],
+    ['SQLITE_CANTOPEN_ISDIR', {}, expect.stringContaining('see to its directory')],
+    ['ENOSPC', { syscall: 'write' }, 'write: the disk is full: make room (ENOSPC)'],
+    ['EIO', { syscall: 'open', path: 'a\nb' }, 'a b: that failed (EIO)'],
+    ['EADDRNOTAVAIL', { syscall: 'listen', address: '10.1.2.3' }, '10.1.2.3: this machine has no such address'],
+  ])('in the machine is said in a line: %s', (code, more, text) => {
+    expect(systemFailure(failed(code, more))?.text).toEqual(text)
+  })
+
+  it.each([new Error('x'), failed('ERR_INVALID_ARG_TYPE'), failed('SQLITE_ERROR'), 'x', null])(
+    'in the relay itself is none of that: %s',
+    (cause) => expect(systemFailure(cause)).toBeNull(),
+  )
 })
 
 describe('a question at a terminal', () => {
