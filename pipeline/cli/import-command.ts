@@ -23,7 +23,7 @@ const parseKnown = (text: string): string => {
 
 type Renames = ReadonlyMap<string, string>
 
-const parseAs = (text: string, before: Renames): Renames => {
+const parseAs = (text: string, before: Renames = new Map()): Renames => {
   const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('Write NAME=ARTIFACT.')
   return new Map([...before, [text.slice(0, at), parseKnown(text.slice(at + 1))]])
@@ -44,12 +44,7 @@ export const importCommand = () =>
     .option('--org <id>', 'organisation whose table is read', 'root')
     .option('--from <file>', 'read the table, or parameters, from a file with JSON or CSV instead; -: standard input')
     .option('--artifact <name>', 'with --from: the artifact whose parameters the file holds', parseKnown)
-    .option(
-      '--as <name=artifact>',
-      'take an artifact of another name for a copy of this one; may be repeated',
-      parseAs,
-      new Map(),
-    )
+    .option('--as <name=artifact>', 'take an artifact of another name for a copy of this one; may be repeated', parseAs)
     .option('--gui-url <url>', 'where links in letters lead', 'https://velociraptor.example.org/app/index.html')
     .option('--mail-url <url>', 'mail server', 'smtps://relay@mail.example.org')
     .option('--mail-from <address>', 'letters come from, where no monitor says it', 'velociraptor@example.org')
@@ -66,7 +61,7 @@ interface ImportOptions {
   readonly org: string
   readonly from?: string
   readonly artifact?: string
-  readonly as: Renames
+  readonly as?: Renames
   readonly guiUrl: string
   readonly mailUrl: string
   readonly mailFrom: string
@@ -74,7 +69,7 @@ interface ImportOptions {
 }
 
 const importTable = async (options: ImportOptions): Promise<number> => {
-  const { output, force, from, artifact, as } = options
+  const { output, force, from, artifact, as = new Map() } = options
   const file = output === '-' ? null : output
   if (file !== null && existsSync(file) && force !== true)
     return refuse(`${file} is there already: name another with -o, or write over it with --force`)

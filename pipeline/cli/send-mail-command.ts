@@ -12,8 +12,7 @@ import { smtpChannelOf } from './open-world.ts'
 import { numbered } from './preview-command.ts'
 import { printProblems, readFiles } from './read-files.ts'
 
-const more = (value: string, before: readonly string[]): readonly string[] => [...before, value]
-const none: readonly string[] = []
+const more = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export const sendMailCommand = () =>
   new Command('send-mail')
@@ -21,19 +20,19 @@ export const sendMailCommand = () =>
       "Sends a message of your own through a mail channel, at once: past the log, the channel's limits and its retries.",
     )
     .option('-c, --config <file>', 'the configuration', 'relay.yaml')
-    .option('--to <addresses>', 'who gets it, each alone; may be repeated', more, none)
-    .option('--subject <text>', 'its subject', '')
+    .option('--to <addresses>', 'who gets it, each alone; may be repeated', more)
+    .option('--subject <text>', 'its subject')
     .option('--text <text>', 'its text')
     .option('--text-file <file>', 'a file with its text; -: standard input')
     .option('--html-file <file>', 'a file with its HTML; -: standard input. Without a text, one is made from it')
-    .option('--attach <file>', 'attach a file; may be repeated', more, none)
+    .option('--attach <file>', 'attach a file; may be repeated', more)
     .option('--from <address>', "From; default: the channel's")
     .option('--channel <name>', 'the mail channel, where there are several')
     .option('--dry-run [folder]', 'write it as .eml into a folder instead of sending it')
     .option('--json', 'one JSON object for each recipient')
-    .action(async ({ config, channel, dryRun, json, ...given }) => {
+    .action(async ({ config, channel, dryRun, json, to = [], subject = '', attach = [], ...given }) => {
       const folder = dryRun === true ? '.' : (dryRun ?? null)
-      process.exitCode = await sendMail(config, channel, folder, json === true, given)
+      process.exitCode = await sendMail(config, channel, folder, json === true, { to, subject, attach, ...given })
       process.exit()
     })
 

@@ -8,7 +8,13 @@ import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { askLine } from '../../../pipeline/cli/ask-line.ts'
-import { shownOf } from '../../../pipeline/cli/demo-command.ts'
+import { demoCommand, shownOf } from '../../../pipeline/cli/demo-command.ts'
+import { importCommand } from '../../../pipeline/cli/import-command.ts'
+import { initCommand } from '../../../pipeline/cli/init-command.ts'
+import { previewCommand } from '../../../pipeline/cli/preview-command.ts'
+import { runCommand } from '../../../pipeline/cli/run-command.ts'
+import { sendMailCommand } from '../../../pipeline/cli/send-mail-command.ts'
+import { simulateCommand } from '../../../pipeline/cli/simulate-command.ts'
 import { systemFailure } from '../../../pipeline/cli/system-failure.ts'
 import { runRelay } from './run-relay.ts'
 
@@ -93,4 +99,15 @@ describe('the demo', () => {
     expect(shownOf({ name: 'event judged', monitor: 'soc' })).toBeNull()
     expect(shownOf({ name: 'letter delivered', letter: 'x' })).toBeNull()
   })
+})
+
+describe('the help of each command', () => {
+  it.each([demoCommand, importCommand, initCommand, previewCommand, runCommand, sendMailCommand, simulateCommand])(
+    'says what each option is for, and no default that is only a means: %o',
+    (make) => {
+      const { options } = make()
+      expect(options.filter(({ description }) => description === '')).toEqual([])
+      expect(options.filter(({ defaultValue }) => typeof defaultValue === 'object' || defaultValue === '')).toEqual([])
+    },
+  )
 })
