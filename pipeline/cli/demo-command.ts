@@ -13,6 +13,8 @@ import { printProblems, readFiles } from './read-files.ts'
 /** The demo gives up after that; it usually takes half of it. */
 const longestMs = 55_000
 const lookEveryMs = 200
+/** The exit code of what Ctrl-C ended. */
+const interrupted = 130
 
 export const demoCommand = () =>
   new Command('demo')
@@ -47,6 +49,7 @@ const demo = async (outputDir: string): Promise<number> => {
   try {
     const told: Told = { events: 0, verdicts: 0, deliveries: 0, notices: 0 }
     const isDone = await relay(outside, told, () => mails)
+    if (isDone === null) return interrupted
     console.log(
       `\n${told.events} events, ${told.verdicts} verdicts, ${mails} mails. Open them: ${join(outputDir, '*.html')} (and .eml)`,
     )
@@ -61,8 +64,11 @@ const demo = async (outputDir: string): Promise<number> => {
   }
 }
 
-/** Runs the relay as in life while the recording is played, until everything is told. Says whether it was. */
-const relay = async ({ configFile, events }: DemoWorld, told: Told, mails: () => number): Promise<boolean> => {
+/** Runs the relay as in life while the recording is played, until everything is told. Says whether it was; null: somebody stopped it. */
+const relay = async ({ configFile, events }: DemoWorld, told: Told, mails: () => number): Promise<boolean | null> => {
+  const stopped = new Promise<null>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => resolve(null))
+  })
   const { configuration, apiConfig, problems } = readFiles(configFile)
   if (printProblems(problems) || configuration === null || apiConfig === null) return false
   const world = await openWorld(configuration, apiConfig, { tell: sayTrouble })
@@ -78,7 +84,7 @@ const relay = async ({ configFile, events }: DemoWorld, told: Told, mails: () =>
     return true
   }
   try {
-    return await Promise.race([waiting(), service.failed])
+    return await Promise.race([waiting(), service.failed, stopped])
   } finally {
     await service.stop()
     narration.unsubscribe()

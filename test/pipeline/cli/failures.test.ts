@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,6 +94,22 @@ describe('a question at a terminal', () => {
 })
 
 describe('the demo', () => {
+  it('leaves nothing behind when it is stopped', async () => {
+    const [rest, out] = [join(dir, 'rest'), join(dir, 'out')]
+    mkdirSync(rest)
+    const left = (): readonly string[] => readdirSync(rest).filter((name) => name.startsWith('raptor-relay-demo-'))
+    const child = spawn(process.execPath, [main, 'demo', '-o', out], {
+      env: { ...process.env, TMPDIR: rest },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    expect(left()).toHaveLength(1)
+    child.kill('SIGINT')
+    child.stdout.resume()
+    expect(await once(child, 'exit')).toEqual([130, null])
+    expect(left()).toEqual([])
+  })
+
   it('shows what has a log line, and nothing that is only counted', () => {
     expect(shownOf({ name: 'mail server away', channel: 'mail' })).toBe('relay    mail server away {"channel":"mail"}')
     expect(shownOf({ name: 'event judged', monitor: 'soc' })).toBeNull()
