@@ -14,7 +14,7 @@ import { noteLook, type OrgLook, type OrgMemory, orgMemory } from './sources/org
 import { logRounds } from './sources/log-rounds.ts'
 import type { LogSource, QueueSource } from './sources/queue-source.ts'
 import { isLogs, nameOf, type Reader, readersOf } from './sources/readers.ts'
-import { advance, beatMarginMs, cursorIn, cursorKey, haveBegun, movedTo } from './sources/cursors.ts'
+import { advance, beatMarginMs, cursorIn, cursorKey, haveBegun, movedTo, readUntil } from './sources/cursors.ts'
 import { isOfMissing, reconnecting, unlessGone } from './sources/reconnecting.ts'
 import { type Arrival, overlapMs, type ProgressArrival, type RowArrival, subscription } from './sources/subscription.ts'
 import { openTurnTale } from './sources/turn-tale.ts'
@@ -287,8 +287,9 @@ const read = (reader: Reader, slot: Slot, options: Collecting): Observable<Arriv
     historyFrom({ queue }, serverNow) {
       const cursor = cursorIn(task.state, org, queue)
       if (cursor === undefined) return beginning.of(queue)(serverNow)
-      tell({ name: 'queue read back', org, queue, from: cursor.history_at, to: serverNow })
-      return Math.max(0, cursor.history_at - overlapMs)
+      const readTo = readUntil(cursor.history_at, serverNow, false)
+      tell({ name: 'queue read back', org, queue, from: readTo, to: serverNow })
+      return Math.max(0, readTo - overlapMs)
     },
     liveOnly({ queue }, serverNow) {
       const key = cursorKey(org, queue)

@@ -9,6 +9,8 @@ import { overlapMs, type ProgressArrival } from './subscription.ts'
 import { forgetRows } from './take-row.ts'
 
 const cursorEveryMs = 30_000
+/** How far is read back where the server's clock was set back while nobody listened: by how much, nobody can say. What comes twice is known for longer. */
+const setBackSpanMs = 24 * 3_600_000
 /** Rows told live up to a beat may still be on their way when it comes. */
 export const beatMarginMs = 2000
 
@@ -51,14 +53,27 @@ export const advance = (
   const history_at = movedTo(cursor, held)
   if (history_at === null) return
   const scanned = (held.kind === 'complete' ? held.scanned : undefined) ?? cursor.scanned
-  state.put('CollectCursor', key, { ...cursor, history_at, scanned })
+  // What comes by a clock that was set back would else lie before a beginning by the clock of before.
+  const began_at = history_at < cursor.history_at ? Math.min(cursor.began_at, held.at - overlapMs) : cursor.began_at
+  state.put('CollectCursor', key, { ...cursor, began_at, history_at, scanned })
   forgetRows(state, { org: held.org, queue, readTo: history_at - overlapMs })
 }
 
-/** Where an arrival moves a cursor to, epoch ms; null: it stays. */
+/** Whether a cursor lies so far ahead of the server's time that the server's clock was set back since. */
+const isAhead = (at: EpochMs, serverNow: EpochMs): boolean => at > serverNow + overlapMs
+
+/** Until when a queue has been read, by the server's clock of now. `isHeard`: it was listened to until now. */
+export const readUntil = (at: EpochMs, serverNow: EpochMs, isHeard: boolean): EpochMs => {
+  if (!isAhead(at, serverNow)) return at
+  return isHeard ? serverNow : Math.max(0, serverNow - setBackSpanMs)
+}
+
+/** Where an arrival moves a cursor to, epoch ms; null: it stays. It goes back only with the server's clock. */
 export const movedTo = (cursor: CollectCursor | undefined, arrival: ProgressArrival): EpochMs | null => {
   if (cursor === undefined) return arrival.at
-  if (arrival.kind === 'complete') return arrival.at > cursor.history_at ? arrival.at : null
-  const at = arrival.at - beatMarginMs
+  const at = arrival.kind === 'complete' ? arrival.at : arrival.at - beatMarginMs
+  if (isAhead(cursor.history_at, at) && (arrival.isInSync || arrival.kind === 'beat'))
+    return readUntil(cursor.history_at, at, arrival.isInSync)
+  if (arrival.kind === 'complete') return at > cursor.history_at ? at : null
   return arrival.isInSync && at - cursor.history_at >= cursorEveryMs ? at : null
 }

@@ -36,6 +36,7 @@ import { inOrder } from './in-order.ts'
 import { logLineKey, type LogRow, readLogRow } from './log-row.ts'
 import { logTargets } from './log-targets.ts'
 import type { LogReading, LogSelection, LogSource } from './queue-source.ts'
+import { readUntil } from './cursors.ts'
 import type { Arrival } from './subscription.ts'
 
 export interface LogRoundsOptions {
@@ -159,13 +160,14 @@ export const logRounds = (options: LogRoundsOptions): Observable<Arrival> => {
     const table = await (logs.of === 'server' ? serverEventTable : clientEventTable)(velociraptor, org)
     const targets = await logTargets(velociraptor, org, table, { ...logs, before: before?.scanned ?? [] })
     say.unknown(queue, targets.unknown)
-    const isDeep = deepAt === null || table.now - deepAt >= deepEveryMs
+    const isDeep = deepAt === null || table.now < deepAt || table.now - deepAt >= deepEveryMs
     const overlap = isDeep ? deepOverlapMs : overlapMs
-    const fromMs = before === null ? begin(table.now) : Math.max(0, before.at - overlap)
+    const readTo = before === null ? begin(table.now) : readUntil(before.at, table.now, !isFirst)
+    const fromMs = before === null ? readTo : Math.max(0, readTo - overlap)
     const { entries, running } = targets
     const range = { entries, fromMs, levels: levelsOf(logs.selections) }
     // Between rounds nothing was away: their lines come as soon as they can.
-    const wasAway = isFirst && table.now - (before?.at ?? fromMs) > 2 * logs.periodMs
+    const wasAway = isFirst && table.now - readTo > 2 * logs.periodMs
     const origin: Origin = wasAway ? 'history' : 'live'
     const tally: Tally = { lines: 0, kept: 0 }
     const equal = openEqualRows()
@@ -179,7 +181,7 @@ export const logRounds = (options: LogRoundsOptions): Observable<Arrival> => {
         }),
       )
     const isNothing = entries.length === 0 || (before === null && fromMs >= table.now)
-    const rows = isNothing ? EMPTY : readRows(logs, range, table.now - (before?.at ?? fromMs) > backlogMs, ask)
+    const rows = isNothing ? EMPTY : readRows(logs, range, table.now - readTo > backlogMs, ask)
     return concat(
       of({ kind: 'beat', at: table.now, isInSync: false } as const),
       rows.pipe(

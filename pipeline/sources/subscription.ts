@@ -259,7 +259,8 @@ export const subscription = (options: SubscriptionOptions): Observable<Arrival> 
     const takeRow = (json: string): void => {
       const row = parse(json)
       const { _Queue: queue, _Beat: beat } = fieldsOf(row)
-      if (typeof beat === 'number') {
+      // A row of a queue may have such a column too: whoever wrote it is not the clock.
+      if (queue === '' && typeof beat === 'number') {
         lastBeat = beat * 1000
         if (hasBegun) subscriber.next({ kind: 'beat', at: lastBeat, isInSync })
         else if (!isLive) beginAt(lastBeat)
