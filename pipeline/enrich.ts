@@ -1,4 +1,5 @@
 import { type Observable } from 'rxjs'
+import { ConnectorError } from '../connectors/errors.ts'
 import type { EventLog, LogRecord, NewRecord, Task, Turn } from '../connectors/log/event-log.ts'
 import {
   type FlowKey,
@@ -27,11 +28,14 @@ import { mostEventBytes } from './runtime/record-sizes.ts'
 import { rejection } from './runtime/rejection.ts'
 import { runTopology, type TaskWork, type TurnResult } from './runtime/run-topology.ts'
 import { openTurnState, type TurnState } from './runtime/turn-state.ts'
+import { isGone } from './sources/known-orgs.ts'
 import { artifactsOf, type LookedUp, text } from './sources/looked-up.ts'
 
 export interface EnrichOptions {
   readonly log: EventLog
   readonly velociraptor: Velociraptor
+  /** Organisation ids as in the configuration; any other one may go, and what came from it is completed without lookups. */
+  readonly orgs: readonly string[]
   readonly clock: Clock
   readonly random: Random
   readonly tell: Tell
@@ -91,7 +95,7 @@ const cachedLookups = ({ velociraptor, clock }: EnrichOptions): Lookups => ({
     clock,
     keptMs: 600_000,
     most: 1000,
-    lookUp: async () => new Map((await orgs(velociraptor)).map(({ id, name }) => [id, { name }])),
+    lookUp: async (org) => new Map((await orgs(velociraptor, org)).map(({ id, name }) => [id, { name }])),
   }),
 })
 
@@ -181,6 +185,8 @@ const completed = (one: Wanted, found: LookedUp, now: EpochMs): readonly NewReco
 const lookupKey = (org: string, key: FlowKey): string => `${org} ${flowKey(key)}`
 const nothing: LookedUp = { orgName: '', flow: null, client: null, metadata: null, hunt: null, definitions: new Map() }
 
+const isDenied = (cause: unknown): boolean => cause instanceof ConnectorError && cause.code === 'VELOCIRAPTOR_DENIED'
+
 /** Asks for everything that rows want to know; answers with what was found for one of them. */
 const lookUpAll = async (
   wanted: readonly Wanted[],
@@ -195,7 +201,7 @@ const lookUpAll = async (
   for (const [org, ones] of byOrg) {
     const asked = ones.flatMap(({ row }) => row.asks ?? [])
     const find = async (): Promise<void> => {
-      if (org !== 'root') names.set(org, text((await lookups.orgs('root', [org])).get(org)?.['name']))
+      if (org !== 'root') names.set(org, text((await lookups.orgs(org, [org])).get(org)?.['name']))
       const records = await lookUpRecords(velociraptor, org, asked)
       const requested = [...records.values()].flatMap(({ flow }) => (flow === null ? [] : artifactsOf(flow)))
       const definitions = await lookups.definitions(org, [...new Set(requested)])
@@ -206,7 +212,11 @@ const lookUpAll = async (
         found.set(lookupKey(org, key), { ...record, definitions, hunt, orgName: names.get(org) || org })
       }
     }
-    await throughOutages(find, lost, {
+    const findUnlessGone = (): Promise<void> =>
+      find().catch(async (cause: unknown) => {
+        if (!isDenied(cause) || !(await isGone(org, options))) throw cause
+      })
+    await throughOutages(findUnlessGone, lost, {
       clock,
       random,
       tell,

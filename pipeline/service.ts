@@ -134,7 +134,7 @@ export const startService = async (world: World, options: ServiceOptions): Promi
         sources: rules.pipe(map(({ monitors }) => sourcesOf(monitors))),
         since,
       }),
-    enrich: () => enrich({ ...common, velociraptor }),
+    enrich: () => enrich({ ...common, velociraptor, orgs: configuration.velociraptor.orgs }),
     decide: () => decide({ log, clock, tell, monitors: () => rules.value }),
     deliver: () =>
       // A refused login ends the service: the people whom letters do not reach are told first.

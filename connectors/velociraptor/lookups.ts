@@ -134,9 +134,9 @@ export interface Org {
   readonly name: string
 }
 
-/** The organisations that the certificate's user may see. */
-export const orgs = async (velociraptor: Velociraptor): Promise<readonly Org[]> => {
-  const rows = await askRows(velociraptor, { org: 'root', vql: 'SELECT OrgId, Name FROM orgs()' })
+/** The organisations that the certificate's user may see; asked in one of them, in which that user may query. */
+export const orgs = async (velociraptor: Velociraptor, org = 'root'): Promise<readonly Org[]> => {
+  const rows = await askRows(velociraptor, { org, vql: 'SELECT OrgId, Name FROM orgs()' })
   return rows.map(({ OrgId, Name }) => ({ id: String(OrgId), name: typeof Name === 'string' ? Name : '' }))
 }
 

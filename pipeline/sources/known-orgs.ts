@@ -31,6 +31,12 @@ export interface KnownOrgsOptions {
   readonly tell: Tell
 }
 
+/** Whether an organisation that nobody named is not there any more. Rejects with ConnectorError. */
+export const isGone = async (
+  org: string,
+  { orgs: named, velociraptor }: { readonly orgs: readonly string[]; readonly velociraptor: Velociraptor },
+): Promise<boolean> => !named.includes(org) && !(await orgs(velociraptor)).some(({ id }) => id === org)
+
 const lookEveryMs = 60_000
 const away = { firstMs: 1000, longestMs: 60_000 }
 

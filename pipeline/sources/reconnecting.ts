@@ -1,11 +1,11 @@
-import { catchError, defer, EMPTY, mergeMap, type MonoTypeOperatorFunction, retry, tap, throwError } from 'rxjs'
+import { catchError, defer, mergeMap, type MonoTypeOperatorFunction, of, retry, tap, throwError } from 'rxjs'
 import { ConnectorError } from '../../connectors/errors.ts'
-import { orgs as visibleOrgs } from '../../connectors/velociraptor/lookups.ts'
 import type { Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { Clock, EpochMs } from '../../schemas/time.ts'
 import { backoffMs, type Random } from '../runtime/backoff.ts'
 import { wait } from '../runtime/wait.ts'
+import { isGone } from './known-orgs.ts'
 import type { QueueSource } from './queue-source.ts'
 import type { Arrival } from './subscription.ts'
 
@@ -28,6 +28,9 @@ const lookAgain = { firstMs: 1000, longestMs: 60_000 }
 /** Whether a stream ended because the server has not got its queue, which may come. */
 export const isOfMissing = (cause: unknown): boolean =>
   cause instanceof ConnectorError && cause.cause instanceof ConnectorError
+
+const isUnavailable = (cause: unknown): boolean =>
+  cause instanceof ConnectorError && cause.code === 'VELOCIRAPTOR_UNAVAILABLE'
 
 /** Begins anew after an outage, with growing jittered waits; says its begin and its end once. */
 export const reconnecting =
@@ -52,8 +55,7 @@ export const reconnecting =
       }),
       retry({
         delay: (cause: unknown) => {
-          if (!(cause instanceof ConnectorError) || cause.code !== 'VELOCIRAPTOR_UNAVAILABLE')
-            return throwError(() => cause)
+          if (!(cause instanceof ConnectorError) || !isUnavailable(cause)) return throwError(() => cause)
           failures += 1
           isInSync = false
           // The server is there, and refuses these queues.
@@ -67,19 +69,19 @@ export const reconnecting =
     )
   }
 
-/** An organisation that nobody named may go: its streams end with it. */
+/** An organisation that nobody named may go. Its streams are tried again until the next look for organisations ends them: it may have come back. */
 export const unlessGone =
   (
     org: string,
-    { orgs, velociraptor }: { readonly orgs: readonly string[]; readonly velociraptor: Velociraptor },
+    options: { readonly orgs: readonly string[]; readonly velociraptor: Velociraptor; readonly clock: Clock },
   ): MonoTypeOperatorFunction<Arrival> =>
   (arrivals) =>
     arrivals.pipe(
-      catchError((cause: unknown) => {
-        if (orgs.includes(org)) return throwError(() => cause)
-        return defer(() => visibleOrgs(velociraptor)).pipe(
-          catchError(() => throwError(() => cause)),
-          mergeMap((visible) => (visible.some(({ id }) => id === org) ? throwError(() => cause) : EMPTY)),
-        )
+      retry({
+        delay: (cause: unknown) =>
+          defer(() => isGone(org, options)).pipe(
+            catchError((other: unknown) => of(isUnavailable(other))),
+            mergeMap((gone) => (gone ? wait(options.clock, reconnect.longestMs) : throwError(() => cause))),
+          ),
       }),
     )

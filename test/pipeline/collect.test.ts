@@ -719,6 +719,26 @@ describe('every organisation', () => {
     expect(listened()).toEqual(['root'])
   })
 
+  it('that is back before the next look for organisations is listened to again', async () => {
+    server.orgs.push({ OrgId: 'O1', Name: '' })
+    const running = run({ orgs: ['*'] })
+    await world.settle()
+    await beats(2000)
+    const [there] = server.orgs.splice(0)
+    stream().fail(denied)
+    await world.settle()
+    if (there !== undefined) server.orgs.push(there)
+    await beats(20_000)
+    expect(listened()).toEqual(['O1'])
+    server.failureFor = ({ vql }) => (vql.includes('FROM orgs(') ? away : null)
+    stream().fail(denied)
+    await world.settle()
+    server.failureFor = () => null
+    await beats(20_000)
+    expect(listened()).toEqual(['O1'])
+    expect(running.failure()).toBeUndefined()
+  })
+
   it('that is denied although it is there ends the collecting', async () => {
     server.orgs.push({ OrgId: 'O1', Name: '' })
     const running = run({ orgs: ['*'] })

@@ -36,7 +36,8 @@ beforeEach(() => {
   })
 })
 
-const run = (): Running => world.run(enrich({ ...world.common, velociraptor: server }))
+const run = (orgs: readonly string[] = ['root']): Running =>
+  world.run(enrich({ ...world.common, velociraptor: server, orgs }))
 const raw = (flow: string, more: Partial<RawEvent> = {}): RawEvent => ({
   org: 'root',
   queue: 'System.Flow.Completion',
@@ -422,5 +423,42 @@ describe('a server that is away', () => {
     running.stop()
     await world.settle()
     expect(world.clock.next()).toBeUndefined()
+  })
+})
+
+describe('an organisation', () => {
+  const ofO1 = raw('F.2', { org: 'O1', id: `O1/C.1/F.2/${second}` })
+
+  it('that is gone ends nothing: what came from it is told with what there is, or why it is not', async () => {
+    server.orgs.push({ OrgId: 'root', Name: '' })
+    server.failureFor = ({ org }) => (org === 'O1' ? denied : null)
+    const running = run(['*'])
+    await put(ofO1, raw('F.1'))
+    await world.pass(60_000)
+    expect(running.failure()).toBeUndefined()
+    expect((await events()).map(({ id }) => id)).toEqual([raw('F.1').id])
+    expect(await reasons()).toEqual(['flow not found'])
+  })
+
+  it.each([
+    ['is there', ['*'], [{ OrgId: 'root' }, { OrgId: 'O1' }]],
+    ['was named', ['O1'], [{ OrgId: 'root' }]],
+  ])('that %s and denies ends the stage', async (_, named, visible) => {
+    server.orgs.push(...visible)
+    server.failureFor = ({ org }) => (org === 'O1' ? denied : null)
+    const running = run(named)
+    await put(ofO1)
+    expect(running.failure()).toBe(denied)
+    expect(await events()).toEqual([])
+  })
+
+  it('is asked for its name itself: its user need not be one of the root organisation', async () => {
+    server.orgs.push({ OrgId: 'O1', Name: 'Lab' })
+    server.flows.set('C.1 F.2', flowRecord())
+    server.failureFor = ({ org }) => (org === 'root' ? denied : null)
+    const running = run(['O1'])
+    await put(ofO1)
+    expect(running.failure()).toBeUndefined()
+    expect((await events()).map(({ org_name }) => org_name)).toEqual(['Lab'])
   })
 })

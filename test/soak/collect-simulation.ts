@@ -74,12 +74,12 @@ export const simulateCollect = async (seed: number): Promise<Simulated> => {
   let isFirst = true
   const start = (): void => {
     running = new Subscription()
-    const common = { log, velociraptor, clock, random, tell }
+    const common = { log, velociraptor, clock, random, tell, orgs: ['*'] }
     const sources = of([alerts, flowCompletions])
     const error = (cause: unknown): void => {
       failure ??= cause
     }
-    running.add(collect({ ...common, orgs: ['*'], sources, since: isFirst ? since : null }).subscribe({ error }))
+    running.add(collect({ ...common, sources, since: isFirst ? since : null }).subscribe({ error }))
     isFirst = false
     running.add(enrich(common).subscribe({ error }))
   }
