@@ -3,6 +3,8 @@ const HIDDEN =
   /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
 // Most texts are of these characters only, and this is known ten times sooner.
 const PRINTABLE_ASCII = /^[ -~]*$/
+// Looked for only where a run of spaces begins: a text may be a million spaces.
+const LINE_BREAKS = /(?<![ \t])(?:[ \t]*[\r\n\v\f\u0085\u2028\u2029])+[ \t]*/g
 const ELLIPSIS = '…'
 
 /** The text with every control character, direction mark and lone surrogate as an escape (`\u202e`); `\r\n` and `\n` stay as `\n`. */
@@ -12,7 +14,7 @@ export function visible(text: string): string {
 
 /** The visible text on one line: what breaks a line becomes one space. */
 export function singleLine(text: string): string {
-  return PRINTABLE_ASCII.test(text) ? text : visible(text.replaceAll(/[ \t]*[\r\n\v\f\u0085\u2028\u2029]+[ \t]*/g, ' '))
+  return PRINTABLE_ASCII.test(text) ? text : visible(text.replaceAll(LINE_BREAKS, ' '))
 }
 
 /** A value of a decoded row as text: nothing for null, lists and dicts as JSON, everything else as it is written. */

@@ -28,7 +28,8 @@ const momentOf = (value: unknown): Pick<AlertRow, 'alertedAt' | 'moment'> => {
   const [, day = '', time = '', fraction = '', zone = ''] = typeof value === 'string' ? (rfc3339.exec(value) ?? []) : []
   const second = Date.parse(`${day}T${time}${zone.toUpperCase()}`)
   if (!isTime(second)) return { alertedAt: null, moment: '' }
-  const digits = fraction.replace(/0+$/, '')
+  // Looked for only where zeros begin: there may be a hundred thousand.
+  const digits = fraction.replace(/(?<!0)0+$/, '')
   return {
     alertedAt: second + Number(digits.padEnd(3, '0').slice(0, 3)),
     moment: digits === '' ? '' : `${second / 1000}.${digits}`,

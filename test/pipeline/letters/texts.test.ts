@@ -35,10 +35,18 @@ describe('singleLine', () => {
     ['a\r\n\r\nb', 'a b'],
     ['a \n  b', 'a b'],
     ['a\u2028b\u0085c\fd', 'a b c d'],
+    ['a\n \n\tb', 'a b'],
     ['\u001b', '\\u001b'],
   ])('makes %j %j', (given, shown) => {
     expect(singleLine(given)).toBe(shown)
   })
+
+  it('takes a moment for a hundred thousand spaces', () => {
+    const spaces = `é${' '.repeat(100_000)}x`
+    const begun = performance.now()
+    expect(singleLine(spaces)).toBe(spaces)
+    expect(performance.now() - begun).toBeLessThan(1000)
+  }, 60_000)
 
   it('never holds a character that could end a line or a header', () => {
     fc.assert(
