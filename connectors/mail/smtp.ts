@@ -85,19 +85,22 @@ export const openSmtp = (channel: SmtpChannel): MailSink => {
   }
 
   const watch = (item: Waiting): void => {
-    const { deadline, signal } = item.terms
-    const giveUp = (): void => {
+    const { signal } = item.terms
+    let timer: NodeJS.Timeout | undefined
+    const look = (): void => {
+      const refusal = refusalOf(item.terms)
+      if (refusal === null) return void (timer = setTimeout(look, timerUntil(item.terms.deadline)))
       const at = waiting.indexOf(item)
       if (at >= 0) waiting.splice(at, 1)
       item.unwatch()
-      item.resolve(refusalOf(item.terms) ?? TOO_LATE)
+      item.resolve(refusal)
     }
-    const timer = setTimeout(giveUp, timerUntil(deadline))
-    signal.addEventListener('abort', giveUp)
     item.unwatch = () => {
       clearTimeout(timer)
-      signal.removeEventListener('abort', giveUp)
+      signal.removeEventListener('abort', look)
     }
+    signal.addEventListener('abort', look)
+    look()
   }
 
   const again = (item: Waiting): void => {

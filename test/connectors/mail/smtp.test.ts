@@ -444,6 +444,26 @@ describe('SMTP', () => {
     expect((await first).kind).toBe('unknown')
   })
 
+  it('does not release what waits for a connection while its deadline moves on', async () => {
+    const { server, sink } = await withServer(
+      { script: ({ at }) => (at === 'dot' ? STALL : undefined) },
+      { connections: 1 },
+    )
+    const end = server.next('dot')
+    void sink.send(someMail(), someTerms())
+    await end
+    let reads = 0
+    const begun = performance.now()
+    const terms = {
+      ...someTerms(),
+      get deadline() {
+        return begun + 20 * Math.min(++reads, 20)
+      },
+    }
+    expect((await sink.send(someMail(), terms)).kind).toBe('released')
+    expect(performance.now()).toBeGreaterThanOrEqual(begun + 400)
+  })
+
   it('releases what waits when it is closed, and waits for what runs', async () => {
     const { server, sink } = await withServer(
       { script: ({ at }) => (at === 'dot' ? { drip: '250 2.0.0 ok' } : undefined) },
