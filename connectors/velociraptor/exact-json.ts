@@ -32,9 +32,24 @@ const exactNumber = (_key: string, value: unknown, context?: { readonly source?:
     ? BigInt(context.source)
     : value
 
-/** Reads JSON without rounding integers: those beyond 2^53 come as bigint. Throws SyntaxError. */
+/** Reads JSON without rounding integers: those beyond 2^53 come as bigint, but for a text that nests thousands deep. Throws SyntaxError. */
 export const parseExact = (text: string): unknown =>
-  mayBeUnsafe(text) ? (JSON.parse(text, exactNumber) as unknown) : (JSON.parse(text) as unknown)
+  mayBeUnsafe(text)
+    ? unlessTooDeep(
+        () => JSON.parse(text, exactNumber) as unknown,
+        () => JSON.parse(text) as unknown,
+      )
+    : (JSON.parse(text) as unknown)
+
+/** Plain reading takes any depth; what calls itself for each level ends at the stack's. Whoever wrote a row chose its depth. */
+const unlessTooDeep = <T>(usual: () => T, otherwise: () => T): T => {
+  try {
+    return usual()
+  } catch (cause) {
+    if (cause instanceof RangeError) return otherwise()
+    throw cause
+  }
+}
 
 /** Whether a value is a JSON object. */
 export const isDictionary = (value: unknown): value is Dictionary =>
@@ -42,6 +57,29 @@ export const isDictionary = (value: unknown): value is Dictionary =>
 
 const rawJson = (JSON as unknown as { readonly rawJSON: (text: string) => unknown }).rawJSON
 
-/** Writes JSON with every digit of integers that were read exactly. */
+/** What is left of a value that nests deeper than can be written. */
+const deepest = 100
+
+/** Whether anything in a value lies so many levels deep. */
+export const isDeeperThan = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((part) => isDeeperThan(part, levels - 1)))
+
+const cutBelow = (value: unknown, levels: number): unknown => {
+  if (typeof value !== 'object' || value === null) return value
+  if (levels === 0) return '…'
+  if (Array.isArray(value)) return value.map((item: unknown) => cutBelow(item, levels - 1))
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, cutBelow(part, levels - 1)]))
+}
+
+/** Writes JSON; of a value that nests thousands deep the first hundred levels, and `…` for what lies below. */
+export const jsonText = (value: unknown, replacer: (key: string, part: unknown) => unknown): string =>
+  unlessTooDeep(
+    () => JSON.stringify(value, replacer),
+    () => JSON.stringify(cutBelow(value, deepest), replacer),
+  )
+
+/** The same with every digit of integers that were read exactly. */
 export const exactJson = (value: unknown): string =>
-  JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? rawJson(String(part)) : part))
+  jsonText(value, (_key, part) => (typeof part === 'bigint' ? rawJson(String(part)) : part))

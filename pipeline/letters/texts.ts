@@ -1,3 +1,5 @@
+import { jsonText } from '../../connectors/velociraptor/exact-json.ts'
+
 // Besides controls and direction marks: what is drawn as nothing, so that two texts that differ never look alike.
 const HIDDEN =
   /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
@@ -21,7 +23,7 @@ export function singleLine(text: string): string {
 export function valueText(value: unknown): string {
   if (value === null || value === undefined) return ''
   if (typeof value === 'string') return value
-  if (typeof value === 'object') return JSON.stringify(value, withBigIntegers)
+  if (typeof value === 'object') return jsonText(value, withBigIntegers)
   return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : ''
 }
 

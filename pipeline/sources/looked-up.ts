@@ -1,3 +1,4 @@
+import { jsonText } from '../../connectors/velociraptor/exact-json.ts'
 import type { Dictionary } from '../../connectors/velociraptor/lookups.ts'
 import type {
   ClientFacts,
@@ -28,9 +29,7 @@ const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? val
 export const text = (value: unknown): string => {
   if (typeof value === 'string') return value
   if (value === undefined || value === null) return ''
-  return typeof value === 'object'
-    ? JSON.stringify(value, bigintAsText)
-    : (value as number | bigint | boolean).toString()
+  return typeof value === 'object' ? jsonText(value, bigintAsText) : (value as number | bigint | boolean).toString()
 }
 const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value)
 const texts = (value: unknown): readonly string[] =>

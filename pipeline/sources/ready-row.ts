@@ -1,3 +1,4 @@
+import { isDeeperThan } from '../../connectors/velociraptor/exact-json.ts'
 import type { NewRecord } from '../../connectors/log/event-log.ts'
 import { encode } from '../../schemas/codec.ts'
 import type { Origin } from '../../schemas/generated.ts'
@@ -41,12 +42,18 @@ export const readyRow = (arrival: RowArrival, reading: Reading): ReadyRow => {
   }
 }
 
+/** Levels of a row that the stages can take. Whoever wrote it may have made thousands, at which what reads it level by level would end. */
+const mostLevels = 500
+/** Two characters open and close a level. */
+const isTooDeep = (json: string, row: unknown): boolean => json.length > 2 * mostLevels && isDeeperThan(row, mostLevels)
+
 const recordOf = (
   { source, json, row, origin }: RowArrival,
   { id, key, receivedAt, queue = source.queue }: Identified,
   { org, readAt, isRepair }: Reading,
 ): NewRecord => {
-  const kept = Buffer.byteLength(json) <= mostRowBytes ? json : source.shorten(row)
+  const isTooMuch = Buffer.byteLength(json) > mostRowBytes || isTooDeep(json, row)
+  const kept = isTooMuch ? source.shorten(row) : json
   const came = isRepair ? 'repair' : origin
   const raw = { org, queue, id, received_at: receivedAt, read_at: readAt, origin: came, row: kept }
   return { topic: source.topic.name, key, value: encode('RawEvent', raw) }

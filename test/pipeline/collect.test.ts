@@ -248,6 +248,19 @@ describe('a row', () => {
     expect(await flows()).toEqual(['F.1 live'])
     expect((await world.rejects()).map(({ bytes }) => bytes.length)).toEqual([2 * mostRowBytes])
   })
+
+  it('that nests thousands deep is kept without what lies deep', async () => {
+    run({ sources: of([anyQueue('Custom.Rows')]) })
+    server.definitions.set('Custom.Rows', { name: 'Custom.Rows', type: 'client_event' })
+    await world.settle()
+    await beats(2000)
+    for (const levels of [400, 9000])
+      stream().text(`{"_ts":${second},"_Queue":"Custom.Rows","A":${'['.repeat(levels)}1${']'.repeat(levels)}}`)
+    await beats(4000)
+    const rows = (await world.values(topics.rawQueueEvents, 'RawEvent')).map(({ row }) => row)
+    expect(rows.map((row) => row.split('[').length - 1)).toEqual([400, 12])
+    expect(JSON.parse(rows[1] ?? '')).toMatchObject({ _Shortened: true })
+  })
 })
 
 describe('a stream', () => {

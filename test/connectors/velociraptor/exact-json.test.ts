@@ -20,3 +20,8 @@ it('integers beyond 2^53 are read exactly wherever they stand, and all others ar
 it('a time in microseconds is a number', () => {
   expect(parseExact('{"create_time":1795564710747603}')).toEqual({ create_time: 1_795_564_710_747_603 })
 })
+
+it.each([5000, 9990])('%i levels are read as they are, and written down to the hundredth', (levels) => {
+  const text = `{"Id":9007199254740993,"A":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}`
+  expect(exactJson(parseExact(text))).toBe(`{"Id":9007199254740992,"A":${'{"a":'.repeat(99)}"…"${'}'.repeat(99)}}`)
+})

@@ -12,6 +12,11 @@ describe('a template', () => {
     )
   })
 
+  it('takes a column that nests thousands deep', () => {
+    const row = { A: JSON.parse('['.repeat(9000) + ']'.repeat(9000)) as unknown }
+    expect(filled('{{ A }}', row)).toBe(`${'['.repeat(100)}"…"${']'.repeat(97)}…`)
+  })
+
   it('takes a column whose own name has dots before one that is nested', () => {
     expect(columnOf({ 'a.b': 1, a: { b: 2 } }, 'a.b')).toBe(1)
     expect(columnOf({ 'a.b': { c: 3 }, a: { d: 4 } }, 'a.b.c')).toBe(3)
