@@ -14,6 +14,7 @@ import {
   toArray,
 } from 'rxjs'
 import { clientEventTable, serverEventTable } from '../../connectors/velociraptor/event-tables.ts'
+import { parseExact } from '../../connectors/velociraptor/exact-json.ts'
 import { failureOf } from '../../connectors/velociraptor/failures.ts'
 import {
   clientLogsQuery,
@@ -88,7 +89,7 @@ interface Tally {
 
 const parse = (json: string): unknown => {
   try {
-    return JSON.parse(json) as unknown
+    return parseExact(json)
   } catch {
     return null
   }

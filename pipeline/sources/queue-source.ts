@@ -1,3 +1,4 @@
+import { exactJson } from '../../connectors/velociraptor/exact-json.ts'
 import type { LogLine } from '../../operators/log-table.ts'
 import type { Pattern } from '../../schemas/pattern.ts'
 import type { Topic } from '../../schemas/topics.ts'
@@ -94,7 +95,7 @@ export const flowCompletions: QueueSource = {
   },
   shorten(row) {
     const { ClientId, FlowId, Timestamp, _ts } = row as Readonly<Record<string, unknown>>
-    return JSON.stringify({ ClientId, FlowId, Timestamp, _ts })
+    return exactJson({ ClientId, FlowId, Timestamp, _ts })
   },
 }
 

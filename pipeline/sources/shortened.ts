@@ -1,4 +1,4 @@
-import { isDictionary } from '../../connectors/velociraptor/exact-json.ts'
+import { exactJson, isDictionary } from '../../connectors/velociraptor/exact-json.ts'
 
 interface Limits {
   /** Characters of a text. */
@@ -32,7 +32,7 @@ const within = (value: unknown, limit: Limits): unknown => {
 /** The JSON text of a value that is too large for the log, without as little as makes it fit: long texts, then members, then what lies deep. */
 export const shortened = (value: unknown, mostBytes: number): string => {
   for (const limit of limits) {
-    const json = JSON.stringify(within(value, limit))
+    const json = exactJson(within(value, limit))
     if (Buffer.byteLength(json) <= mostBytes) return json
   }
   throw new Error('the row is too large, and cannot be shortened')

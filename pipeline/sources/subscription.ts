@@ -1,5 +1,6 @@
 import { defer, map, Observable, of } from 'rxjs'
 import { ConnectorError } from '../../connectors/errors.ts'
+import { parseExact } from '../../connectors/velociraptor/exact-json.ts'
 import { failureOf, isOfNoQueue, type LogLine } from '../../connectors/velociraptor/failures.ts'
 import { endedFlowsQuery } from '../../connectors/velociraptor/history-query.ts'
 import type { QueryMessage, Velociraptor } from '../../connectors/velociraptor/velociraptor.ts'
@@ -95,7 +96,7 @@ const located = ({
 /** null for what is no JSON: it has no identity, and is set aside as such. */
 const parse = (json: string): unknown => {
   try {
-    return JSON.parse(json) as unknown
+    return parseExact(json)
   } catch {
     return null
   }

@@ -1,7 +1,16 @@
 import { hash } from 'node:crypto'
 
 const addedFields = new Set(['_ts', '_Source', '_Queue', '_Client'])
-const momentText = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/
+/** What the server takes for a time when it reads a row back. */
+const momentText = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)$/
+
+/** One value for each spelling of a time, in ms; a text that only begins like one stands for itself. */
+const momentOf = (text: string): string | number => {
+  const at = momentText.test(text) ? Date.parse(text.replace(',', '.')) : Number.NaN
+  return Number.isNaN(at) ? text : at
+}
+
+const rawJson = (JSON as unknown as { readonly rawJSON: (text: string) => unknown }).rawJSON
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -11,7 +20,8 @@ const deepest = 100
 
 /** Times are written anew when a row is read back, and keys may come in another order. */
 const canonical = (part: unknown, depth = 0): unknown => {
-  if (typeof part === 'string' && momentText.test(part)) return Date.parse(part)
+  if (typeof part === 'string') return momentOf(part)
+  if (typeof part === 'bigint') return rawJson(String(part))
   if (typeof part !== 'object' || part === null) return part
   if (depth === deepest) return null
   if (Array.isArray(part)) return part.map((item: unknown) => canonical(item, depth + 1))

@@ -249,6 +249,24 @@ describe('a row', () => {
     expect((await world.rejects()).map(({ bytes }) => bytes.length)).toEqual([2 * mostRowBytes])
   })
 
+  it.each([
+    ['"2026-04-22T16:31:23Z host: closed"', '"2026-04-22T16:31:23Z host: failed"'],
+    ['9007199254740992', '9007199254740993'],
+  ])('%s that nobody heard is not taken for %s of the same second, which was heard', async (unheard, heard) => {
+    const queue = 'Custom.Rows'
+    const rowOf = (value: string, ts: number): string => `{"Is":${value},"_ts":${ts},"_Queue":"${queue}"}`
+    run({ sources: of([anyQueue(queue)]) })
+    server.definitions.set(queue, { name: queue, type: 'server_event' })
+    await world.settle()
+    await beats(2000)
+    stream().text(rowOf(heard, second + 2))
+    for (const value of [unheard, heard])
+      server.history.push({ at: start + 2100, json: rowOf(value, (second + 2) * 1000 + 100) })
+    await beats(20_000)
+    const rows = (await world.values(topics.rawQueueEvents, 'RawEvent')).map(({ row }) => row)
+    expect(rows).toEqual([rowOf(heard, second + 2), rowOf(unheard, (second + 2) * 1000 + 100)])
+  })
+
   it('that nests thousands deep is kept without what lies deep', async () => {
     run({ sources: of([anyQueue('Custom.Rows')]) })
     server.definitions.set('Custom.Rows', { name: 'Custom.Rows', type: 'client_event' })

@@ -32,6 +32,20 @@ describe('any queue', () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
+  it.each([
+    ['a time', '2026-04-22T16:31:23.5+02:00 host sshd[1]: closed', '2026-04-22T16:31:23.5+02:00 host sshd[2]: failed'],
+    ['no time', '2026-99-22T16:31:23Z', '2026-98-22T16:31:23Z'],
+  ])('tells texts apart that begin like %s', (_, one, other) => {
+    const idOf = (Line: string): string => queue.identify('root', { Line, _ts: at }, 0).id
+    expect(idOf(one)).not.toBe(idOf(other))
+  })
+
+  it('tells integers beyond 2^53 apart, and keeps them in a row that it shortens', () => {
+    const [one, other] = [9_007_199_254_740_993n, 9_007_199_254_740_992n].map((Id) => ({ Id, _ts: at }))
+    expect(queue.identify('root', one, 0).id).not.toBe(queue.identify('root', other, 0).id)
+    expect(queue.shorten(one)).toContain('"Id":9007199254740993,')
+  })
+
   it('keeps all rows of a queue together, and is told from a row that is none', () => {
     expect(queue.identify('root', { A: 1, _ts: at }, 0)).toMatchObject({
       key: 'root/Custom.Events/Odd',
