@@ -160,8 +160,12 @@ export const askRows = (velociraptor: Velociraptor, request: QueryRequest): Prom
     const log: LogLine[] = []
     velociraptor.query({ timeoutS, ...request }).subscribe({
       next: (message) => {
-        if (message.kind === 'log') log.push(message)
-        else for (const row of message.rows) rows.push(readRow(row))
+        if (message.kind === 'log') return void log.push(message)
+        try {
+          for (const row of message.rows) rows.push(readRow(row))
+        } catch (cause) {
+          reject(cause)
+        }
       },
       error: reject,
       complete: () => {
@@ -173,9 +177,14 @@ export const askRows = (velociraptor: Velociraptor, request: QueryRequest): Prom
   })
 
 const readRow = (text: string): Dictionary => {
-  const row = parseExact(text)
-  if (isDictionary(row)) return row
-  throw new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', 'the server sent a row that is no object')
+  let problem: unknown
+  try {
+    const row = parseExact(text)
+    if (isDictionary(row)) return row
+  } catch (cause) {
+    problem = cause
+  }
+  throw new ConnectorError('VELOCIRAPTOR_UNAVAILABLE', 'the server sent a row that is no object', { cause: problem })
 }
 
 const dictionaryOrNull = (value: unknown): Dictionary | null => (isDictionary(value) ? value : null)
