@@ -44,6 +44,8 @@ export interface MailReply {
   readonly code: number
   /** The server's text, one line, or what went wrong. */
   readonly text: string
+  /** It was refused for its size: a smaller one may be taken. */
+  readonly isTooLarge?: true
 }
 
 /** Takes messages. */

@@ -34,7 +34,7 @@ export interface Outbox extends MailSink {
 /** A reply as a server with this SMTP code gives it to one message; 421: the server is away. */
 export const replyOfCode = (code: number): MailReply => {
   const kind = code < 400 ? 'accepted' : code === 421 ? 'unavailable' : code < 500 ? 'deferred' : 'refused'
-  return { kind, code, text: `answered ${code}` }
+  return { kind, code, text: `answered ${code}`, ...(code === 552 ? { isTooLarge: true } : {}) }
 }
 
 /** The reply of a server that is not there. */

@@ -232,7 +232,8 @@ export const failureReply = (failure: SmtpFailure, scene: FailureScene): MailRep
     ? failure.response?.replaceAll(BASE64_RUN, '<…>')
     : failure.response
   const { kind, text } = verdictOn({ ...failure, response }, code, scene)
-  return { kind, code, text: shortened(text) }
+  const isTooLarge = kind === 'refused' && (code === 552 || (code === 0 && failure.code === 'EMESSAGE'))
+  return { kind, code, text: shortened(text), ...(isTooLarge ? { isTooLarge } : {}) }
 }
 
 /** A server that asks for fewer connections says so when one is opened, or at its first command. */

@@ -20,6 +20,15 @@ export interface OpenChannel {
   readonly giveUpAfterMs?: number
 }
 
+/** What one letter is written with. */
+export interface ComposeTerms {
+  readonly messageId: string
+  readonly now: EpochMs
+  readonly channel: OpenChannel
+  /** Bytes of attachments at most, within the message; left out: the monitor's own limit alone. */
+  readonly mostAttachedBytes?: number
+}
+
 export interface DeliverOptions {
   readonly log: EventLog
   readonly clock: Clock
@@ -29,10 +38,7 @@ export interface DeliverOptions {
   readonly process: string
   readonly channels: ReadonlyMap<string, OpenChannel>
   /** Writes the letter of one or several notices to one recipient; may throw, and they are then undeliverable. */
-  readonly compose: (
-    notices: readonly Notice[],
-    terms: { messageId: string; now: EpochMs; channel: OpenChannel },
-  ) => Promise<OutgoingMail>
+  readonly compose: (notices: readonly Notice[], terms: ComposeTerms) => Promise<OutgoingMail>
 }
 
 /** How long a claim holds without a word from its sender, ms. */

@@ -7,11 +7,11 @@ import { lookUpLetterFacts } from './letter-facts.ts'
 /** The letter of one notice of a flow, or of several; what stands only on the server (uploads, results) is fetched now. */
 export const composeFlows = async (
   notices: readonly [Notice, ...Notice[]],
-  { velociraptor, guiUrl, now }: LetterTerms,
+  { velociraptor, guiUrl, now, mostAttachedBytes }: LetterTerms,
 ): Promise<Composed> => {
   const [notice, ...more] = notices
   const html = notice.flow_letter?.html ?? true
   if (more.length > 0) return { letter: batchLetter(notices, { now, guiUrl }), html, attachments: [] }
-  const { attachments, ...facts } = await lookUpLetterFacts(velociraptor, notice)
+  const { attachments, ...facts } = await lookUpLetterFacts(velociraptor, notice, mostAttachedBytes)
   return { letter: flowLetter(notice, { now, guiUrl, ...facts }), html, attachments }
 }

@@ -3,7 +3,7 @@ import { exactJson, parseExact } from '../../connectors/velociraptor/exact-json.
 import type { AlertEvent, Notice } from '../../schemas/generated.ts'
 import { isRecord } from '../config/is-record.ts'
 import { elideRight, singleLine, visible } from '../letters/texts.ts'
-import type { ComposeTerms } from './composed.ts'
+import type { ComposeTerms } from './claim.ts'
 
 /** Alerts in one message at most; the others are counted. */
 const mostShown = 20

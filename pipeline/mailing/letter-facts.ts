@@ -30,6 +30,7 @@ interface Asking {
   readonly velociraptor: Velociraptor
   readonly event: FlowEvent
   readonly options: FlowLetterOptions
+  readonly mostAttachedBytes: number
   readonly remarks: string[]
 }
 
@@ -37,10 +38,11 @@ interface Asking {
 export const lookUpLetterFacts = async (
   velociraptor: Velociraptor,
   { flow: event, flow_letter: options }: Notice,
+  mostAttachedBytes = Infinity,
 ): Promise<LetterFacts> => {
   const remarks: string[] = []
   if (event === null || options === null) return { results: [], attachments: [], omitted: [], remarks }
-  const asking = { velociraptor, event, options, remarks }
+  const asking = { velociraptor, event, options, mostAttachedBytes, remarks }
   const uploads = options.html ? await fetchUploads(asking) : undefined
   const results = options.html ? await fetchTables(asking) : []
   const attached = await fetchAttachments(asking)
@@ -169,10 +171,10 @@ const totalOf = async (from: ResultSource, seen: number, { velociraptor, event }
 const contentTypes = { csv: 'text/csv', jsonl: 'application/x-ndjson' } as const
 
 const fetchAttachments = async (asking: Asking): Promise<Pick<LetterFacts, 'attachments' | 'omitted'>> => {
-  const { event, options, remarks } = asking
+  const { event, options, mostAttachedBytes, remarks } = asking
   const attachments: Attachment[] = []
   const omitted: OmittedAttachment[] = []
-  let left = options.most_attached_bytes
+  let left = Math.min(options.most_attached_bytes, mostAttachedBytes)
   for (const matched of matchedSources(options.attachments, event.flow.sources_with_results)) {
     const taken = new Set([...attachments, ...omitted].map(({ name }) => name))
     const name = fileName(matched.source, options.attachment_format, taken)

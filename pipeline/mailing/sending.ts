@@ -3,7 +3,7 @@ import type { Task } from '../../connectors/log/event-log.ts'
 import type { MailReply, OutgoingMail, SendTerms } from '../../connectors/mail/mail.ts'
 import type { Letter, Notice, ReceiptKind } from '../../schemas/generated.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import { type Claim, claimMs, type DeliverOptions, type OpenChannel } from './claim.ts'
+import { type Claim, claimMs, type ComposeTerms, type DeliverOptions, type OpenChannel } from './claim.ts'
 import { openPace, type Pace } from './pace.ts'
 import { mostGathered, openReceipts } from './receipts.ts'
 import { type Backoff, backoffMs } from '../runtime/backoff.ts'
@@ -141,16 +141,23 @@ export const openSending = (options: DeliverOptions): Sending => {
     const { channel } = state
     if (task.lost.aborted) return NOT_BEGUN
     const told = notices()
-    let mail: OutgoingMail
-    try {
-      mail = await options.compose(told, { messageId: letter.message_id, now: clock.now(), channel })
-    } catch (cause) {
-      tell({ name: 'letter not composed', letter: letter.id, reason: cause instanceof Error ? cause.name : 'unknown' })
-      return { kind: 'refused', code: 0, text: 'the letter could not be composed' }
+    const sent = async (limit: Pick<ComposeTerms, 'mostAttachedBytes'>): Promise<MailReply> => {
+      let mail: OutgoingMail
+      try {
+        mail = await options.compose(told, { messageId: letter.message_id, now: clock.now(), channel, ...limit })
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.name : 'unknown'
+        tell({ name: 'letter not composed', letter: letter.id, reason })
+        return { kind: 'refused', code: 0, text: 'the letter could not be composed' }
+      }
+      const begunAt = performance.now()
+      const reply = await channel.sink.send(mail, terms)
+      // Better told without its attachments than not at all: the letter says which are missing.
+      if (reply.isTooLarge && mail.attachments.length > 0) return sent({ mostAttachedBytes: 0 })
+      noteReply(state, reply, begunAt)
+      return reply
     }
-    const begunAt = performance.now()
-    const reply = await channel.sink.send(mail, terms)
-    noteReply(state, reply, begunAt)
+    const reply = await sent({})
     tell({ name: 'letter answered', channel: channel.name, answer: reply.kind })
     if (reply.kind === 'accepted')
       for (const notice of told)

@@ -183,6 +183,26 @@ describe('a letter', () => {
     expect(world.saidOf('mail server back')).toEqual([])
   })
 
+  it('that is too large for the server goes without its attachments, and once only', async () => {
+    const tooLarge: MailReply = { kind: 'refused', code: 552, text: 'too large', isTooLarge: true }
+    const sink = openHandSink(world.clock, ({ attachments, to }) =>
+      attachments.length > 0 || to.address === 'b@example.org' ? tooLarge : accepted,
+    )
+    const file = { name: 'a.csv', contentType: 'text/csv', content: new Uint8Array(5) }
+    const compose: typeof composePlainly = async (notices, terms) => ({
+      ...(await composePlainly(notices, terms)),
+      attachments: terms.mostAttachedBytes === 0 ? [] : [file],
+    })
+    startProcess(world, { sinks: { default: sink }, compose })
+    await world.notify(one, noticeTo('b@example.org'))
+    expect(await world.deliveries()).toEqual([
+      expect.objectContaining({ recipient: 'a@example.org', outcome: 'told', attempts: 1 }),
+      expect.objectContaining({ recipient: 'b@example.org', outcome: 'undeliverable', code: 552 }),
+    ])
+    expect(idsOf(sink)).toHaveLength(4)
+    expect(new Set(idsOf(sink)).size).toBe(2)
+  })
+
   it('of a channel that the configuration no longer has is undeliverable', async () => {
     const before = startProcess(world, { sinks: { old: openHandSink(world.clock, answering(deferred)) } })
     await world.notify(noticeTo('a@example.org', { channel: 'old' }))

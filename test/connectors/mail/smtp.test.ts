@@ -317,14 +317,21 @@ describe('SMTP', () => {
         return '552 5.3.4 too large'
       },
     })
-    expect(await sink.send(someMail(large), someTerms())).toMatchObject({ kind: 'refused', code: 552 })
+    expect(await sink.send(someMail(large), someTerms())).toMatchObject({
+      kind: 'refused',
+      code: 552,
+      isTooLarge: true,
+    })
     expect(await sink.send(someMail(), someTerms())).toMatchObject({ kind: 'accepted' })
     expect(server.connectionsSoFar()).toBe(2)
   })
 
   it('refuses what is larger than the server says it takes, without sending it', async () => {
     const { server, sink } = await withServer({ size: 1000 })
-    expect(await sink.send(someMail({ text: 'x'.repeat(2000) }), someTerms())).toMatchObject({ kind: 'refused' })
+    expect(await sink.send(someMail({ text: 'x'.repeat(2000) }), someTerms())).toMatchObject({
+      kind: 'refused',
+      isTooLarge: true,
+    })
     expect(await sink.send(someMail(), someTerms())).toMatchObject({ kind: 'accepted' })
     expect(server.connectionsSoFar()).toBe(1)
   })

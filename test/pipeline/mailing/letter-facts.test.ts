@@ -52,6 +52,7 @@ interface Question {
   readonly options?: Partial<FlowLetterOptions>
   readonly sources?: readonly string[]
   readonly uploaded?: number
+  readonly mostAttachedBytes?: number
   readonly before?: (world: StandInWorld) => void
 }
 
@@ -62,6 +63,7 @@ const ask = async ({
   options,
   sources,
   uploaded = 0,
+  mostAttachedBytes,
   before,
 }: Question): Promise<Asked> => {
   const clock = virtualClock(T + 60_000)
@@ -97,7 +99,7 @@ const ask = async ({
   const wanted = { ...base, ...content }
   const notice = { ...wanted, flow_letter: wanted.flow_letter === null ? null : { ...wanted.flow_letter, ...options } }
   let isDone = false
-  const asking = lookUpLetterFacts(watched, notice).finally(() => (isDone = true))
+  const asking = lookUpLetterFacts(watched, notice, mostAttachedBytes).finally(() => (isDone = true))
   // Each answer comes in a call of the clock, and leads to the next question.
   while (!isDone) {
     const next = clock.next()
@@ -349,6 +351,15 @@ describe('attachments', () => {
     expect(asked.facts.omitted).toEqual([{ name: 'More.jsonl', size: expect.any(Number) as number, why: 'too large' }])
     expect(page(asked)).toContain('More.jsonl | 1.3 MB | it exceeds the size limit')
     expect(page(asked)).toContain(`they can be downloaded from the flow: | ${flow}`)
+  })
+
+  it('are none but listed where the mail server takes none so large', async () => {
+    const { facts } = await ask({
+      world: { results: [results('A', [{ a: 1 }])] },
+      parameters: attached({ Source: '.+' }),
+      mostAttachedBytes: 0,
+    })
+    expect(facts).toMatchObject({ attachments: [], omitted: [{ name: 'A.jsonl', size: 14, why: 'too large' }] })
   })
 
   it('as csv hold no formula, and say which columns found no place', async () => {
