@@ -1,5 +1,5 @@
 import { Command } from '@commander-js/extra-typings'
-import { printProblem } from '../config/problem.ts'
+import { printPlainly } from '../config/problem.ts'
 import { type Finding, type Findings, openFindings } from '../check/finding.ts'
 import { checkLog } from '../check/check-log.ts'
 import { checkMail } from '../check/check-mail.ts'
@@ -26,7 +26,7 @@ const printJson = (finding: Finding): void => console.log(JSON.stringify(finding
 const check = async (file: string, sendTo: string | null, findings: Findings): Promise<number> => {
   const { configuration, apiConfig, problems } = readFiles(file)
   for (const problem of problems)
-    findings.add(problem.level === 'error' ? 'failure' : 'warning', 'configuration', printProblem(problem))
+    findings.add(problem.level === 'error' ? 'failure' : 'warning', 'configuration', printPlainly(problem))
   if (configuration === null || apiConfig === null) return 2
   const { monitors, channels } = configuration
   // What trouble: and heartbeat: make is no monitor that somebody wrote.

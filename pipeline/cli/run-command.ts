@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings'
+import { setImmediate } from 'node:timers/promises'
 import { ConnectorError } from '../../connectors/errors.ts'
 import type { Tell } from '../../schemas/happenings.ts'
 import type { EpochMs } from '../../schemas/time.ts'
@@ -109,6 +110,8 @@ const run = async (file: string, { stages, since, listen }: RunOptions): Promise
       tell(happening)
       service.note(happening)
     })
+    // What its log refuses is known by now: another process may run its tasks.
+    await Promise.race([service.failed, setImmediate()])
     return { world, service }
   }
   let begun

@@ -48,14 +48,14 @@ const step = (key: string | number): string => {
 
 export const pathText = (path: Path): string => path.map(step).join('').replace(/^\./, '')
 
+const placeOf = ({ file, line, column, path }: Problem): string =>
+  `${file}:${line}:${column}${path === '' ? '' : ` ${path}`}`
+
 /** One line: `relay.yaml:6:9 monitors[0].parameters.DelayThreshold: …`. */
-export const printProblem = ({ file, line, column, path, message, level }: Problem): string =>
-  [
-    `${file}:${line}:${column}`,
-    path === '' ? '' : ` ${path}`,
-    ': ',
-    level === 'warning' ? 'warning: ' : '',
-    message,
-  ].join('')
+export const printProblem = (problem: Problem): string =>
+  `${placeOf(problem)}: ${problem.level === 'warning' ? 'warning: ' : ''}${problem.message}`
+
+/** The same, where its level stands beside it. */
+export const printPlainly = (problem: Problem): string => `${placeOf(problem)}: ${problem.message}`
 
 export const byPosition = (a: Problem, b: Problem): number => a.line - b.line || a.column - b.column

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ import { runCommand } from '../../../pipeline/cli/run-command.ts'
 import { sendMailCommand } from '../../../pipeline/cli/send-mail-command.ts'
 import { simulateCommand } from '../../../pipeline/cli/simulate-command.ts'
 import { systemFailure } from '../../../pipeline/cli/system-failure.ts'
-import { runRelay } from './run-relay.ts'
+import { runRelay, writeConfiguration } from './run-relay.ts'
 
 const main = join(import.meta.dirname, '../../../pipeline/cli/relay.js')
 const recording = join(import.meta.dirname, '../../../pipeline/demo/recording.yaml')
@@ -114,6 +114,16 @@ describe('the demo', () => {
     expect(shownOf({ name: 'mail server away', channel: 'mail' })).toBe('relay    mail server away {"channel":"mail"}')
     expect(shownOf({ name: 'event judged', monitor: 'soc' })).toBeNull()
     expect(shownOf({ name: 'letter delivered', letter: 'x' })).toBeNull()
+  })
+})
+
+describe('relay check', () => {
+  it('says once that what it found is a warning', async () => {
+    const file = writeConfiguration(dir)
+    appendFileSync(file, '  - { artifact: Server.Monitor.FlowCompletion, batch: { quiet: 1h, longest: 1m } }\n')
+    const { out } = await runRelay('check', '-c', file)
+    expect(out).toMatch(/^WARN  configuration: .*relay\.yaml:\d+:\d+ monitors\[2\]/m)
+    expect(out).not.toContain('warning:')
   })
 })
 
