@@ -1,8 +1,7 @@
-import { hash } from 'node:crypto'
 import type { EpochMs } from '../../schemas/time.ts'
 import { text } from './looked-up.ts'
 import { isTime, receivedAtOf, rowFields } from './row-values.ts'
-import { substanceHash } from './substance.ts'
+import { contentHash, substanceHash } from './substance.ts'
 
 /** A row of Server.Internal.Alerts as its columns say; a column of another shape counts as missing. */
 export interface AlertRow {
@@ -53,11 +52,12 @@ export const readAlert = (row: unknown): AlertRow => {
 }
 
 /**
- * The natural key: what comes from the source twice has the same. The server writes times to the nanosecond; of rows with a
- * coarser time, which were pushed from outside, everything they hold is part of it.
+ * The natural key: what comes from the source twice has the same. What an alert holds is part of it: the clocks of many endpoints stand still
+ * for milliseconds, in which one query raises alerts of the same name. Of rows with a time of whole seconds, which were pushed from
+ * outside, the second in which the server had them is too.
  */
-export const alertId = (org: string, row: unknown, { client, name, flow, artifact, moment }: AlertRow): string => {
+export const alertId = (org: string, row: unknown, { client, flow, artifact, moment }: AlertRow): string => {
   const whose = encodeURIComponent((flow || artifact || '-').toWellFormed())
-  const what = moment === '' ? substanceHash(row, '') : `${moment}/${hash('sha256', name, 'base64url').slice(0, 16)}`
+  const what = moment === '' ? substanceHash(row, '') : `${moment}/${contentHash(row).slice(0, 16)}`
   return `${org}/${client}/${whose}/${what}`
 }
