@@ -44,15 +44,21 @@ export const readyRow = (arrival: RowArrival, reading: Reading): ReadyRow => {
 
 /** Levels of a row that the stages can take. Whoever wrote it may have made thousands, at which what reads it level by level would end. */
 const mostLevels = 500
-/** Two characters open and close a level. */
-const isTooDeep = (json: string, row: unknown): boolean => json.length > 2 * mostLevels && isDeeperThan(row, mostLevels)
+/** As many levels need as many beginnings: most rows are known to be flat without a look at all that they hold. */
+const mayBeTooDeep = (json: string): boolean => {
+  let begun = 0
+  for (const opening of ['{', '['])
+    for (let at = json.indexOf(opening); at >= 0; at = json.indexOf(opening, at + 1))
+      if (++begun > mostLevels) return true
+  return false
+}
 
 const recordOf = (
   { source, json, row, origin }: RowArrival,
   { id, key, receivedAt, queue = source.queue }: Identified,
   { org, readAt, isRepair }: Reading,
 ): NewRecord => {
-  const isTooMuch = Buffer.byteLength(json) > mostRowBytes || isTooDeep(json, row)
+  const isTooMuch = Buffer.byteLength(json) > mostRowBytes || (mayBeTooDeep(json) && isDeeperThan(row, mostLevels))
   const kept = isTooMuch ? source.shorten(row) : json
   const came = isRepair ? 'repair' : origin
   const raw = { org, queue, id, received_at: receivedAt, read_at: readAt, origin: came, row: kept }
