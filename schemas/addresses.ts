@@ -15,6 +15,8 @@ export interface ParsedMailboxes {
 
 const LONGEST_ADDRESS = 254
 const LONGEST_LOCAL_PART = 64
+// An address with its name. The parser descends into each bracket, and looks at a run of spaces from each of them.
+const LONGEST_ENTRY = 1000
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
 // C0, DEL, C1, the Unicode line ends and the bidirectional overrides: none belongs into a mail header.
 const CONTROLS = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u
@@ -74,6 +76,7 @@ const problemOf = (mailbox: emailAddresses.ParsedMailbox): string | null => {
 }
 
 const parseEntry = (entry: string): Mailbox | string => {
+  if (entry.length > LONGEST_ENTRY) return 'is too long'
   if (CONTROLS.test(entry) || !entry.isWellFormed()) return 'holds a line break or another control character'
   if (!entry.includes('@')) return 'is no mail address: it has no @'
   const parsed = parsedLeniently(entry)

@@ -77,6 +77,26 @@ describe('a list of mailboxes', () => {
     })
   })
 
+  it.each([
+    ['brackets', `a${'('.repeat(100_000)}@example.org`],
+    ['spaces', `a${' '.repeat(100_000)}b@example.org`],
+  ])(
+    'refuses an entry of a hundred thousand %s in a moment',
+    (_, entry) => {
+      const begun = performance.now()
+      expect(parseMailboxes(`${entry}, soc@example.org`)).toEqual({
+        mailboxes: [{ address: 'soc@example.org', name: '' }],
+        problems: ['entry 1 is too long'],
+      })
+      expect(performance.now() - begun).toBeLessThan(1000)
+    },
+    60_000,
+  )
+
+  it('takes a name of hundreds of characters', () => {
+    expect(mailboxes(`"${'ü '.repeat(300)}" <soc@example.org>`)).toEqual([['ü '.repeat(300).trim(), 'soc@example.org']])
+  })
+
   it('gives only addresses that can stand in a command or a header, whatever the text', () => {
     const part = fc.oneof(
       fc.string({ unit: 'binary' }),
