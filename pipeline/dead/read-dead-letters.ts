@@ -110,13 +110,12 @@ const whatWasAsked = async (
   const asked = new Map<string, Command['kind']>()
   const ended = new Set<string>()
   if (commands.size === 0) return { asked, ended }
-  const answers = new Map<string, Delivery['outcome']>()
-  for await (const { command, outcome } of answersSince(log, partition, first - clockSkewMs))
-    answers.set(command, outcome)
+  const answered = new Set<string>()
+  for await (const { command } of answersSince(log, partition, first - clockSkewMs)) answered.add(command)
   for (const { id, letter, died_at, kind } of commands.values()) {
-    const answer = answers.get(id)
-    if (answer === undefined) asked.set(deathOf(letter, died_at), kind)
-    else if (answer !== 'declined') ended.add(deathOf(letter, died_at))
+    // Declined is what is about a death that had ended before.
+    if (answered.has(id)) ended.add(deathOf(letter, died_at))
+    else asked.set(deathOf(letter, died_at), kind)
   }
   return { asked, ended }
 }

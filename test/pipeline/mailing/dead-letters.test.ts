@@ -257,6 +257,7 @@ it('a dead letter that the server had taken at an earlier attempt is told, and n
   expect(await ends()).toEqual(['one undeliverable', 'one redriven', 'one told'])
   await command('redrive')
   expect(sink.given).toHaveLength(2)
+  expect(await dead()).toEqual([])
 })
 
 it('a command that cannot be read is set aside', async () => {
