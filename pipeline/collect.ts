@@ -13,7 +13,7 @@ import { knownOrgs } from './sources/known-orgs.ts'
 import { noteLook, type OrgLook, type OrgMemory, orgMemory } from './sources/org-memory.ts'
 import { logRounds } from './sources/log-rounds.ts'
 import type { LogSource, QueueSource } from './sources/queue-source.ts'
-import { isLogs, nameOf, type Reader, readersOf } from './sources/readers.ts'
+import { droppedFrom, isLogs, nameOf, type Reader, readersOf } from './sources/readers.ts'
 import { advance, beatMarginMs, cursorIn, cursorKey, haveBegun, movedTo, readUntil } from './sources/cursors.ts'
 import { isOfMissing, reconnecting, unlessGone } from './sources/reconnecting.ts'
 import { type Arrival, overlapMs, type ProgressArrival, type RowArrival, subscription } from './sources/subscription.ts'
@@ -156,6 +156,7 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
     push(row)
   }
   const follow = (reading: Reading): void => {
+    for (const dropped of droppedFrom(current, reading.readers)) options.tell({ name: 'source dropped', ...dropped })
     current = reading.readers
     look = reading.look ?? look
     if (look !== null) task.wake(options.clock.now())

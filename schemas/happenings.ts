@@ -19,6 +19,7 @@ export const happenings = {
   'source away': 'error',
   'source back': 'info',
   'source in sync': 'info',
+  'source dropped': 'info',
   'queue in sync': 'count',
   'queue read back': 'count',
   'queue read so far': 'count',

@@ -184,7 +184,7 @@ export const openMetrics = (options: MetricsOptions): Metrics => {
   const outageOf = openOutages()
   return {
     count(happening) {
-      const { name, channel, age_ms, partition, notices, org, queue } = happening
+      const { name, channel, age_ms, partition, notices, org, queue, unread } = happening
       counted(happening)
       const change = outageOf(happening)
       if (change !== null) outage.set({ part: change.part, name: change.name }, change.reason === null ? 0 : 1)
@@ -192,6 +192,8 @@ export const openMetrics = (options: MetricsOptions): Metrics => {
       if (name === 'notices open') open.set(Number(partition), Number(notices))
       if (name === 'queue in sync')
         syncs.set(JSON.stringify([org, queue]), { org: String(org), queue: String(queue), at: clock.now() })
+      if (name === 'source dropped')
+        for (const each of String(unread).split(', ')) syncs.delete(JSON.stringify([org, each]))
     },
     recordsDone: ({ stage, topic }, count) => records.inc({ stage, topic }, count),
     taskLost(stage, partition) {

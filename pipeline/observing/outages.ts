@@ -22,6 +22,8 @@ const begins: Readonly<Record<string, readonly [OutagePart, Fact]>> = {
 }
 const ends: Readonly<Record<string, readonly [OutagePart, Fact]>> = {
   'source back': ['source', 'org'],
+  // Nobody waits for it any longer.
+  'source dropped': ['source', 'org'],
   'lookups back': ['lookups', 'org'],
   'mail server back': ['mail', 'channel'],
   'log available again': ['log', 'topology'],

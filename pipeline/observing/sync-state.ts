@@ -83,11 +83,13 @@ const syncOf = (known: Known, now: EpochMs): QueueSync => {
   }
 }
 
+const keyOf = (org: string, queue: string): string => JSON.stringify([org, queue])
+
 /** Begins with no queue: each is known from the first word of it. */
 export const openSyncState = (clock: Pick<Clock, 'now'>): SyncState => {
   const all = new Map<string, Known>()
   const of = (org: string, queue: string): Known => {
-    const key = JSON.stringify([org, queue])
+    const key = keyOf(org, queue)
     const known = all.get(key) ?? {
       ...{ org, queue, state: 'backfilling', completeAt: clock.now(), missed: null },
       ...{ gaps: 0, isLiveOnly: false, unheardMs: 0 },
@@ -96,7 +98,7 @@ export const openSyncState = (clock: Pick<Clock, 'now'>): SyncState => {
     return known
   }
   return {
-    note({ name, org, queue, queues, from, to, at, percent, rows, ms }) {
+    note({ name, org, queue, queues, unread, from, to, at, percent, rows, ms }) {
       if (org === undefined) return
       const one = (): Known => of(String(org), String(queue))
       switch (name) {
@@ -118,6 +120,9 @@ export const openSyncState = (clock: Pick<Clock, 'now'>): SyncState => {
           return
         case 'source away':
           for (const each of String(queues).split(', ')) of(String(org), each).state = 'away'
+          return
+        case 'source dropped':
+          for (const each of String(unread).split(', ')) all.delete(keyOf(String(org), each))
           return
         case 'gap repaired':
           one().gaps += Number(rows)

@@ -33,3 +33,19 @@ export interface Reader {
   readonly foundSince: EpochMs | null
   readonly sources: readonly QueueSource[]
 }
+
+/** Readers that end with the next list: what they read, and what of it nobody reads on. */
+export const droppedFrom = (
+  before: readonly Reader[],
+  next: readonly Reader[],
+): readonly { readonly org: string; readonly queues: string; readonly unread: string }[] => {
+  const staying = new Set(next.map(nameOf))
+  const isRead = (org: string, queue: string): boolean =>
+    next.some((reader) => reader.org === org && reader.sources.some((source) => source.queue === queue))
+  return before
+    .filter((reader) => !staying.has(nameOf(reader)))
+    .map(({ org, sources }) => {
+      const queues = sources.map(({ queue }) => queue)
+      return { org, queues: queues.join(', '), unread: queues.filter((queue) => !isRead(org, queue)).join(', ') }
+    })
+}

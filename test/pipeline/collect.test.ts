@@ -1,8 +1,8 @@
-import { Observable, of } from 'rxjs'
+import { BehaviorSubject, Observable, of } from 'rxjs'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { collect, type CollectOptions } from '../../pipeline/collect.ts'
 import { mostRowBytes } from '../../pipeline/runtime/record-sizes.ts'
-import { anyQueue, flowCompletions } from '../../pipeline/sources/queue-source.ts'
+import { alerts, anyQueue, flowCompletions } from '../../pipeline/sources/queue-source.ts'
 import type { RawEvent } from '../../schemas/generated.ts'
 import { topics } from '../../schemas/topics.ts'
 import { openStageWorld, type Running, type StageWorld, start } from './runtime/stage-world.ts'
@@ -654,6 +654,21 @@ describe('a flow that ended without an event', () => {
   })
 })
 
+describe('a queue', () => {
+  it('that no monitor asks for any more is said to be read no more; one that is read together with another is read on', async () => {
+    const sources = new BehaviorSubject([flowCompletions, anyQueue('Custom.Rows')])
+    run({ sources })
+    await world.settle()
+    await beats(4000)
+    sources.next([flowCompletions, { ...flowCompletions, queue: alerts.queue }])
+    await beats(4000)
+    expect(world.saidOf('source dropped')).toContainEqual({
+      ...{ name: 'source dropped', org: 'root', queues: 'Custom.Rows', unread: 'Custom.Rows' },
+    })
+    expect(world.saidOf('source dropped').map(({ unread }) => unread)).not.toContain(flowCompletions.queue)
+  })
+})
+
 describe('every organisation', () => {
   const listened = (): readonly string[] => server.streams.map(({ request }) => request.org).toSorted()
 
@@ -768,6 +783,19 @@ describe('every organisation', () => {
     await beats(20_000)
     expect(listened()).toEqual(['O1'])
     expect(running.failure()).toBeUndefined()
+  })
+
+  it('that goes is said to be read no more, with each of its queues', async () => {
+    server.orgs.push({ OrgId: 'root', Name: '' }, { OrgId: 'O1', Name: '' })
+    run({ orgs: ['*'] })
+    await world.settle()
+    await beats(20_000)
+    server.orgs.splice(1)
+    await beats(60_000)
+    const { queue } = flowCompletions
+    expect(world.saidOf('source dropped')).toEqual([
+      { name: 'source dropped', org: 'O1', queues: queue, unread: queue },
+    ])
   })
 
   it('that is denied although it is there ends the collecting', async () => {

@@ -60,6 +60,15 @@ describe('health', () => {
     expect(health.ready().away).toEqual([])
   })
 
+  it('no longer says that a source is away that nobody reads any more', () => {
+    const health = running()
+    for (const queues of ['A, B', 'C']) health.note({ name: 'source away', org: 'root', queues, reason: 'silent' })
+    health.note({ name: 'source dropped', org: 'root', queues: 'C', unread: 'C' })
+    expect(health.ready().away).toHaveLength(1)
+    health.note({ name: 'source dropped', org: 'root', queues: 'A, B', unread: 'B' })
+    expect(health.ready().away).toEqual([])
+  })
+
   it('is not ready while it stops, and does not live once it has failed', () => {
     const health = running()
     health.note({ name: 'relay stopping' })

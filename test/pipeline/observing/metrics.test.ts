@@ -97,7 +97,7 @@ describe('a metric moves:', () => {
     move: (metrics: Metrics, pass: (ms: number) => void) => void,
     sample: string,
     before: number | undefined,
-    after: number,
+    after: number | undefined,
   ]
   const moves: readonly Move[] = [
     [
@@ -171,6 +171,16 @@ describe('a metric moves:', () => {
       'relay_queue_sync_age_seconds{org="root",queue="System.Flow.Completion"}',
       undefined,
       2.5,
+    ],
+    [
+      'a queue is read no more',
+      ({ count }) => {
+        for (const queue of ['A', 'B']) count({ name: 'queue in sync', org: 'root', queue })
+        count({ name: 'source dropped', org: 'root', queues: 'A, B', unread: 'B' })
+      },
+      'relay_queue_sync_age_seconds{org="root",queue="B"}',
+      undefined,
+      undefined,
     ],
     [
       'records are done',

@@ -86,6 +86,13 @@ describe('the sync state of a queue', () => {
     expect(texts()).toEqual(['live; gaps repaired: 3'])
   })
 
+  it('ends when nobody reads it any more', () => {
+    for (const each of ['A', 'B', 'C']) sync.note({ name: 'queue in sync', org, queue: each })
+    sync.note({ name: 'source dropped', org, queues: 'A, B', unread: 'A' })
+    sync.note({ name: 'source dropped', org: 'O1', queues: 'C', unread: 'C' })
+    expect(sync.queues().map((one) => one.queue)).toEqual(['B', 'C'])
+  })
+
   it('ends with its organisation', () => {
     sync.note({ name: 'queue in sync', org: 'O1', queue })
     sync.note({ name: 'queue in sync', org, queue })
