@@ -83,6 +83,8 @@ export interface RateLimitOptions {
   readonly keyOf: (at: AtTurnstile) => string
   /** Whether a letter that waits may go, as far as the limits are not concerned. */
   readonly mayGo: (letter: string) => boolean
+  /** Whether a letter waits still: it may have gone while there was no limit. */
+  readonly waits: (letter: string) => boolean
   /** Notices in one letter at most. */
   readonly mostGathered: number
 }
@@ -99,25 +101,27 @@ const joined = (into: WaitingLetter, letter: WaitingLetter): WaitingLetter => ({
 })
 
 const step =
-  ({ mayGo, mostGathered }: RateLimitOptions): Step<Turnstile, AtTurnstile, Turned> =>
+  ({ mayGo, waits, mostGathered }: RateLimitOptions): Step<Turnstile, AtTurnstile, Turned> =>
   (kept, { letter, rule, sharedAt }, now) => {
     const before = kept ?? { full_at: 0, waiting: [] }
     const free = Math.max(sharedAt, rule === null ? now : freeAt(rule, before, now))
     const others = before.waiting.filter(({ id }) => id !== letter.id)
     const isKnown = others.length < before.waiting.length
-    const into = others.find(
-      ({ group, size }) => !isKnown && group !== '' && group === letter.group && size + letter.size <= mostGathered,
-    )
+    const gone = new Set<WaitingLetter>()
+    const isHere = (each: WaitingLetter): boolean => waits(each.id) || !gone.add(each)
+    const mayJoin = ({ group, size }: WaitingLetter): boolean =>
+      !isKnown && group !== '' && group === letter.group && size + letter.size <= mostGathered
+    const into = others.find((each) => mayJoin(each) && isHere(each))
     const waiting =
       into === undefined ? [...others, letter] : others.map((each) => (each === into ? joined(into, letter) : each))
     const outputs: Turned[] = into === undefined ? [] : [{ is: 'joining', letter: letter.id, into: into.id }]
     const going =
       free > now
         ? undefined
-        : waiting.toSorted(severestFirst).find(({ id }) => (id === letter.id && into === undefined) || mayGo(id))
+        : waiting.toSorted(severestFirst).find((each) => each === letter || (isHere(each) && mayGo(each.id)))
     if (going !== undefined) outputs.push({ is: 'passing', letter: going.id })
     const { full_at } = going === undefined || rule === null ? before : taken(rule, before, now)
-    const left = waiting.filter((each) => each !== going).toSorted(severestFirst)
+    const left = waiting.filter((each) => each !== going && !gone.has(each)).toSorted(severestFirst)
     const place = left.indexOf(letter)
     if (place >= 0) {
       const own = rule === null ? now : freeAt(rule, { full_at }, now) + Math.ceil(place * intervalOf(rule))

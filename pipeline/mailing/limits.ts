@@ -112,9 +112,10 @@ const turned = (
       else state.put('Turnstile', key, turnstile)
     },
   }
+  const waits = (id: string): boolean => state.get('Letter', letterKey(id))?.stage === 'open'
   const at: AtTurnstile = { letter: waitingOf(letter, first), rule, sharedAt, now: turn.now }
   of(at)
-    .pipe(rateLimit(store, { keyOf: () => key, mayGo, mostGathered }))
+    .pipe(rateLimit(store, { keyOf: () => key, mayGo, waits, mostGathered }))
     .subscribe((one) => outputs.push(one))
   return outputs
 }

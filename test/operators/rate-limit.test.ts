@@ -32,7 +32,7 @@ const at = (
   difference: Partial<WaitingLetter> = {},
   more: Partial<AtTurnstile> = {},
 ): AtTurnstile => ({ letter: letter(id, { since: now, ...difference }), rule, sharedAt: now, now, ...more })
-const options: RateLimitOptions = { keyOf: () => 'soc', mayGo: () => true, mostGathered: 3 }
+const options: RateLimitOptions = { keyOf: () => 'soc', mayGo: () => true, waits: () => true, mostGathered: 3 }
 const turned = (inputs: readonly AtTurnstile[], more: Partial<RateLimitOptions> = {}): readonly string[] => {
   const seen: string[] = []
   from(inputs)
@@ -240,6 +240,7 @@ describe('whatever comes when', () => {
       rateLimit(openStore<Turnstile>(), {
         keyOf: (each) => waiting.get(each.letter.id)?.to ?? '',
         mayGo: (id) => waiting.has(id),
+        waits: () => true,
         mostGathered: 4,
       }),
     )

@@ -114,6 +114,27 @@ describe('a recipient with a limit', () => {
     await world.pass(minute)
     expect(sent(sink)).toEqual(['60 s: b'])
   })
+
+  it('is sent what comes once the limit is back, as if what waited before had never waited', async () => {
+    const before = begin({ recipient: perMinute(1) })
+    await world.notify(...['a', 'b', 'c'].map((id) => named(id)))
+    await world.notify({ ...named('m', 'soc@example.org', 'critical'), monitor: 'other' })
+    await before.process.leave()
+    const without = begin(undefined, before.sink)
+    await world.pass(hour)
+    await without.process.leave()
+    const { sink } = begin({ recipient: perMinute(1) }, before.sink)
+    await world.notify(named('d'), named('e'))
+    await world.pass(hour)
+    expect(
+      sent(sink)
+        .slice(-2)
+        .map((text) => text.slice(text.indexOf(':'))),
+    ).toEqual([': d', ': e'])
+    expect((await world.deliveries()).map(({ notice, outcome }) => `${notice} ${outcome}`).toSorted()).toEqual(
+      ['a', 'b', 'c', 'd', 'e', 'm'].map((id) => `${id} told`),
+    )
+  })
 })
 
 describe('a mail domain with a limit', () => {
