@@ -21,6 +21,7 @@ import type { About, EventName } from './kinds/kind.ts'
 import type { Monitor, MonitorMemory } from './monitors/monitor.ts'
 import type { LatestMarks } from './runtime/latest-marks.ts'
 import { type Marks, marksIn, marksOf, type MarkState } from './runtime/marks.ts'
+import { alertKey } from './sources/alert-row.ts'
 
 /** What was told is remembered for one to two of these; no window is longer. */
 export const toldBucketMs = 30 * 86_400_000
@@ -186,7 +187,7 @@ export const alertsOf = <N extends EventName>(
 
 export const alertRecord = (alert: AlertEvent): NewRecord => ({
   topic: topics.alertEvents.name,
-  key: `${alert.org}/${alert.name}`,
+  key: alertKey(alert.org, alert.name),
   value: encode('AlertEvent', alert),
 })
 

@@ -70,16 +70,20 @@ const attempt = async (findings: Findings, what: () => Promise<string>): Promise
   }
 }
 
+/** An organisation in which the service will query too: its user need not have rights in others. */
+const askedIn = (wanted: readonly string[]): string =>
+  wanted.includes(everyOrg) || wanted.includes('root') ? 'root' : (wanted[0] ?? 'root')
+
 const checkServer = async (
   velociraptor: Velociraptor,
   { address }: ApiConfig,
-  { monitors }: Configuration,
+  { monitors, velociraptor: { orgs: wanted } }: Configuration,
   findings: Findings,
 ): Promise<boolean> => {
   let version: unknown
   const isThere = await attempt(findings, async () => {
     const [row] = await askRows(velociraptor, {
-      org: 'root',
+      org: askedIn(wanted),
       vql: "SELECT whoami() AS User, config.server_version.version AS Version, version(function='user_message') AS Messages FROM scope()",
     })
     version = row?.['Version']
@@ -112,7 +116,7 @@ const checkOrgs = async (
 ): Promise<readonly string[]> => {
   let visible: readonly string[] = []
   await attempt(findings, async () => {
-    visible = (await orgs(velociraptor)).map(({ id }) => id)
+    visible = (await orgs(velociraptor, askedIn(wanted))).map(({ id }) => id)
     const unread = wanted.includes(everyOrg) ? [] : visible.filter((id) => !wanted.includes(id))
     if (unread.length > 0)
       findings.add(

@@ -5,7 +5,7 @@ import { ownKindOf } from '../../schemas/own-alerts.ts'
 import { topics } from '../../schemas/topics.ts'
 import { composeAlerts } from '../mailing/compose-alerts.ts'
 import { alertEventOf, subjectOf } from '../sources/alert-event.ts'
-import { readAlert } from '../sources/alert-row.ts'
+import { alertKey, readAlert } from '../sources/alert-row.ts'
 import type { EventKind } from './kind.ts'
 
 const texts = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(', ')
@@ -29,7 +29,7 @@ export const alertKind: EventKind<'AlertEvent'> = {
     const { client, flow } = subjectOf({ ...own, client: reportedBy }, reportedBy, row['event_data'])
     const isOfServer = client === 'server' && flow === ''
     return {
-      key: `${raw.org}/${name}`,
+      key: alertKey(raw.org, name),
       about: { client, flow, hunt: huntOf(flow) ?? '', name },
       asks: isOfServer ? null : { client, flow },
       // It is told with what there is: a client may raise one before the server knows more of it than its id.

@@ -37,6 +37,9 @@ const momentOf = (value: unknown): Pick<AlertRow, 'alertedAt' | 'moment'> => {
 
 const idText = (value: unknown): string => (typeof value === 'string' ? value.slice(0, longestId) : '')
 
+/** Partition key of alerts of a name, of which it holds the begin: whoever raises an alert may name it with megabytes, and a log takes no such key. */
+export const alertKey = (org: string, name: string): string => `${org}/${name.slice(0, longestId)}`
+
 /** Reads a parsed row. Throws an Error whose text is the reason for a reject. */
 export const readAlert = (row: unknown): AlertRow => {
   const fields = rowFields(row)

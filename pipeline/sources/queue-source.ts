@@ -4,7 +4,7 @@ import type { Pattern } from '../../schemas/pattern.ts'
 import type { Topic } from '../../schemas/topics.ts'
 import { topics } from '../../schemas/topics.ts'
 import type { EpochMs } from '../../schemas/time.ts'
-import { alertId, readAlert } from './alert-row.ts'
+import { alertId, alertKey, readAlert } from './alert-row.ts'
 import { flowCompletionId, readFlowCompletion } from './flow-completion-row.ts'
 import { logRowId, readLogRow } from './log-row.ts'
 import { queueRowId, readQueueRow } from './queue-row.ts'
@@ -107,7 +107,7 @@ export const alerts: QueueSource = {
   hasEqualRows: false,
   identify(org, row, readAt) {
     const alert = readAlert(row)
-    return { id: alertId(org, row, alert), key: `${org}/${alert.name}`, receivedAt: alert.receivedAt ?? readAt }
+    return { id: alertId(org, row, alert), key: alertKey(org, alert.name), receivedAt: alert.receivedAt ?? readAt }
   },
   shorten: (row) => shortened({ ...(row as Readonly<Record<string, unknown>>), _Shortened: true }, mostRowBytes),
 }

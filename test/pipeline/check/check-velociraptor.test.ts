@@ -17,7 +17,7 @@ const byMail = 'Server.Monitor.Alerts'
 describe('what is checked of the server', { timeout: 60_000 }, () => {
   let dir: string
   let server: StandIn
-  const world = createWorld({ now: Date.now() })
+  const world = createWorld({ now: Date.now(), orgs: [{ id: 'O1', name: 'Lab' }] })
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'relay-check-'))
     server = await startStandIn({ world, clock: systemClock(), port: 0, dir })
@@ -27,9 +27,9 @@ describe('what is checked of the server', { timeout: 60_000 }, () => {
     rmSync(dir, { recursive: true })
   })
 
-  const ofMessages = async (artifact: string): Promise<readonly (readonly [string, string])[]> => {
+  const findingsOf = async (artifact: string, orgs = 'root'): Promise<readonly Finding[]> => {
     const { configuration } = readConfiguration(
-      `velociraptor: { api_config: x.yaml, gui_url: 'https://velociraptor.example.org' }
+      `velociraptor: { api_config: x.yaml, orgs: [${orgs}], gui_url: 'https://velociraptor.example.org' }
 mail: { url: 'smtp://mail.example.org', from: relay@example.org }
 monitors: [{ artifact: ${artifact}${artifact === byMail ? ', parameters: { Recipients: [soc@example.org] }' : ''} }]
 `,
@@ -43,8 +43,12 @@ monitors: [{ artifact: ${artifact}${artifact === byMail ? ', parameters: { Recip
       config,
       openFindings((finding) => found.push(finding)),
     )
-    return found.filter(({ text }) => text.includes('in-app messages')).map(({ kind, text }) => [kind, text])
+    return found
   }
+  const ofMessages = async (artifact: string): Promise<readonly (readonly [string, string])[]> =>
+    (await findingsOf(artifact))
+      .filter(({ text }) => text.includes('in-app messages'))
+      .map(({ kind, text }) => [kind, text])
   const tooOld = 'the server is older than 0.76.4: in-app messages are not available'
 
   it('fails for a monitor of in-app messages where the server is too old for them', async () => {
@@ -60,5 +64,11 @@ monitors: [{ artifact: ${artifact}${artifact === byMail ? ', parameters: { Recip
   it('says nothing of it where the server has them', async () => {
     world.keepsUnderServer = false
     expect(await ofMessages(inApp)).toEqual([])
+  })
+
+  it('is asked in an organisation that is named: rights in the root organisation are not needed for others', async () => {
+    world.faults.revoke('root', 'ANY_QUERY')
+    const failures = (await findingsOf(byMail, 'O1')).filter(({ kind }) => kind === 'failure')
+    expect(failures.map(({ text }) => text)).toEqual([])
   })
 })

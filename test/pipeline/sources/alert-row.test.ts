@@ -84,6 +84,13 @@ describe('a row of the alert queue', () => {
     expect(idOf({ name: 'n', event_data: deep })).toMatch(/^root\/server\/-\//)
   })
 
+  it('has a key that a log takes, however long its name; and the same when it is shortened', () => {
+    const long = row({ name: 'x'.repeat(5 * 1_048_576) })
+    const { key } = alerts.identify('root', long, 0)
+    expect(key.length).toBeLessThan(1000)
+    expect(alerts.identify('root', JSON.parse(alerts.shorten(long)), 0).key).toBe(key)
+  })
+
   it('goes to the partition of its organisation and name', () => {
     expect(alerts.identify('O1', row(), 5)).toMatchObject({ key: 'O1/n', receivedAt: 1_795_509_633_000 })
     expect(alerts.identify('O1', row({ _ts: undefined }), 5).receivedAt).toBe(5)
