@@ -53,9 +53,23 @@ const mailboxesOf = (text: string): ReturnType<typeof parseMailboxes> => {
   return parsed
 }
 
+// A text may hold a hundred thousand entries; each recipient's notice holds the whole event, and one record all warnings.
+const mostForeign = 200
+const mostProblems = 20
+
 const foreign = (text: string, source: string, domains: readonly string[] | null): Addressed => {
   const { mailboxes, problems } = mailboxesOf(text)
-  return allowed({ recipients: mailboxes, warnings: problems.map((problem) => `${source}: ${problem}`) }, domains)
+  const untold = mailboxes.length - mostForeign
+  const unsaid = problems.length - mostProblems
+  const warnings = [
+    ...problems.slice(0, mostProblems),
+    ...(unsaid > 0 ? [`${unsaid} more entries are no addresses either`] : []),
+    ...(untold > 0 ? [`more than ${mostForeign} addresses: the last ${untold} left out`] : []),
+  ]
+  return allowed(
+    { recipients: mailboxes.slice(0, mostForeign), warnings: warnings.map((warning) => `${source}: ${warning}`) },
+    domains,
+  )
 }
 
 const looksLikeAddress = (text: string): boolean => /[^@]+@.+/.test(text)

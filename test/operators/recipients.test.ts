@@ -53,6 +53,17 @@ describe('the recipients', () => {
     expect(warnings).toEqual([expect.stringMatching(/^metadata: entry 2 /)])
   })
 
+  it('of a metadata field with thousands of entries are 200, and what is left out is counted', () => {
+    const owners = Array.from({ length: 3000 }, (_, n) => `o${n}@example.org, nobody`).join()
+    const { to, warnings } = addressed({ metadataField: 'owner' }, '', owners)
+    expect(to).toHaveLength(201)
+    expect(warnings).toHaveLength(22)
+    expect(warnings.slice(-2)).toEqual([
+      'metadata: 2980 more entries are no addresses either',
+      'metadata: more than 200 addresses: the last 2800 left out',
+    ])
+  })
+
   it('from creators and metadata lie in the allowed domains; fixed ones may be anywhere', () => {
     const rule = {
       fixed: [{ address: 'x@net.example.org', name: '' }],
