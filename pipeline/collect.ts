@@ -1,4 +1,4 @@
-import { combineLatest, defer, ignoreElements, map, Observable, of, shareReplay, tap } from 'rxjs'
+import { combineLatest, defer, finalize, ignoreElements, map, Observable, of, shareReplay, tap } from 'rxjs'
 import { ConnectorError } from '../connectors/errors.ts'
 import type { EventLog, NewRecord, Task } from '../connectors/log/event-log.ts'
 import type { Velociraptor } from '../connectors/velociraptor/velociraptor.ts'
@@ -155,8 +155,11 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
     if (inbox.length >= mostHeld / 2 && isKnownRow(task.state, row)) return
     push(row)
   }
+  const dropAllBut = (readers: readonly Reader[]): void => {
+    for (const dropped of droppedFrom(current, readers)) options.tell({ name: 'source dropped', ...dropped })
+  }
   const follow = (reading: Reading): void => {
-    for (const dropped of droppedFrom(current, reading.readers)) options.tell({ name: 'source dropped', ...dropped })
+    dropAllBut(reading.readers)
     current = reading.readers
     look = reading.look ?? look
     if (look !== null) task.wake(options.clock.now())
@@ -197,7 +200,11 @@ const collectSlot = (task: Task, readings: Observable<Reading>, options: Collect
           unlessGone(reader.org, options),
         )
       },
-    ).pipe(ignoreElements()),
+    ).pipe(
+      // Another process may read on.
+      finalize(() => dropAllBut([])),
+      ignoreElements(),
+    ),
   }
 }
 

@@ -669,6 +669,23 @@ describe('a queue', () => {
   })
 })
 
+describe('a slot', () => {
+  it('that is lost says that nobody here reads its queues any more', async () => {
+    run()
+    await world.settle()
+    await beats(20_000)
+    world.failCommits('collect', 'before')
+    stream().row(completionRow('F.1', second + 20))
+    await world.pass(5000)
+    const { queue } = flowCompletions
+    expect(world.saidOf('source dropped')).toEqual([
+      { name: 'source dropped', org: 'root', queues: queue, unread: queue },
+    ])
+    await beats(30_000)
+    expect(world.saidOf('source in sync')).toHaveLength(2)
+  })
+})
+
 describe('every organisation', () => {
   const listened = (): readonly string[] => server.streams.map(({ request }) => request.org).toSorted()
 
