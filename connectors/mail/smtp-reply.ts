@@ -217,6 +217,10 @@ const verdictOn = (failure: SmtpFailure, code: number, scene: FailureScene): Ver
         : 'check the port (usually 587 or 465)'
     return { kind: 'denied', text: `${at} offers no login that can be used here: ${todo}` }
   }
+  if (cause === 'EPROTOCOL' && failure.response !== undefined) {
+    const said = presentable(failure.response, scene.secrets)
+    return { kind: 'unavailable', text: `${at} answered what is no reply of a mail server: ${said}` }
+  }
   if (failure.code === 'EMESSAGE') return { kind: 'refused', text: `larger than ${at} takes` }
   if (failure.code === 'EENVELOPE')
     return { kind: 'refused', text: 'the sender or the recipient is no address that SMTP can carry' }

@@ -137,7 +137,7 @@ export const openSender = (
 
   const onFinalReply = (sending: Sending, reply: string): void => {
     if (current !== sending) return
-    if (!reply.startsWith('2')) return refused(sending, { code: 'EMESSAGE', command: 'DATA', ...replied(reply) })
+    if (!reply.startsWith('2')) return refused(sending, { code: 'EPROTOCOL', command: 'DATA', ...replied(reply) })
     // A reply before its time says nothing about a message whose end the server has not seen.
     if (!sending.dotWritten) return drop(sending, failure(sending, replied(reply)))
     settle(sending, accepted(reply, addressesOf(sending)), false, true)
@@ -163,7 +163,7 @@ export const openSender = (
   const takeReply = (sending: Sending, reply: string, step: number): boolean => {
     progress(sending)
     const isPositive = step === 2 ? /^[23]/.test(reply) : reply.startsWith('2')
-    if (!isPositive) sending.refusal ??= { code: 'EENVELOPE', command: commandNames[step], ...replied(reply) }
+    if (!isPositive) sending.refusal ??= { code: 'EPROTOCOL', command: commandNames[step], ...replied(reply) }
     return isPositive
   }
 

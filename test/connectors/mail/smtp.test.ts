@@ -308,6 +308,20 @@ describe('SMTP', () => {
     expect(server.taken).toHaveLength(0)
   })
 
+  it('is away when the server says what is no reply in the middle of the message', async () => {
+    const { sink } = await withServer({ script: ({ at }) => (at === 'body' ? '<html>' : undefined) })
+    expect(await sink.send(someMail(large), someTerms())).toMatchObject({ kind: 'unavailable', code: 0 })
+  })
+
+  it('sends over a new connection when a used one says what is no reply', async () => {
+    const { server, sink } = await withServer({
+      script: ({ at, connection, taken }) => (at === 'rcpt' && connection === 1 && taken === 1 ? 'oops' : undefined),
+    })
+    await sink.send(someMail(), someTerms())
+    expect(await sink.send(someMail(), someTerms())).toMatchObject({ kind: 'accepted' })
+    expect([server.taken.length, server.connectionsSoFar()]).toEqual([2, 2])
+  })
+
   it('believes a refusal in the middle of the message and drops the connection', async () => {
     let refused = false
     const { server, sink } = await withServer({
@@ -492,6 +506,9 @@ describe('SMTP', () => {
     ['421 4.7.0 not now', 'greeting', 'unavailable'],
     ['450 4.7.0 not now', 'greeting', 'unavailable'],
     ['503 5.5.1 out of order', 'rcpt', 'deferred'],
+    ['<html>Bad gateway</html>', 'mail', 'unavailable'],
+    ['<html>Bad gateway</html>', 'rcpt', 'unavailable'],
+    ['<html>Bad gateway</html>', 'data', 'unavailable'],
   ] as const)('judges %s at %s as %s', async (answer, when, kind) => {
     const { sink } = await withServer({ script: ({ at }) => (at === when ? answer : undefined) })
     expect((await sink.send(someMail(), someTerms())).kind).toBe(kind)
