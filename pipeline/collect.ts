@@ -271,8 +271,10 @@ const beginningOf = (
       const key = cursorKey(org, queue)
       const before = begun.get(key)
       if (before !== undefined) return before
+      // Both clocks go on alike, whatever they show.
+      const byServer = (ours: EpochMs): EpochMs => Math.min(serverNow, serverNow - (clock.now() - ours))
       const beginning =
-        since ?? (sinceFound === null ? null : sinceFound - overlapMs) ?? Math.min(tried ?? serverNow, serverNow)
+        since ?? (sinceFound === null ? byServer(tried ?? clock.now()) : byServer(sinceFound) - overlapMs)
       begun.set(key, beginning)
       tell({ name: 'collect begins', org, queue, at: textOf(beginning) })
       if (beginning < serverNow) tell({ name: 'queue read back', org, queue, from: beginning, to: serverNow })

@@ -18,8 +18,8 @@ beforeEach(() => {
   world = openStageWorld()
 })
 
-const run = (velociraptor: Velociraptor, source: QueueSource): Running =>
-  world.run(collect({ ...world.common, velociraptor, orgs: ['root'], sources: of([source]), since: null }))
+const run = (velociraptor: Velociraptor, source: QueueSource, orgs = ['root']): Running =>
+  world.run(collect({ ...world.common, velociraptor, orgs, sources: of([source]), since: null }))
 
 describe('an event stream', () => {
   let server: HandVelociraptor
@@ -84,6 +84,33 @@ describe('an event stream', () => {
       await world.pass(6 * hour)
     })
     expect(await flows()).toEqual(['F.1 history'])
+  })
+
+  it('of an organisation that is found begins before it was, though the server’s clock is behind ours', async () => {
+    ahead = -hour
+    server.orgs.push({ OrgId: 'root' })
+    run(server, flowCompletions, ['*'])
+    await world.settle()
+    await beats(minute)
+    server.orgs.push({ OrgId: 'O1' })
+    endUnheard('F.1')
+    await beats(2 * minute)
+    const found = await world.values(topics.rawFlowCompletions, 'RawEvent')
+    expect(found.map(({ org }) => org)).toEqual(['O1'])
+  })
+
+  it('begins now, though the server’s clock is ahead of ours and its first try failed', async () => {
+    ahead = 24 * hour
+    endUnheard('F.1')
+    await world.pass(hour)
+    server.failure = away
+    run(server, flowCompletions)
+    await world.pass(minute)
+    endUnheard('F.2')
+    server.failure = null
+    while (server.streams.length === 0) await world.pass(1000)
+    await beats(20_000)
+    expect(await flows()).toEqual(['F.2 history'])
   })
 
   it('takes a row for a row, though it has a column like the heartbeat', async () => {
