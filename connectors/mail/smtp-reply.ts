@@ -210,16 +210,16 @@ const verdictOn = (failure: SmtpFailure, code: number, scene: FailureScene): Ver
   }
   const tls = ofCertificate(cause, at) ?? ofTls(cause, scene.server, at)
   if (tls !== null) return tls
+  if ((cause === 'EPROTOCOL' || cause === 'EAUTH') && failure.response) {
+    const said = presentable(failure.response, scene.secrets)
+    return { kind: 'unavailable', text: `${at} answered what is no reply of a mail server: ${said}` }
+  }
   if (failure.code === 'EAUTH') {
     const todo =
       scene.server.security === 'off'
         ? 'many offer it with TLS only: write `tls: required` or smtps://'
         : 'check the port (usually 587 or 465)'
     return { kind: 'denied', text: `${at} offers no login that can be used here: ${todo}` }
-  }
-  if (cause === 'EPROTOCOL' && failure.response !== undefined) {
-    const said = presentable(failure.response, scene.secrets)
-    return { kind: 'unavailable', text: `${at} answered what is no reply of a mail server: ${said}` }
   }
   if (failure.code === 'EMESSAGE') return { kind: 'refused', text: `larger than ${at} takes` }
   if (failure.code === 'EENVELOPE')

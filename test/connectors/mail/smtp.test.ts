@@ -313,6 +313,15 @@ describe('SMTP', () => {
     expect(await sink.send(someMail(large), someTerms())).toMatchObject({ kind: 'unavailable', code: 0 })
   })
 
+  it.each(['greeting', 'auth'] as const)('is away when the server says what is no reply at %s', async (when) => {
+    const script = ({ at }: Moment): Act => (at === when ? '<html>Bad gateway</html>' : undefined)
+    const { sink } = await withServer({ script, auth: true }, { login })
+    expect(await sink.send(someMail(), someTerms())).toMatchObject({
+      kind: 'unavailable',
+      text: expect.stringContaining('answered what is no reply of a mail server: <html>Bad gateway</html>') as string,
+    })
+  })
+
   it('sends over a new connection when a used one says what is no reply', async () => {
     const { server, sink } = await withServer({
       script: ({ at, connection, taken }) => (at === 'rcpt' && connection === 1 && taken === 1 ? 'oops' : undefined),
