@@ -68,6 +68,7 @@ export const shareFollowing = (claims: readonly Claim[], shares: Shares, partiti
       return {
         member,
         owned: shares.get(member) ?? [],
+        // Nobody claims what another one holds here: it only orders them, who follows less and stands nearer first.
         since: -(load * members.length + distance),
         followed: [...owned, ...followed],
       }
