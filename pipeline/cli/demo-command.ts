@@ -96,6 +96,7 @@ const quiet = new Set<Happening['name']>([
   'collect begins',
   'letter delivered',
   'source in sync',
+  'source dropped',
   'retention removed records',
 ])
 /** What the demo shows of what the relay says: what has a log line, and is not told by the narrator or usual; null: nothing. */

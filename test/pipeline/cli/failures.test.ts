@@ -114,6 +114,8 @@ describe('the demo', () => {
     expect(shownOf({ name: 'mail server away', channel: 'mail' })).toBe('relay    mail server away {"channel":"mail"}')
     expect(shownOf({ name: 'event judged', monitor: 'soc' })).toBeNull()
     expect(shownOf({ name: 'letter delivered', letter: 'x' })).toBeNull()
+    // As at the end of every demo.
+    expect(shownOf({ name: 'source dropped', org: 'root' })).toBeNull()
   })
 })
 
