@@ -1,4 +1,4 @@
-import { identity, map, type MonoTypeOperatorFunction, pipe } from 'rxjs'
+import { identity, type MonoTypeOperatorFunction, pipe, tap } from 'rxjs'
 import type { Mark } from '../schemas/generated.ts'
 import type { EpochMs } from '../schemas/time.ts'
 import { isTold, type Judgement, repeating } from './judgement.ts'
@@ -35,10 +35,9 @@ const remembered = <E>(
   store: StateStore<Mark>,
   { identityOf, idOf, timeOf }: RepeatRule<E>,
 ): MonoTypeOperatorFunction<Judgement<E>> =>
-  map((judgement) => {
+  tap((judgement) => {
     const { event } = judgement
     if (isTold(judgement)) store.put(identityOf(event), { event: idOf(event), at: timeOf(event) }, timeOf(event))
-    return judgement
   })
 
 /**

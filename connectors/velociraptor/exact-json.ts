@@ -57,6 +57,9 @@ export const isDictionary = (value: unknown): value is Dictionary =>
 
 const rawJson = (JSON as unknown as { readonly rawJSON: (text: string) => unknown }).rawJSON
 
+/** What writes an integer into JSON with all of its digits. */
+export const exactInteger = (value: bigint): unknown => rawJson(String(value))
+
 /** What is left of a value that nests deeper than can be written. */
 const deepest = 100
 
@@ -82,4 +85,4 @@ export const jsonText = (value: unknown, replacer: (key: string, part: unknown) 
 
 /** The same with every digit of integers that were read exactly. */
 export const exactJson = (value: unknown): string =>
-  jsonText(value, (_key, part) => (typeof part === 'bigint' ? rawJson(String(part)) : part))
+  jsonText(value, (_key, part) => (typeof part === 'bigint' ? exactInteger(part) : part))

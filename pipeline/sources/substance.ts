@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { exactInteger } from '../../connectors/velociraptor/exact-json.ts'
 
 const addedFields = new Set(['_ts', '_Source', '_Queue', '_Client'])
 /** What the server takes for a time when it reads a row back. */
@@ -10,8 +11,6 @@ const momentOf = (text: string): string | number => {
   return Number.isNaN(at) ? text : at
 }
 
-const rawJson = (JSON as unknown as { readonly rawJSON: (text: string) => unknown }).rawJSON
-
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -21,7 +20,7 @@ const deepest = 100
 /** Times are written anew when a row is read back, and keys may come in another order. */
 const canonical = (part: unknown, depth = 0): unknown => {
   if (typeof part === 'string') return momentOf(part)
-  if (typeof part === 'bigint') return rawJson(String(part))
+  if (typeof part === 'bigint') return exactInteger(part)
   if (typeof part !== 'object' || part === null) return part
   if (depth === deepest) return null
   if (Array.isArray(part)) return part.map((item: unknown) => canonical(item, depth + 1))
